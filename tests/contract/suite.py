@@ -96,9 +96,8 @@ class Case:
 
     def crash(self, act: Callable[[], object]) -> None:
         """Run `act` with the answer to its first write lost, whatever comes of it."""
-        with needed(self.crash_after_write, "crash_after_write")():
-            with suppress(CallerDied, ProviderError):
-                act()
+        with needed(self.crash_after_write, "crash_after_write")(), suppress(CallerDied, ProviderError):
+            act()
 
 
 def quiet(_: str) -> None:
