@@ -1,0 +1,60 @@
+# `make demo` and `make test` prepare everything themselves on Debian or Ubuntu; `make help` lists the targets.
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-faults bench lint types format lock compose clean
+
+BIN := .venv/bin
+ARGS ?=
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## set up, then rehearse the starter estate's failover against the simulator
+	@.ci/setup demo
+	@$(BIN)/bascule demo $(ARGS)
+
+test: ## the default test suite (ARGS="-k name" picks)
+	@.ci/setup test
+	$(BIN)/python -m pytest -m "not faults" $(ARGS)
+
+test-faults: ## crash points and faults, enumerated
+	@.ci/setup test
+	$(BIN)/python -m pytest -m faults $(ARGS)
+
+bench: ## cost per step, one table
+	@.ci/setup test
+	$(BIN)/python -m tests.bench $(ARGS)
+
+lint: ## ruff, import contracts, the starter estate
+	@.ci/setup test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/bascule validate playbooks
+
+types: ## mypy --strict
+	@.ci/setup test
+	$(BIN)/mypy
+
+format: ## let ruff mend what it can
+	@.ci/setup test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+compose: ## check docker-compose.yml; needs no engine
+	@.ci/setup compose
+	@.ci/compose config -q
+	@echo "docker-compose.yml is valid"
+
+# The resolver is a tool of the maintainers only and lives in an environment of its own.
+# No header and no index address: the lock says what, never from where.
+UV := .venv-lock/bin/uv
+RESOLVE = $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
+lock: ## resolve pyproject.toml anew into both lock files
+	@test -x $(UV) || { python3 -m venv .venv-lock && .venv-lock/bin/pip install --quiet 'uv>=0.9'; }
+	$(RESOLVE) --upgrade --group build --output-file requirements.lock
+	$(RESOLVE) --upgrade --group dev --constraint requirements.lock --output-file requirements-dev.lock
+
+clean: ## remove what the other targets made here
+	rm -rf .venv .venv.lock .venv-lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
