@@ -1,0 +1,282 @@
+"""HTTP to a vendor through libcloud's connections, mended and shared by its compute and storage drivers.
+
+Libcloud's own connection is left behind where it is unsafe: its timeouts do not
+cover raw transfers, its CA path is global to the process, it follows redirects
+with the credentials in hand, and a proxy or a netrc file of the environment can
+change where a request goes and who it says it is. Here the scope's address is
+the only address, every wait is bounded, and reads (never writes) are repeated.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import tenacity
+from libcloud.common.exceptions import BaseHTTPError
+from libcloud.common.types import LibcloudError, MalformedResponseError
+from libcloud.http import LibcloudConnection
+
+from providers.base import ProviderError
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 30.0
+READ_ATTEMPTS = 5
+PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Statuses that say: not now."""
+NETWORK = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    MalformedResponseError,
+)
+
+
+@dataclass(slots=True)
+class Deadline:
+    """The time one provider call may take, in seconds; `now` is monotonic."""
+
+    seconds: float
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    end: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.end = self.now() + self.seconds
+
+    def left(self) -> float:
+        """Seconds left; raises requests.Timeout when there are none, so that it counts as one."""
+        left = self.end - self.now()
+        if left <= 0:
+            raise requests.Timeout(f"no answer within {self.seconds:g} s")
+        return left
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a vendor's API is: `url` and `ca` of the scope."""
+
+    secure: bool
+    host: str
+    port: int
+    path: str
+    ca: str | None
+
+    @classmethod
+    def at(cls, url: str, ca: str | None) -> "Endpoint":
+        """Raises ProviderError(permanent) when the URL is not a plain http or https address."""
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
+            raise ProviderError(
+                "A `url` of the scope is not an address such as https://api.example.eu; correct it in bascule.yaml.",
+                permanent=True,
+            )
+        secure = parts.scheme == "https"
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        return cls(secure, host, parts.port or (443 if secure else 80), parts.path.rstrip("/"), ca)
+
+    @property
+    def base(self) -> str:
+        return f"{'https' if self.secure else 'http'}://{self.host}:{self.port}"
+
+
+class RefusedError(BaseHTTPError):
+    """A vendor's answer that is an error: the status, the vendor's own word for it, and its details."""
+
+    def __init__(self, code: int, message: str, headers: Any, kind: str = "", details: Any = None) -> None:
+        super().__init__(code, message, headers)  # type: ignore[no-untyped-call]
+        self.kind = kind
+        self.details = details
+
+
+class DirectConnection(LibcloudConnection):
+    """Libcloud's transport to one endpoint: bounded by the deadline, no redirects, no environment."""
+
+    def __init__(self, endpoint: Endpoint, deadline: Deadline) -> None:
+        super().__init__(host=endpoint.host, port=endpoint.port, secure=endpoint.secure)  # type: ignore[no-untyped-call]
+        self.base = endpoint.base
+        self.ca_cert = endpoint.ca
+        self.verify = True
+        self.deadline = deadline
+        self.session: requests.Session = requests.Session()
+        self.session.trust_env = False
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        body: Any = None,
+        headers: Any = None,
+        raw: bool = False,  # noqa: ARG002 (libcloud's signature)
+        stream: bool = False,
+        hooks: Any = None,  # noqa: ARG002
+    ) -> None:
+        """Send once. Raises requests' exceptions."""
+        left = self.deadline.left()
+        self.response = self.session.request(
+            method=method,
+            url=self.base + url,
+            data=body,
+            headers=self._normalize_headers(headers=headers),  # type: ignore[no-untyped-call]
+            allow_redirects=False,
+            stream=stream,
+            verify=self.verification,
+            timeout=(min(CONNECT_SECONDS, left), min(READ_SECONDS, left)),
+        )
+
+    def prepared_request(
+        self, method: str, url: str, body: Any = None, headers: Any = None, raw: bool = False, stream: bool = False
+    ) -> None:
+        """The same for raw transfers, which libcloud sends without a timeout."""
+        self.request(method, url, body, headers, raw, stream)
+
+
+class VendorConnection:
+    """Mixed into a libcloud Connection class: the driver's endpoint, repeated reads, and whether it wrote.
+
+    The driver sets `endpoint` and `deadline` on itself before libcloud builds the connection.
+    """
+
+    driver: Any
+    connection: Any
+    allow_insecure = True
+    wrote = False
+    """True once a write was sent that was not plainly refused: an effect is possible."""
+
+    def connect(self, *_: Any, **__: Any) -> None:
+        """Point libcloud at the endpoint, whatever the class says."""
+        endpoint: Endpoint = self.driver.endpoint
+        self.host, self.port, self.request_path = endpoint.host, endpoint.port, endpoint.path
+        self.connection = DirectConnection(endpoint, self.driver.deadline)
+
+    def morph_action_hook(self, action: str) -> str:
+        """The path as it is: libcloud would fold the double slashes that object keys may have."""
+        return self.request_path + action
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:
+        """As libcloud's; a GET or HEAD is repeated within the deadline, a write is sent once."""
+        send: Any = super().request  # type: ignore[misc]
+        method = kwargs.get("method", "GET")
+        if method in {"GET", "HEAD"}:
+            return repeated(self.driver.deadline)(send, *args, **kwargs)
+        before, self.wrote = self.wrote, True
+        try:
+            answer = send(*args, **kwargs)
+        except BaseHTTPError as error:
+            self.wrote = before or error.code >= 500
+            raise
+        except requests.RequestException as error:
+            self.wrote = before or not _never_sent(error)
+            raise
+        return answer
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether reading again may help; a body that is not what it should be comes from a gateway in between."""
+    if isinstance(error, BaseHTTPError):
+        return int(error.code) in PASSING
+    return isinstance(error, NETWORK) and not isinstance(error, requests.exceptions.SSLError)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether a write that failed so may have happened: the answer is missing, or came from a gateway."""
+    if isinstance(error, BaseHTTPError):
+        return int(error.code) >= 500
+    return isinstance(error, requests.RequestException) and not _never_sent(error)
+
+
+def retry_after(error: BaseException) -> float | None:
+    """Seconds the vendor asked to wait (Retry-After: seconds or a date, RFC 9110 §10.2.3)."""
+    headers = error.headers if isinstance(error, BaseHTTPError) else None
+    text = str((headers or {}).get("retry-after", "")).strip()
+    if not text:
+        return None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def repeated(deadline: Deadline, **also: Any) -> tenacity.Retrying:
+    """Repeats a read on passing failures, within seconds and within the deadline."""
+    backoff = tenacity.wait_exponential_jitter(initial=0.2, max=4.0, jitter=0.2)
+
+    def wait(state: tenacity.RetryCallState) -> float:
+        failure = state.outcome.exception() if state.outcome else None
+        asked = retry_after(failure) if failure else None
+        return backoff(state) if asked is None else asked
+
+    settings: dict[str, Any] = {
+        "retry": tenacity.retry_if_exception(is_passing),
+        "wait": wait,
+        "stop": tenacity.stop_after_attempt(READ_ATTEMPTS) | tenacity.stop_before_delay(deadline.left()),
+        "sleep": deadline.sleep,
+        "reraise": True,
+    }
+    return tenacity.Retrying(**{**settings, **also})
+
+
+@contextmanager
+def provider_errors(connection: VendorConnection, where: str) -> Iterator[None]:
+    """Everything a vendor or the network does wrong within becomes a ProviderError that names `where`."""
+    try:
+        yield
+    except requests.exceptions.InvalidHeader:
+        # Its text quotes the header, and the header may be a credential.
+        raise ProviderError(
+            f"{where}: a credential has characters that HTTP forbids; store it again.", permanent=True
+        ) from None
+    except (BaseHTTPError, requests.RequestException, LibcloudError) as error:
+        raise as_provider_error(error, where, connection.wrote) from error
+
+
+def as_provider_error(error: Exception, where: str, wrote: bool) -> ProviderError:
+    """One sentence: what happened, where, what to do."""
+    message, permanent = _explained(error)
+    return ProviderError(
+        f"{where} {one_line(message)}",
+        permanent=permanent,
+        effect_possible=wrote,
+        retry_after=retry_after(error),
+    )
+
+
+def _explained(error: Exception) -> tuple[str, bool]:
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"has a certificate that is not trusted ({error}); set `ca` in the scope.", True
+    if isinstance(error, requests.Timeout):
+        return "did not answer in time; try again, or give the step a longer timeout.", False
+    if isinstance(error, requests.RequestException):
+        return f"cannot be reached ({type(error).__name__}); check its address and the network.", False
+    if not isinstance(error, BaseHTTPError):
+        return f"gave an answer that cannot be understood ({error}).", False
+    said = f"{error.code}: {error.message}"
+    if error.code in PASSING:
+        return f"is not able to answer now ({said}); try again later.", False
+    if error.code == 409:
+        return f"is busy with this ({said}); try again later.", False
+    if error.code in {401, 403}:
+        return f"refused the credential ({said}); check its rights.", True
+    return f"refused the request ({said}).", True
+
+
+def one_line(text: str) -> str:
+    """A vendor's text, fit for one line of a message."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 400 else flat[:399] + "…"
+
+
+def _never_sent(error: requests.RequestException) -> bool:
+    """Whether the request surely never left: no connection was made."""
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return True
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return type(reason).__name__ in {"NewConnectionError", "NameResolutionError", "ConnectTimeoutError"}
