@@ -1,0 +1,1 @@
+"""Record sets of a zone: what is published, compared and swapped."""

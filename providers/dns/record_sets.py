@@ -1,0 +1,203 @@
+"""Record sets as values: put into one canonical form, compared, and judged. No network.
+
+Two spellings of the same data are the same record set: values lose their order,
+duplicates, letter case of names and relative names (RFC 4034 §6.2 names the
+canonical form that is used here).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import dns.exception
+import dns.name
+import dns.rdata
+import dns.rdataclass
+import dns.rdataset
+import dns.rdatatype
+import dns.tokenizer
+from dns.rdtypes.ANY.TXT import TXT
+
+from providers.base import JsonMap, Presence, ProviderError
+from providers.wants import Record, Records
+
+STRING_BYTES = 255
+"""The longest character-string that a TXT record can hold (RFC 1035 §3.3)."""
+
+Key = tuple[str, str]
+"""Name relative to the zone, and type."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSet:
+    """All values of one name and type; without values it is absent, and has no TTL.
+
+    `name`: relative to the zone, lower case, `@` for the zone itself. `ttl`: seconds.
+    `values`: canonical zone-file texts with absolute names, sorted.
+    """
+
+    name: str
+    type: str
+    ttl: int | None = None
+    values: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> Key:
+        return self.name, self.type
+
+    def as_json(self) -> JsonMap:
+        return {"name": self.name, "type": self.type, "ttl": self.ttl, "values": list(self.values)}
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.values)} (TTL {self.ttl})" if self.values else "nothing"
+
+
+RecordSets = tuple[RecordSet, ...]
+"""In the order of their keys, each key once."""
+
+
+def origin(zone: str) -> dns.name.Name:
+    """The zone's own name, absolute."""
+    return dns.name.from_text(zone).canonicalize()
+
+
+def owner(name: str, zone: str) -> dns.name.Name:
+    """The absolute name of a record's relative one."""
+    apex = origin(zone)
+    return apex if name == "@" else dns.name.from_text(name, apex).canonicalize()
+
+
+def wanted_sets(want: Records) -> RecordSets:
+    """What a step wants, canonical. Raises ProviderError(permanent) for a value that its type does not allow."""
+    sets = tuple(sorted((_wanted(record, want.zone) for record in want.records), key=_key))
+    twice = [f"{one.name} {one.type}" for one, after in pairwise(sets) if one.key == after.key]
+    if twice:
+        raise ProviderError(
+            f"{want.zone}: the step wants {', '.join(twice)} more than once; put all its values into one record.",
+            permanent=True,
+        )
+    return sets
+
+
+def _wanted(record: Record, zone: str) -> RecordSet:
+    name = record.name.lower()
+    if record.state == "absent":
+        return RecordSet(name, record.type)
+    try:
+        owner(name, zone)
+        values = canonical_values(record.type, record.values, zone)
+    except (dns.exception.DNSException, ValueError) as error:
+        raise ProviderError(
+            f"{zone}: the values of {record.name} {record.type} are not in zone-file form ({error}); correct the step.",
+            permanent=True,
+        ) from error
+    return RecordSet(name, record.type, record.ttl, values)
+
+
+def _key(one: RecordSet) -> Key:
+    return one.key
+
+
+def canonical_values(kind: str, values: Iterable[str], zone: str) -> tuple[str, ...]:
+    """Zone-file texts of one record set -> their canonical texts, sorted, each once.
+
+    Raises DNSException or ValueError for a text that the type does not allow.
+    """
+    return _texts(_parse(kind, value, zone) for value in values)
+
+
+def _parse(kind: str, value: str, zone: str) -> dns.rdata.Rdata:
+    if kind == "TXT":
+        return TXT(dns.rdataclass.IN, dns.rdatatype.TXT, list(_strings(value)))
+    return dns.rdata.from_text(dns.rdataclass.IN, kind, value, origin(zone), relativize=False)
+
+
+def _strings(value: str) -> Iterator[bytes]:
+    """The character-strings of a TXT value, cut to what the wire can hold.
+
+    Text in quotes is zone-file form, escapes included; any other text is taken as
+    it stands, so that `v=spf1 include:example.net ~all` needs no quotes.
+    """
+    if value.lstrip().startswith('"'):
+        whole = [token.unescape_to_bytes().value for token in dns.tokenizer.Tokenizer(value).get_remaining()]
+    else:
+        whole = [value.encode()]
+    for text in whole:
+        yield from (text[at : at + STRING_BYTES] for at in range(0, max(len(text), 1), STRING_BYTES))
+
+
+def _texts(rdatas: Iterable[dns.rdata.Rdata]) -> tuple[str, ...]:
+    return tuple(sorted({_canonical(rdata).to_text() for rdata in rdatas}))
+
+
+def _canonical(rdata: dns.rdata.Rdata) -> dns.rdata.Rdata:
+    """The same data as the canonical wire form spells it: names in lower case."""
+    wire = rdata.to_digestable()
+    return dns.rdata.from_wire(rdata.rdclass, rdata.rdtype, wire, 0, len(wire))
+
+
+def from_rdataset(key: Key, rdataset: dns.rdataset.Rdataset | None) -> RecordSet:
+    """What a server answered for this key; None is absent."""
+    if rdataset is None or not len(rdataset):
+        return RecordSet(*key)
+    return RecordSet(*key, rdataset.ttl, _texts(rdataset))
+
+
+def to_rdataset(one: RecordSet, ttl: int) -> dns.rdataset.Rdataset:
+    """The wire form of a record set's values, with this TTL in seconds."""
+    return dns.rdataset.from_text_list(dns.rdataclass.IN, one.type, ttl, list(one.values))
+
+
+def as_values(sets: RecordSets) -> JsonMap:
+    """The `values` of a finding."""
+    return {"records": [one.as_json() for one in sets]}
+
+
+def from_json(records: Iterable[JsonMap]) -> RecordSets:
+    """Record sets that `as_json` wrote. Raises ProviderError(permanent) for anything else."""
+    try:
+        return tuple(
+            sorted(
+                (RecordSet(one["name"], one["type"], one["ttl"], tuple(sorted(one["values"]))) for one in records),
+                key=_key,
+            )
+        )
+    except (KeyError, TypeError) as error:
+        raise ProviderError(
+            "The journalled record sets can't be read; plan again, or restore them by hand.", permanent=True
+        ) from error
+
+
+def presence(before: RecordSets | None, current: RecordSets, wanted: RecordSets) -> Presence:
+    """Whose state the current one is.
+
+    A DNS zone carries no mark of who wrote it, so the state before the intent is
+    the proof: what is wanted now and was not before is ours.
+    """
+    if current == wanted:
+        return Presence.ALREADY if before is None or before == wanted else Presence.OURS
+    if before is None or current == before:
+        return Presence.ABSENT
+    return Presence.CONFLICT
+
+
+def changed(one: RecordSets, other: RecordSets) -> frozenset[Key]:
+    """The keys whose record sets differ; a key that only one side has differs."""
+    left, right = {s.key: s for s in one}, {s.key: s for s in other}
+    return frozenset(key for key in left.keys() | right.keys() if left.get(key) != right.get(key))
+
+
+def only(sets: RecordSets, keys: Iterable[Key]) -> RecordSets:
+    """Those of the record sets that have one of the keys."""
+    chosen = set(keys)
+    return tuple(one for one in sets if one.key in chosen)
+
+
+def differences(expected: RecordSets, found: RecordSets, zone: str) -> str:
+    """For a person: which record sets are not as expected, and what each is."""
+    there = {one.key: one for one in found}
+    return "; ".join(
+        f"{owner(one.name, zone)} {one.type} was expected to be {one} and is {there[one.key]}"
+        for one in expected
+        if there[one.key] != one
+    )

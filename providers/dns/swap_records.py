@@ -1,0 +1,201 @@
+"""`dns.records` for any server: observe, apply and undo around one driver's message."""
+
+from abc import ABC, abstractmethod
+
+from providers.base import Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
+from providers.dns.deadline import Deadline
+from providers.dns.record_sets import (
+    RecordSets,
+    as_values,
+    changed,
+    differences,
+    from_json,
+    only,
+    presence,
+    wanted_sets,
+)
+from providers.dns.swap import StaleError, Swap, Written
+from providers.dns.view import View
+from providers.wants import Records
+
+LOOK_AGAIN_SECONDS = 0.1
+"""Between two readings while the servers take a change over."""
+
+TAKE_OVER_SECONDS = 10.0
+"""How long one call waits for that; then the step is PENDING, and no thread waits for a slow zone transfer."""
+
+
+class SwapRecords(ABC):
+    """Changes record sets from what the plan saw to what is wanted, all in one message or not at all.
+
+    The proof of an effect is the state journalled before it, see
+    `record_sets.presence`. Its `effect` holds the changed record sets only, so that
+    undo never touches what was already so.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    @abstractmethod
+    def _write(self, swap: Swap, deadline: Deadline) -> Written:
+        """Send one message that changes all record sets of the swap, or none.
+
+        Raises ProviderError when the server refuses or can't be reached.
+        """
+
+    def observe(self, want: Records, tag: Tag, before: JsonMap | None) -> Finding:
+        del tag  # a zone carries no mark of who wrote it
+        wanted = wanted_sets(want)
+        expected = None if before is None else _expected(before, wanted, want.zone)
+        view = self._view(want.zone, wanted, Deadline(self.context.deadline))
+        if expected is not None and view.on_the_way(expected, wanted):
+            return _on_the_way(want.zone, expected, wanted)
+        return _finding(want.zone, expected, view.agreed(), wanted)
+
+    def apply(self, want: Records, tag: Tag, before: JsonMap, report: Report) -> Finding:
+        del tag
+        deadline = Deadline(self.context.deadline)
+        wanted = wanted_sets(want)
+        expected = _expected(before, wanted, want.zone)
+        view = self._view(want.zone, wanted, deadline)
+        if not view.on_the_way(expected, wanted):
+            current = view.agreed()
+            if current == wanted:
+                return _finding(want.zone, expected, current, wanted)
+            if current != expected:
+                raise StaleError(want.zone, expected, current)
+            swap = Swap.between(want.zone, expected, wanted)
+            report(f"Changing {swap}.")
+            self._carry_out(swap, deadline)
+        if self._taken_over(want.zone, expected, wanted, deadline):
+            return _finding(want.zone, expected, wanted, wanted)
+        return _on_the_way(want.zone, expected, wanted)
+
+    def undo(self, want: Records, tag: Tag, effect: JsonMap, report: Report) -> Finding:
+        """Takes back the record sets that the effect names, those only, and only if nobody changed them since.
+
+        The zone is the wish's; its records are the effect's, whatever the wish says by now.
+        """
+        del tag
+        if not effect:
+            return Finding(Presence.ABSENT, message="Nothing was changed, so there is nothing to take back.")
+        deadline = Deadline(self.context.deadline)
+        ours, original = from_json(effect["after"]), from_json(effect["before"])
+        view = self._view(want.zone, original, deadline)
+        if not view.on_the_way(ours, original):
+            current = view.agreed()
+            still_changed = changed(current, original)
+            swap = Swap(want.zone, only(ours, still_changed), only(original, still_changed))
+            if only(current, still_changed) != swap.expected:
+                return _changed_by_others(want.zone, swap.expected, current)
+            if swap.wanted:
+                report(f"Taking back {swap}.")
+                try:
+                    self._carry_out(swap, deadline)
+                except StaleError as stale:
+                    return _changed_by_others(want.zone, swap.expected, stale.current)
+        if self._taken_over(want.zone, ours, original, deadline):
+            return Finding(Presence.ABSENT, as_values(original), message=f"{want.zone} is as it was before.")
+        return Finding(Presence.PENDING, as_values(original), effect=effect, message=_LAGGING.format(zone=want.zone))
+
+    def _view(self, zone: str, of: RecordSets, deadline: Deadline) -> View:
+        return View.taken(self.context.scope, zone, of, deadline)
+
+    def _carry_out(self, swap: Swap, deadline: Deadline) -> None:
+        """Send until it is known to have happened.
+
+        Sending again after a lost answer is safe: whichever message comes second
+        finds something else than expected. Raises StaleError when somebody else
+        changed the record sets.
+        """
+        while (written := self._write(swap, deadline)) is not Written.DONE:
+            current = self._current_after_doubt(swap, deadline)
+            if current == swap.wanted:
+                return
+            if written is Written.STALE or current != swap.expected:
+                raise StaleError(swap.zone, swap.expected, current)
+
+    def _current_after_doubt(self, swap: Swap, deadline: Deadline) -> RecordSets:
+        """What the primary holds after an answer that does not settle it."""
+        try:
+            return self._view(swap.zone, swap.wanted, deadline).primary
+        except ProviderError as error:
+            raise ProviderError(
+                f"It is not known whether {swap} was changed: {error.message}", permanent=False, effect_possible=True
+            ) from error
+
+    def _taken_over(self, zone: str, expected: RecordSets, wanted: RecordSets, deadline: Deadline) -> bool:
+        """Wait until every server has what is wanted; False when that takes longer than this call may.
+
+        Raises ProviderError when somebody else changed it meanwhile, or a server stays silent.
+        """
+        patience = Deadline(min(TAKE_OVER_SECONDS, deadline.left()))
+        while True:
+            try:
+                view = self._view(zone, wanted, deadline)
+            except ProviderError as error:
+                if error.permanent or not patience.pause(LOOK_AGAIN_SECONDS):
+                    raise ProviderError(error.message, permanent=error.permanent, effect_possible=True) from error
+                continue
+            if view.everywhere(wanted):
+                return True
+            if view.primary not in (expected, wanted):
+                raise ProviderError(
+                    f"After our change of {zone} somebody else changed it: "
+                    f"{differences(wanted, view.primary, zone)}; decide which of the two shall stay.",
+                    permanent=True,
+                    effect_possible=True,
+                )
+            if not patience.pause(LOOK_AGAIN_SECONDS):
+                return False
+
+
+_LAGGING = "The primary server of {zone} has the change; the other servers take it over."
+
+
+def _expected(before: JsonMap, wanted: RecordSets, zone: str) -> RecordSets:
+    """The journalled state before the change, of the same record sets as what is wanted."""
+    expected = from_json(before.get("records", ()))
+    if [one.key for one in expected] != [one.key for one in wanted]:
+        raise ProviderError(
+            f"The record sets of {zone} that were planned are not those of the step; plan again.", permanent=True
+        )
+    return expected
+
+
+def _effect(expected: RecordSets, wanted: RecordSets) -> JsonMap:
+    keys = changed(expected, wanted)
+    return {
+        "before": [one.as_json() for one in only(expected, keys)],
+        "after": [one.as_json() for one in only(wanted, keys)],
+    }
+
+
+def _finding(zone: str, expected: RecordSets | None, current: RecordSets, wanted: RecordSets) -> Finding:
+    found = presence(expected, current, wanted)
+    values = as_values(current)
+    match found:
+        case Presence.OURS:
+            assert expected is not None
+            return Finding(found, values, effect=_effect(expected, wanted), message=f"{zone} has what is wanted.")
+        case Presence.ALREADY:
+            return Finding(found, values, message=f"{zone} had what is wanted already.")
+        case Presence.CONFLICT:
+            assert expected is not None
+            return Finding(found, values, message=f"{differences(expected, current, zone)}.")
+        case _:
+            return Finding(found, values, message=f"Would change: {differences(wanted, current, zone)}.")
+
+
+def _on_the_way(zone: str, expected: RecordSets, wanted: RecordSets) -> Finding:
+    return Finding(
+        Presence.PENDING,
+        as_values(wanted),
+        effect=_effect(expected, wanted),
+        message=_LAGGING.format(zone=zone),
+    )
+
+
+def _changed_by_others(zone: str, expected: RecordSets, current: RecordSets) -> Finding:
+    found = differences(expected, current, zone) or "its server holds something else than it answers"
+    return Finding(Presence.CONFLICT, as_values(current), message=f"Left alone, as others changed it since: {found}.")

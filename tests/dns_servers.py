@@ -1,0 +1,245 @@
+"""Real DNS servers for tests: BIND and PowerDNS from Debian, on loopback, each in a directory of its own.
+
+Each starts in the foreground as a child of the test and is ended by its own process
+id. Nothing is installed or changed outside its directory.
+"""
+
+import base64
+import contextlib
+import shutil
+import socket
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import dns.exception
+import dns.message
+import dns.query
+import dns.rcode
+import dns.tsig
+import dns.update
+import dns.zone
+import httpx
+
+ZONE = "valbourg.example"
+KEY_NAME = "bascule"
+KEY = base64.b64encode(b"only known to this test, 32 byte").decode()
+API_KEY = "api-key-only-known-to-this-test"
+START_SECONDS = 20.0
+
+RECORDS = """
+@ 3600 NS ns1
+ns1 3600 A 127.0.0.1
+@ 3600 MX 10 mx.old.example.
+@ 3600 TXT "v=spf1 include:old.example ~all"
+www 300 A 192.0.2.10
+www 300 A 192.0.2.11
+portal 300 CNAME www
+autodiscover 300 CNAME autodiscover.old.example.
+_imaps._tcp 300 SRV 0 1 993 imap.old.example.
+unrelated 300 TXT "never touched; \\"really\\""
+""".strip().splitlines()
+"""The zone as every server starts with it, besides its SOA."""
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that is free for TCP and UDP."""
+    while True:
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            tcp.bind(("127.0.0.1", 0))
+            port: int = tcp.getsockname()[1]
+            with contextlib.suppress(OSError):
+                udp.bind(("127.0.0.1", port))
+                return port
+
+
+def program(name: str, package: str) -> str:
+    path = shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
+    assert path, f"this test needs {name}: apt-get install {package}"
+    return path
+
+
+@contextmanager
+def running(command: list[str], log: Path, ready: Callable[[], bool]) -> Iterator[None]:
+    """The program, from when it is ready until the end of the block."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            end = time.monotonic() + START_SECONDS
+            while not ready():
+                said = log.read_text(errors="replace")[-2000:]
+                assert process.poll() is None, f"{command[0]} ended while starting:\n{said}"
+                assert time.monotonic() < end, f"{command[0]} was not ready after {START_SECONDS} s:\n{said}"
+                time.sleep(0.01)
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running authoritative server; `api` is PowerDNS's HTTP port, 0 for BIND."""
+
+    port: int
+    api: int = 0
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def answers(self) -> bool:
+        query = dns.message.make_query(ZONE, "SOA")
+        try:
+            answer = dns.query.tcp(query, "127.0.0.1", timeout=1, port=self.port)
+        except (OSError, EOFError, dns.exception.DNSException):
+            return False
+        return answer.rcode() == dns.rcode.NOERROR and bool(answer.answer)
+
+    def transfer(self) -> dns.zone.Zone:
+        """The whole zone, by AXFR."""
+        zone = dns.zone.Zone(ZONE)
+        query = dns.message.make_query(ZONE, "AXFR")
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as line:
+            line.setblocking(False)
+            dns.query.inbound_xfr("127.0.0.1", zone, query, port=self.port, timeout=5)
+        return zone
+
+    def records(self) -> list[str]:
+        """Every record of the zone but its SOA, each in zone-file form."""
+        return sorted(
+            f"{name} {rdataset.ttl} {rdata.rdtype.name} {rdata.to_text()}"
+            for name, node in self.transfer().nodes.items()
+            for rdataset in node.rdatasets
+            for rdata in rdataset
+            if rdata.rdtype.name != "SOA"
+        )
+
+    def serial(self) -> int:
+        """The SOA serial, which both servers are set to raise by one for each change."""
+        serial: int = self.transfer().get_rdataset("@", "SOA")[0].serial
+        return serial
+
+    def change(self, *changes: str) -> None:
+        """Somebody else's change: `add NAME TTL TYPE VALUE` or `delete NAME TYPE`, all in one UPDATE."""
+        message = dns.update.UpdateMessage(ZONE)
+        for text in changes:
+            verb, name, *rest = text.split(" ", 4)
+            if verb == "add":
+                message.add(name, int(rest[0]), *rest[1:])
+            else:
+                message.delete(name, *rest)
+        message.use_tsig(dns.tsig.Key(KEY_NAME, KEY, "hmac-sha256"))
+        answer = dns.query.tcp(message, "127.0.0.1", timeout=5, port=self.port)
+        assert answer.rcode() == dns.rcode.NOERROR, dns.rcode.to_text(answer.rcode())
+
+
+@contextmanager
+def bind(directory: Path, primary: Server | None = None) -> Iterator[Server]:
+    """A BIND named: a primary that takes updates signed by KEY, or a secondary that transfers only when notified."""
+    server = Server(free_port())
+    if primary is None:
+        zone = 'type primary; file "zone.db"; allow-update { key bascule; };'
+        soa = f"$ORIGIN {ZONE}.\n@ 3600 SOA ns1 hostmaster 1 86400 86400 864000 60\n"
+        (directory / "zone.db").write_text(soa + "\n".join(RECORDS) + "\n")
+    else:
+        zone = f'type secondary; file "zone.db"; primaries {{ 127.0.0.1 port {primary.port}; }};'
+    (directory / "named.conf").write_text(f"""
+options {{
+    directory "{directory}"; listen-on port {server.port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
+    pid-file none; session-keyfile none; recursion no; notify no; dnssec-validation no;
+    allow-transfer {{ 127.0.0.0/8; }}; serial-update-method increment;
+}};
+controls {{ }};
+key "{KEY_NAME}" {{ algorithm hmac-sha256; secret "{KEY}"; }};
+zone "{ZONE}" {{ {zone} }};
+""")
+    command = [program("named", "bind9"), "-g", "-n", "1", "-c", str(directory / "named.conf")]
+    with running(command, directory / "log", server.answers):
+        yield server
+
+
+def notify(server: Server) -> None:
+    """Tell a secondary to transfer the zone now (RFC 1996)."""
+    message = dns.message.make_query(ZONE, "SOA")
+    message.set_opcode(dns.opcode.NOTIFY)
+    dns.query.udp(message, "127.0.0.1", timeout=5, port=server.port)
+
+
+@contextmanager
+def powerdns(directory: Path) -> Iterator[Server]:
+    """A PowerDNS server with an SQLite backend, its HTTP API, and updates signed by KEY."""
+    server = Server(free_port(), free_port())
+    database = directory / "pdns.sqlite3"
+    schema = Path("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql")
+    assert schema.exists(), "this test needs PowerDNS's SQLite backend: apt-get install pdns-backend-sqlite3"
+    with contextlib.closing(sqlite3.connect(database)) as made:
+        made.executescript(schema.read_text())
+        made.execute("INSERT INTO tsigkeys (name, algorithm, secret) VALUES (?, 'hmac-sha256', ?)", (KEY_NAME, KEY))
+        made.commit()
+    options = {
+        "launch": "gsqlite3",
+        "gsqlite3-database": database,
+        "gsqlite3-pragma-synchronous": 0,
+        "local-address": "127.0.0.1",
+        "local-port": server.port,
+        "socket-dir": directory,
+        "api": "yes",
+        "api-key": API_KEY,
+        "webserver": "yes",
+        "webserver-address": "127.0.0.1",
+        "webserver-port": server.api,
+        "webserver-allow-from": "127.0.0.0/8",
+        "dnsupdate": "yes",
+        "allow-axfr-ips": "127.0.0.0/8",
+        "receiver-threads": 1,
+        "distributor-threads": 1,
+        "zone-cache-refresh-interval": 0,
+    }
+    command = [program("pdns_server", "pdns-server"), "--config-dir=" + str(directory)]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    with running(command, directory / "log", lambda: _api_answers(server)):
+        _make_zone(server)
+        yield server
+
+
+def _api(server: Server) -> httpx.Client:
+    url = f"http://127.0.0.1:{server.api}/api/v1/servers/localhost/"
+    return httpx.Client(base_url=url, headers={"X-API-Key": API_KEY}, trust_env=False)
+
+
+def _api_answers(server: Server) -> bool:
+    try:
+        with _api(server) as api:
+            return api.get("zones").is_success
+    except httpx.TransportError:
+        return False
+
+
+def _make_zone(server: Server) -> None:
+    origin = ZONE + "."
+    soa = f"$ORIGIN {origin}\n@ 3600 SOA ns1 hostmaster 1 86400 86400 864000 60\n"
+    zone = dns.zone.from_text(soa + "\n".join(RECORDS), origin=origin, relativize=False)
+    rrsets = [
+        {
+            "name": name.to_text(),
+            "type": rdataset.rdtype.name,
+            "ttl": rdataset.ttl,
+            "records": [{"content": rdata.to_text(), "disabled": False} for rdata in rdataset],
+        }
+        for name, node in zone.nodes.items()
+        for rdataset in node.rdatasets
+    ]
+    body = {"name": origin, "kind": "Native", "rrsets": rrsets, "soa_edit_api": "INCREASE"}
+    with _api(server) as api:
+        api.post("zones", json=body).raise_for_status()
+        for kind, values in (("TSIG-ALLOW-DNSUPDATE", [KEY_NAME]), ("SOA-EDIT-DNSUPDATE", ["INCREASE"])):
+            api.post(f"zones/{origin}/metadata", json={"kind": kind, "metadata": values}).raise_for_status()
