@@ -46,7 +46,7 @@ class ComputeServer:
                 return _make_absent(driver, want, before, report)
             found = self._look(driver, want, tag, before)
             if found.presence is Presence.CONFLICT:
-                raise ProviderError(found.message, permanent=True)
+                raise ProviderError(found.message, permanent=True, effect_possible=bool(found.effect))
             if found.presence is Presence.OURS:
                 return found
             return self._bring_up(driver, want, tag, report)
@@ -78,6 +78,8 @@ class ComputeServer:
     def _look(self, driver: InstanceDriver, want: Server, tag: Tag, before: JsonMap | None) -> Finding:
         if want.state == "absent":
             return _look_absent(driver, want, before)
+        if want.state == "existing":
+            return _look_existing(driver, want)
         ours = driver.list_nodes(ex_tags=_tags(tag))
         others = [node for node in driver.list_nodes(ex_name=want.name) if not _tags(tag) <= set(node.extra["tags"])]
         values = {"servers": [_seen(node) for node in others]}
@@ -107,7 +109,7 @@ class ComputeServer:
                 driver.ex_set_user_data(node, self._user_data(want.user_data))
             report(f"Powering on server {node.name} ({node.id})")
             _power_on(driver, node)
-        fresh = driver.ex_get_node(node.id)
+        fresh = driver.ex_get_node(str(node.id))
         if fresh is None:
             raise ProviderError(
                 f"Server {node.id} vanished while it was brought up; see who deleted it, then try again.",
@@ -119,8 +121,8 @@ class ComputeServer:
     def _create(self, driver: InstanceDriver, want: Server, tag: Tag, report: Report) -> Node | None:
         """One create request; when its answer is lost, look for the tags instead of asking again."""
         report(f"Creating server {want.name} ({want.size}, {want.image})")
-        size = NodeSize(want.size, want.size, 0, 0, 0, 0, driver)
-        image = NodeImage(want.image, want.image, driver)
+        size = NodeSize(str(want.size), str(want.size), 0, 0, 0, 0, driver)
+        image = NodeImage(str(want.image), str(want.image), driver)
         self._sent.touch()
         try:
             node = driver.create_node(want.name, size, image, ex_tags=sorted(_tags(tag)))
@@ -174,6 +176,23 @@ class ComputeServer:
             yield driver
 
 
+def _look_existing(driver: InstanceDriver, want: Server) -> Finding:
+    """The one server of that name that an earlier run of Bascule made: never ours, so never undone."""
+    nodes = driver.list_nodes(ex_name=want.name)
+    values = {"servers": [_seen(node) for node in nodes]}
+    foreign = [node for node in nodes if MARK not in node.extra["tags"]]
+    if foreign or len(nodes) > 1:
+        ids = ", ".join(str(node.id) for node in nodes)
+        message = f"Which server {want.name} is meant cannot be told ({ids}); keep one that Bascule made."
+        return Finding(Presence.CONFLICT, values, message=message)
+    if not nodes:
+        message = f"No server {want.name} exists; bring the service to its fallback first, or correct the name."
+        return Finding(Presence.ABSENT, values, message=message)
+    found = _state_of(nodes[0], values)
+    presence = Presence.ALREADY if found.presence is Presence.OURS else found.presence
+    return Finding(presence, values, found.outputs, message=found.message)
+
+
 def _look_absent(driver: InstanceDriver, want: Server, before: JsonMap | None) -> Finding:
     nodes = driver.list_nodes(ex_name=want.name)
     values = {"servers": [_seen(node) for node in nodes]}
@@ -221,7 +240,7 @@ def _power_on(driver: InstanceDriver, node: Node) -> None:
     try:
         driver.start_node(node)
     except RefusedError as error:
-        fresh = driver.ex_get_node(node.id)
+        fresh = driver.ex_get_node(str(node.id))
         if is_lost(error) or fresh is None or fresh.state == NodeState.STOPPED:
             raise
 
