@@ -45,9 +45,10 @@ class ComputeServer:
             if want.state == "absent":
                 return _make_absent(driver, want, before, report)
             found = self._look(driver, want, tag, before)
-            if found.presence is Presence.CONFLICT:
+            missing = want.state == "existing" and found.presence is Presence.ABSENT
+            if missing or found.presence is Presence.CONFLICT:
                 raise ProviderError(found.message, permanent=True, effect_possible=bool(found.effect))
-            if found.presence is Presence.OURS:
+            if want.state == "existing" or found.presence is Presence.OURS:
                 return found
             return self._bring_up(driver, want, tag, report)
 
