@@ -1,0 +1,31 @@
+"""Who may let a run go, and which runs may go at all."""
+
+from collections.abc import Sequence
+
+from orchestrator.domain.model import Mode
+
+RELEASES_NEEDED = {Mode.REHEARSAL: 0, Mode.DRILL: 1, Mode.LIVE: 2}
+"""How many people release a plan's digest before its first effect."""
+
+
+class Refused(Exception):
+    """A gate is closed; the text says which, and what opens it."""
+
+
+def check_mode(mode: Mode) -> None:
+    """Raises Refused for live runs: two proven people must release them, and this version can't prove people."""
+    if mode is Mode.LIVE:
+        raise Refused(
+            "Live runs are refused: this version of Bascule cannot yet prove who releases them. "
+            "Rehearse (`bascule rehearse`) or run a drill scope instead."
+        )
+
+
+def check_approver(actor: str, requester: str, given: Sequence[str]) -> None:
+    """Distinct people, and never the one who asked. Raises Refused."""
+    if not actor.strip():
+        raise Refused("An approval names the person who gives it.")
+    if actor == requester:
+        raise Refused(f"{actor} asked for this run, so someone else must approve it.")
+    if actor in given:
+        raise Refused(f"{actor} has approved already; another person must.")

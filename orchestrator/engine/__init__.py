@@ -1,0 +1,1 @@
+"""How a run goes on: one attempt at a time, carried by a durable queue."""

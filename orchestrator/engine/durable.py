@@ -1,0 +1,116 @@
+"""The durable queue under the journal, and recovery after a crash. The only importer of DBOS.
+
+A dispatch is one DBOS workflow whose id is the run, the step and the dispatch
+number. It is enqueued in the transaction that journals the step as ready, and
+its body is linear: the journal is its checkpoint. DBOS's own step retries,
+timeouts and cancellation are left alone, for a cancelled workflow loses its
+outcome.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient, DBOSConfig
+from dbos._serialization import DBOSPortableJSON
+
+from orchestrator.store.database import Database
+from orchestrator.store.journal import Dispatch
+
+log = logging.getLogger("bascule.engine")
+
+APPLICATION = "bascule"
+QUEUE = "bascule-work"
+APPLICATION_VERSION = "1"
+"""Changes only when dispatches of an older version can no longer be worked on."""
+
+BUSY_POLL = 0.02
+IDLE_POLL = 0.25
+"""Seconds between two looks at the queue: DBOS shortens a longer one by a tenth per look."""
+
+Body = Callable[[str, str, int], None]
+
+_body: Body | None = None
+
+
+@DBOS.workflow(name="work", max_recovery_attempts=1000)
+def _work(run_id: str, step_id: str, number: int) -> None:
+    if _body is None:
+        raise RuntimeError("a dispatch arrived before the engine was ready")
+    _body(run_id, step_id, number)
+
+
+class Durable:
+    """Enqueues dispatches with the caller's transaction and hands them to `body`, on one worker."""
+
+    def __init__(self, database: Database, worker_id: str, *, concurrency: int = 16) -> None:
+        self._database = database
+        self._worker_id = worker_id
+        self._concurrency = concurrency
+        self._client: DBOSClient | None = None
+        self._pace = threading.Lock()
+        self._busy: bool | None = None
+
+    def launch(self, body: Body) -> None:
+        """Create DBOS's tables where they are missing, and begin to take work."""
+        global _body
+        _body = body
+        os.environ.pop("DBOS__CONDUCTOR_KEY", None)
+        config: DBOSConfig = {
+            "name": APPLICATION,
+            "system_database_url": self._database.url,
+            "system_database_engine": self._database.engine,
+            "executor_id": self._worker_id,
+            "application_version": APPLICATION_VERSION,
+            "serializer": DBOSPortableJSON,
+            "log_level": "WARNING",
+            "use_listen_notify": False,
+            "notification_listener_polling_interval_sec": 60.0,
+        }
+        DBOS(config=config)
+        DBOS.launch()
+        self._client = DBOSClient(
+            system_database_engine=self._database.engine, serializer=DBOSPortableJSON, application_name=APPLICATION
+        )
+        DBOS.register_queue(
+            QUEUE, worker_concurrency=self._concurrency, polling_interval_sec=IDLE_POLL, on_conflict="always_update"
+        )
+
+    def enqueue(self, conn: sa.Connection, dispatch: Dispatch) -> None:
+        """Put a dispatch on the queue; it is there when the caller's transaction commits, and not before."""
+        if self._client is None:
+            raise RuntimeError("the durable queue is not launched")
+        options = {"queue_name": QUEUE, "workflow_name": "work", "workflow_id": dispatch.workflow_id}
+        options["app_version"] = APPLICATION_VERSION
+        if dispatch.delay > 0:
+            options["delay_seconds"] = dispatch.delay  # type: ignore[assignment]
+        self._client.enqueue_in_transaction(
+            conn,
+            options,  # type: ignore[arg-type]
+            dispatch.run_id,
+            dispatch.step_id,
+            dispatch.number,
+        )
+
+    def keep_pace(self, *, busy: bool) -> None:
+        """Look often while runs are active, and seldom while there is nothing to do."""
+        with self._pace:
+            if busy == self._busy:
+                return
+            queue = DBOS.retrieve_queue(QUEUE)
+            if queue is not None:
+                queue.set_polling_interval_sec(BUSY_POLL if busy else IDLE_POLL)
+                self._busy = busy
+
+    def recover(self, dead_workers: Sequence[str]) -> None:
+        """Give the dispatches that dead workers had begun to whoever takes them; safe to repeat."""
+        if dead_workers:
+            DBOS._recover_pending_workflows(list(dead_workers))
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.destroy()
+            self._client = None
+        DBOS.destroy(workflow_completion_timeout_sec=10)

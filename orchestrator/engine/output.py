@@ -1,0 +1,68 @@
+"""What a step says while it runs: gathered, written a few times a second, capped."""
+
+import threading
+from collections.abc import Callable
+
+from orchestrator.store import runs
+from orchestrator.store.database import Database
+from orchestrator.store.runs import OutputLine
+from providers.base import Report
+
+FLUSH_EVERY = 0.25
+"""Seconds."""
+LINES_PER_ATTEMPT = 20_000
+LINE_LENGTH = 4_000
+
+
+class Output:
+    """One writer for all steps of this worker; a line is in the database within half a second."""
+
+    def __init__(self, database: Database, clock: Callable[[], float], announce: Callable[[], None]) -> None:
+        self._database = database
+        self._clock = clock
+        self._announce = announce
+        self._lines: list[OutputLine] = []
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stop = False
+        self._thread = threading.Thread(target=self._write_on, name="output", daemon=True)
+        self._thread.start()
+
+    def reporter(self, run_id: str, step_id: str, attempt: int) -> Report:
+        count = 0
+
+        def report(text: str) -> None:
+            nonlocal count
+            count += 1
+            if count > LINES_PER_ATTEMPT:
+                return
+            if count == LINES_PER_ATTEMPT:
+                text = f"… more than {LINES_PER_ATTEMPT} lines: the rest is cut"
+            line = OutputLine(run_id, step_id, attempt, self._clock(), text.rstrip()[:LINE_LENGTH])
+            with self._lock:
+                self._lines.append(line)
+            self._wake.set()
+
+        return report
+
+    def flush(self) -> None:
+        with self._lock:
+            lines, self._lines = self._lines, []
+        if lines:
+            with self._database.write() as conn:
+                runs.add_output(conn, lines)
+            self._announce()
+
+    def close(self) -> None:
+        self._stop = True
+        self._wake.set()
+        self._thread.join(timeout=5)
+        self.flush()
+
+    def _write_on(self) -> None:
+        pause = threading.Event()
+        while not self._stop:
+            self._wake.wait()
+            self._wake.clear()
+            pause.wait(FLUSH_EVERY)
+            self.flush()

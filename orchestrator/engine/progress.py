@@ -1,0 +1,99 @@
+"""Every change of a run: one transaction that journals, folds, enqueues, and ends the run when it is over."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from orchestrator.domain.journal import RunEvent
+from orchestrator.domain.model import ENDED_RUN, RunState, StepState
+from orchestrator.store import runs
+from orchestrator.store.database import Database
+from orchestrator.store.journal import Dispatch, RunJournal
+
+Clock = Callable[[], float]
+"""Seconds since the epoch, UTC."""
+
+Enqueue = Callable[[sa.Connection, Dispatch], None]
+
+
+class Progress:
+    """Opens journal transactions, and tells those who watch that something moved."""
+
+    def __init__(self, database: Database, enqueue: Enqueue, clock: Clock) -> None:
+        self.database = database
+        self.clock = clock
+        self._enqueue = enqueue
+        self._moved = threading.Condition()
+        self._moves = 0
+
+    @contextmanager
+    def journal(self, run_id: str, first: Callable[[sa.Connection], None] | None = None) -> Iterator[RunJournal]:
+        """The one way to change a run. An exception inside takes everything back.
+
+        `first` runs in the same transaction before the run's row is read: a new run is inserted there.
+        """
+        with self.database.write() as conn:
+            if first is not None:
+                first(conn)
+            journal = RunJournal(conn, run_id, self.clock())
+            yield journal
+            _conclude(journal, conn)
+            for dispatch in journal.dispatches:
+                self._enqueue(conn, dispatch)
+            journal.flush()
+        self.announce()
+        if len(journal.dispatches) >= 100:
+            self.drain()
+
+    def drain(self) -> int:
+        """Enqueue ready steps that no transaction has enqueued, a hundred at a time; answers how many."""
+        total = 0
+        while True:
+            with self.database.read() as conn:
+                if not runs.has_outbox(conn):
+                    return total
+            with self.database.write() as conn:
+                found = runs.outbox(conn)
+                for dispatch in found:
+                    self._enqueue(conn, dispatch)
+            if not found:
+                return total
+            total += len(found)
+
+    def announce(self) -> None:
+        with self._moved:
+            self._moves += 1
+            self._moved.notify_all()
+
+    def wait_for_move(self, seen: int, timeout: float) -> int:
+        """Block until something moved since `seen`, or `timeout` seconds; answers the new count."""
+        with self._moved:
+            self._moved.wait_for(lambda: self._moves != seen, timeout)
+            return self._moves
+
+
+def _conclude(journal: RunJournal, conn: sa.Connection) -> None:
+    """Move the run itself, when its steps have come far enough."""
+    state = journal.run.state
+    if state is RunState.UNDO_REQUESTED and not journal.count(StepState.RUNNING):
+        journal.run_event(RunEvent.UNDO_STARTED, data={"steps": journal.count_with_intent()})
+        state = journal.run.state
+    outcome = _outcome(journal, state)
+    if outcome is not None:
+        journal.run_event(RunEvent.FINISHED, data={"outcome": outcome.value})
+    if journal.run.state in ENDED_RUN:
+        runs.release_holds(conn, journal.run_id)
+
+
+def _outcome(journal: RunJournal, state: RunState) -> RunState | None:
+    if state is RunState.RUNNING and journal.run.remaining == 0:
+        clean = not journal.count(StepState.SKIPPED, StepState.TOLERATED)
+        return RunState.SUCCEEDED if clean else RunState.INCOMPLETE
+    if state is RunState.CANCELLING:
+        busy = journal.count(StepState.RUNNING, StepState.SETTLING, StepState.VERIFYING)
+        return None if busy else RunState.CANCELLED
+    if state is RunState.UNDOING and journal.run.undo_remaining == 0:
+        return RunState.PARTLY_UNDONE if journal.count(StepState.LEFT) else RunState.UNDONE
+    return None

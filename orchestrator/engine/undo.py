@@ -1,0 +1,188 @@
+"""Taking one step back: find what it left, prove the place it would point back to, take back, prove."""
+
+import logging
+from dataclasses import replace
+
+from orchestrator.domain.journal import StepEvent, StepView
+from orchestrator.domain.kinds import KINDS
+from orchestrator.domain.model import RunState, StepState
+from orchestrator.engine.act import Act, Stale, Work
+from orchestrator.engine.spec import ActionSpec
+from orchestrator.engine.workshop import Action
+from orchestrator.store import runs
+from orchestrator.store.journal import RunJournal, step_view
+from providers.base import Finding, Presence, ProviderError, Tag
+
+log = logging.getLogger("bascule.engine")
+
+UNDO_ATTEMPTS = 3
+UNDO_WAIT = 2.0
+"""Seconds before an undo that may succeed later is tried again."""
+
+
+class Undo:
+    """The way back of a step; it shares the forward way's looks, fences and journal."""
+
+    def __init__(self, act: Act) -> None:
+        self._act = act
+
+    def attempt(self, work: Work) -> None:
+        """UNDO_READY: nothing of ours ends here; an effect of ours is taken back once its old place is proven."""
+        if work.run.paused or work.run.state != RunState.UNDOING.value:
+            self._act.put_back(work)
+            return
+        nothing = _nothing_to_take_back(work)
+        if nothing is not None:
+            self._end(work, StepState.UNDO_READY, StepEvent.UNDONE, nothing)
+            return
+        try:
+            work = self._with_effect(work)
+            if not work.view.effect and not isinstance(work.spec.undo, ActionSpec):
+                self._end(work, StepState.UNDO_READY, StepEvent.UNDONE, "Its effect is not there.")
+                return
+            self._prove_origin(work)
+        except ProviderError as error:
+            self._fail(work, StepState.UNDO_READY, error)
+            return
+        if self._claim(work):
+            self._act.boundary("undo-intent", work.run.id, work.step.step_id)
+            self._take_back(work)
+
+    def reconcile(self, work: Work) -> None:
+        """UNDOING after a crash: undoing is repeatable, so it is done again."""
+        with self._act.progress.journal(work.run.id) as journal:
+            view = self._act.still(journal, work, StepState.UNDOING)
+            data = {"fence": work.fence}
+            journal.step_event(work.step.step_id, view, StepEvent.UNDO_RECLAIMED, data)
+        self._take_back(work)
+
+    def settle(self, work: Work) -> None:
+        """UNDO_SETTLING: a server that is being destroyed; ask again."""
+        self._take_back(work)
+
+    def _with_effect(self, work: Work) -> Work:
+        """An attempt that ended without an outcome left no effect on record: look for it."""
+        if work.view.effect or isinstance(work.spec.undo, ActionSpec):
+            return work
+        action = self._act.action(work, work.spec, work.spec.timeout)
+        found = self._act.look(action, work, work.view.before or {})
+        if found.presence is Presence.UNPROVABLE:
+            raise ProviderError(
+                f"{found.message} It can't be proved whether there is something to take back. "
+                "Look yourself; then skip this step with a reason.",
+                permanent=True,
+            )
+        ours = found.presence in (Presence.OURS, Presence.PENDING)
+        return _with(work, found.effect if ours else {})
+
+    def _prove_origin(self, work: Work) -> None:
+        """A dead vendor is no place to go back to."""
+        origin, kind = work.spec.origin, KINDS.get(work.spec.uses)
+        if origin is None or kind is None or not kind.points_endpoint:
+            return
+        try:
+            action = self._act.action(work, origin, 30.0)
+            action.provider.apply(action.want, work.tag, {}, work.report)
+        except ProviderError as error:
+            raise ProviderError(
+                f"The old place does not show that it is alive, so the endpoint stays where it is: {error.message}",
+                permanent=True,
+            ) from error
+
+    def _claim(self, work: Work) -> bool:
+        with self._act.progress.journal(work.run.id) as journal:
+            view = self._act.still(journal, work, StepState.UNDO_READY)
+            if journal.run.paused:
+                runs.put_back(journal.connection, work.run.id, work.step.step_id, work.step.dispatch)
+                return False
+            data = {"fence": work.fence, "effect": dict(work.view.effect), "message": ""}
+            journal.step_event(work.step.step_id, view, StepEvent.UNDO_INTENT, data)
+        return True
+
+    def _take_back(self, work: Work) -> None:
+        try:
+            found = self._undo(work)
+        except ProviderError as error:
+            self._act.boundary("undo-effect", work.run.id, work.step.step_id)
+            self._fail(work, StepState.UNDOING, error)
+            return
+        except Exception:
+            log.exception("undo of step %s of run %s failed unexpectedly", work.step.step_id, work.run.id)
+            text = f"Unexpected fault while undoing {work.spec.uses}; the service's log has the details."
+            self._fail(work, StepState.UNDOING, ProviderError(text, permanent=True))
+            return
+        self._act.boundary("undo-effect", work.run.id, work.step.step_id)
+        self._record(work, found)
+
+    def _undo(self, work: Work) -> Finding:
+        undo = work.spec.undo
+        if isinstance(undo, ActionSpec):
+            action = self._act.action(work, undo, work.spec.timeout)
+            return self._run_action(work, action)
+        action = self._act.action(work, work.spec, work.spec.timeout)
+        return action.provider.undo(action.want, work.tag, work.view.effect, work.report)
+
+    def _run_action(self, work: Work, action: Action) -> Finding:
+        """An undo that the runbook spells out is an action of its own, with its own tag."""
+        tag = Tag(work.run.id, f"{work.step.step_id}~undo")
+        before = action.provider.observe(action.want, tag, None)
+        if before.presence in (Presence.OURS, Presence.ALREADY):
+            return Finding(Presence.ABSENT, message=before.message)
+        done = action.provider.apply(action.want, tag, before.values, work.report)
+        if done.presence in (Presence.OURS, Presence.ALREADY):
+            return Finding(Presence.ABSENT, message=done.message)
+        return done
+
+    def _record(self, work: Work, found: Finding) -> None:
+        if found.presence is Presence.PENDING:
+            with self._act.progress.journal(work.run.id) as journal:
+                view = self._owned(journal, work)
+                if view.state is StepState.UNDOING:
+                    data = {"message": found.message}
+                    journal.step_event(work.step.step_id, view, StepEvent.UNDO_UNDER_WAY, data)
+                journal.dispatch(work.step.step_id, found.again_after)
+            return
+        if found.presence is Presence.ABSENT:
+            self._end(work, None, StepEvent.UNDONE, found.message)
+            return
+        text = found.message or "What it changed has been changed by others since, and was left alone."
+        self._fail(work, StepState.UNDOING, ProviderError(text, permanent=True))
+
+    def _end(self, work: Work, state: StepState | None, kind: StepEvent, message: str) -> None:
+        with self._act.progress.journal(work.run.id) as journal:
+            view = self._act.still(journal, work, state) if state else self._owned(journal, work)
+            journal.step_event(work.step.step_id, view, kind, {"message": message})
+        self._act.boundary("undo-outcome", work.run.id, work.step.step_id)
+
+    def _fail(self, work: Work, state: StepState, error: ProviderError) -> None:
+        with self._act.progress.journal(work.run.id) as journal:
+            ready = state is StepState.UNDO_READY
+            view = self._act.still(journal, work, state) if ready else self._owned(journal, work)
+            data = {"message": error.message, "permanent": error.permanent}
+            view = journal.step_event(work.step.step_id, view, StepEvent.UNDO_FAILED, data)
+            if not error.permanent and view.undo_attempt < UNDO_ATTEMPTS:
+                journal.undo_ready(work.step.step_id, view, delay=max(error.retry_after or 0.0, UNDO_WAIT))
+        self._act.boundary("undo-outcome", work.run.id, work.step.step_id)
+
+    def _owned(self, journal: RunJournal, work: Work) -> StepView:
+        row = journal.step(work.step.step_id)
+        view = step_view(row)
+        under_way = view.state in (StepState.UNDOING, StepState.UNDO_SETTLING)
+        if row.dispatch != work.step.dispatch or not under_way:
+            raise Stale(f"{work.run.id}/{work.step.step_id} was taken over")
+        if view.state is StepState.UNDOING and view.fence != work.fence:
+            raise Stale(f"{work.run.id}/{work.step.step_id} was taken over")
+        return view
+
+
+def _nothing_to_take_back(work: Work) -> str | None:
+    kind = KINDS.get(work.spec.uses)
+    if kind is not None and kind.reads_only:
+        return "It changed nothing."
+    if work.spec.undo == "none":
+        return "Its runbook says that there is nothing to undo."
+    return None
+
+
+def _with(work: Work, effect: object) -> Work:
+    return replace(work, view=replace(work.view, effect=effect))

@@ -1,0 +1,86 @@
+"""Where an attempt gets its provider: the scope's addresses, secrets by reference, the estate's files, a workspace."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from orchestrator.domain.kinds import parse_inputs
+from orchestrator.domain.references import UNKNOWN_YET, substitute
+from orchestrator.engine.spec import ActionSpec
+from providers.base import Context, Provider, ProviderError, Reveal
+from providers.registry import provider_for
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A provider and the wish it is asked to fulfil."""
+
+    provider: Provider[Any]
+    want: Any
+
+
+class Workshop(Protocol):
+    def action(self, run: Any, step_id: str, spec: ActionSpec, outputs: Mapping[str, Any], deadline: float) -> Action:
+        """Raises ProviderError(permanent) when the inputs don't fit or something needed is missing."""
+        ...
+
+    def wish(self, run: Any, spec: ActionSpec) -> Any:
+        """The inputs alone, for kinds without a provider. Raises ProviderError(permanent)."""
+        ...
+
+
+class EstateWorkshop:
+    """Makes providers from the run's scope, at the run's commit."""
+
+    def __init__(
+        self,
+        scope_at: Callable[[str, str], Mapping[str, Any]],
+        checkout: Callable[[str], Path],
+        secrets: Callable[[str], Reveal],
+        workspaces: Path,
+    ) -> None:
+        self._scope_at = scope_at
+        self._checkout = checkout
+        self._secrets = secrets
+        self._workspaces = workspaces
+
+    def action(self, run: Any, step_id: str, spec: ActionSpec, outputs: Mapping[str, Any], deadline: float) -> Action:
+        want = resolve(spec, outputs, run.id)
+        context = Context(
+            scope=self._scope_at(run.commit, run.scope),
+            reveal=self._secrets(run.scope),
+            workspace=self._workspace(run.id, step_id),
+            estate=self._checkout(run.commit),
+            deadline=deadline,
+        )
+        return Action(provider_for(spec.uses, want, context), want)
+
+    def wish(self, run: Any, spec: ActionSpec) -> Any:
+        return resolve(spec, {}, run.id)
+
+    def _workspace(self, run_id: str, step_id: str) -> Path:
+        path = self._workspaces / run_id / step_id.replace("/", "~")
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return path
+
+
+def resolve(spec: ActionSpec, outputs: Mapping[str, Any], run_id: str) -> Any:
+    """The step's inputs with its references filled in. Raises ProviderError(permanent) naming what is missing."""
+
+    def look_up(path: tuple[str, ...]) -> object:
+        if path == ("run", "id"):
+            return run_id
+        if len(path) == 4 and path[0] == "steps" and path[2] == "outputs":
+            return dict(outputs.get(path[1]) or {}).get(path[3], UNKNOWN_YET)
+        return UNKNOWN_YET
+
+    filled = substitute(spec.with_, look_up)
+    try:
+        return parse_inputs(spec.uses, filled)
+    except ValueError as error:
+        raise ProviderError(
+            f"The inputs of {spec.uses} do not fit once filled in: {error}. "
+            "See the outputs of the steps it refers to; skip or repair them, then retry.",
+            permanent=True,
+        ) from error

@@ -1,0 +1,152 @@
+"""What people decide about a run and its steps. Each decision is one journal transaction."""
+
+from collections.abc import Callable
+
+from orchestrator.domain.authority import Refused, check_approver
+from orchestrator.domain.journal import IllegalTransition, RunEvent, StepEvent
+from orchestrator.domain.model import ENDED_RUN, RunState, StepState
+from orchestrator.domain.plan import Plan
+from orchestrator.engine.progress import Progress
+from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
+from orchestrator.store import runs
+from orchestrator.store.journal import RunJournal, RunNotFound, StepNotFound
+
+_UNSTARTED = (StepState.PENDING, StepState.READY, StepState.WAITING)
+
+
+class Decisions:
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def approve(self, run_id: str, step_id: str, actor: str, comment: str = "") -> None:
+        """Say yes at a hold point, or acknowledge a task. Raises Denied, Conflict, NotFound."""
+
+        def decide(journal: RunJournal) -> None:
+            view = journal.view(step_id)
+            waits = view.waits_for or {}
+            if view.state is not StepState.WAITING or waits.get("for") not in ("approval", "task"):
+                raise Conflict(f"{step_id} is {view.state.value} and waits for nobody's approval.")
+            requester = journal.row.requested_by if waits["for"] == "approval" else ""
+            try:
+                check_approver(actor, requester, waits.get("given", []))
+            except Refused as error:
+                raise Denied(str(error)) from error
+            view = journal.step_event(step_id, view, StepEvent.APPROVED, {"comment": comment}, actor=actor)
+            given = (view.waits_for or {}).get("given", [])
+            if len(given) >= int(waits.get("count", 1)):
+                data = {"outputs": {"by": ", ".join(given)}, "message": f"By {', '.join(given)}."}
+                journal.step_event(step_id, view, StepEvent.SUCCEEDED, data)
+
+        self._change(run_id, decide)
+
+    def reject(self, run_id: str, step_id: str, actor: str, reason: str) -> None:
+        """Say no at a hold point: the step fails, and a person decides what follows."""
+        _need_reason(reason)
+
+        def decide(journal: RunJournal) -> None:
+            view = journal.view(step_id)
+            if view.state is not StepState.WAITING or (view.waits_for or {}).get("for") == "time":
+                raise Conflict(f"{step_id} is {view.state.value} and waits for nobody's answer.")
+            data = {"message": f"Rejected by {actor}: {reason}", "reason": reason}
+            journal.step_event(step_id, view, StepEvent.REJECTED, data, actor=actor)
+
+        self._change(run_id, decide)
+
+    def retry(self, run_id: str, step_id: str, actor: str, *, accept_drift: bool = False) -> None:
+        """Try a failed, held or unknown step again; during an undo, its undo."""
+
+        def decide(journal: RunJournal) -> None:
+            view = journal.view(step_id)
+            undoing = journal.run.state is RunState.UNDOING
+            if undoing and view.state in (StepState.UNDO_FAILED, StepState.UNKNOWN):
+                journal.undo_ready(step_id, view, actor=actor)
+                return
+            if journal.run.state is not RunState.RUNNING:
+                raise Conflict(f"Run {run_id} is {journal.run.state.value}: its steps are not tried again.")
+            data = {"accept_drift": accept_drift}
+            attempt = view.attempt + 1
+            journal.step_event(step_id, view, StepEvent.RETRIED, data, actor=actor, attempt=attempt)
+            journal.dispatch(step_id)
+
+        self._change(run_id, decide)
+
+    def skip(self, run_id: str, step_id: str, actor: str, reason: str) -> None:
+        """Go on without a step, or leave its effect in place during an undo. The reason is kept."""
+        _need_reason(reason)
+
+        def decide(journal: RunJournal) -> None:
+            view = journal.view(step_id)
+            data = {"message": f"Skipped by {actor}: {reason}", "reason": reason}
+            undoing = journal.run.state is RunState.UNDOING
+            kind = StepEvent.LEFT if undoing else StepEvent.SKIPPED
+            journal.step_event(step_id, view, kind, data, actor=actor)
+
+        self._change(run_id, decide)
+
+    def pause(self, run_id: str, actor: str, reason: str = "") -> None:
+        """Start nothing new; attempts under way end by themselves."""
+
+        def decide(journal: RunJournal) -> None:
+            if journal.run.paused:
+                raise Conflict(f"Run {run_id} is paused already.")
+            journal.run_event(RunEvent.PAUSED, actor, {"message": reason})
+
+        self._change(run_id, decide)
+
+    def resume(self, run_id: str, actor: str) -> None:
+        def decide(journal: RunJournal) -> None:
+            if not journal.run.paused:
+                raise Conflict(f"Run {run_id} is not paused.")
+            journal.run_event(RunEvent.RESUMED, actor)
+
+        self._change(run_id, decide)
+        self._progress.drain()
+
+    def cancel(self, run_id: str, actor: str, reason: str) -> None:
+        """Start nothing more and keep what was done. The run ends when its attempts have."""
+        _need_reason(reason)
+
+        def decide(journal: RunJournal) -> None:
+            journal.run_event(RunEvent.CANCEL_REQUESTED, actor, {"message": reason})
+            _cancel_unstarted(journal)
+
+        self._change(run_id, decide)
+
+    def undo(self, run_id: str, actor: str, reason: str) -> None:
+        """Take back the whole run, last step first."""
+        _need_reason(reason)
+
+        def decide(journal: RunJournal) -> None:
+            if journal.run.state in ENDED_RUN:
+                self._hold_again(journal)
+            journal.run_event(RunEvent.UNDO_REQUESTED, actor, {"message": reason})
+            _cancel_unstarted(journal)
+
+        self._change(run_id, decide)
+
+    def _hold_again(self, journal: RunJournal) -> None:
+        document = runs.load_plan(journal.connection, journal.row.plan_digest)
+        resources = Plan.model_validate(document).resources()
+        taken = runs.take_holds(journal.connection, journal.row.scope, resources, journal.run_id)
+        if taken:
+            raise Conflict(f"Run {', '.join(sorted(set(taken.values())))} holds {', '.join(sorted(taken))} now.")
+
+    def _change(self, run_id: str, decide: Callable[[RunJournal], None]) -> None:
+        try:
+            with self._progress.journal(run_id) as journal:
+                decide(journal)
+        except (RunNotFound, StepNotFound) as error:
+            raise NotFound(str(error)) from error
+        except IllegalTransition as error:
+            raise Conflict(f"Not possible now: {error}.") from error
+
+
+def _cancel_unstarted(journal: RunJournal) -> None:
+    for step_id, view in list(journal.steps_in(*_UNSTARTED)):
+        journal.step_event(step_id, view, StepEvent.CANCELLED)
+
+
+def _need_reason(reason: str) -> None:
+    if not reason.strip():
+        raise RequestError("Give a reason: it is kept in the journal.")
+

@@ -1,0 +1,117 @@
+"""Making a plan: compile at a commit, look at everything it would change, seal it, keep it."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
+
+from orchestrator.domain.kinds import KINDS
+from orchestrator.domain.model import Direction
+from orchestrator.domain.plan import Plan, PlanError, PlannedStep, Seen, compile_plan, differences, with_seen
+from orchestrator.engine.spec import ActionSpec
+from orchestrator.engine.workshop import Workshop
+from orchestrator.operations.estate import Estates
+from orchestrator.operations.request import NotFound, RequestError
+from orchestrator.store import runs
+from orchestrator.store.database import Database
+from providers.base import ProviderError, Tag
+
+LOOK_FOR = 20.0
+"""Seconds that one look at one step may take."""
+
+
+class Plans:
+    def __init__(self, database: Database, estates: Estates, workshop: Workshop, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._estates = estates
+        self._workshop = workshop
+        self._clock = clock
+
+    def make(
+        self,
+        services: Sequence[str],
+        scope: str,
+        direction: Direction = Direction.FAILOVER,
+        parameters: Mapping[str, Any] | None = None,
+        commit: str | None = None,
+    ) -> Plan:
+        """Compile, look, seal and keep. Changes nothing outside. Raises RequestError."""
+        if not services:
+            raise RequestError("Name at least one service to plan for.")
+        at = commit or self._estates.newest()
+        try:
+            plan = compile_plan(
+                self._estates.bundle(at),
+                commit=at,
+                services=services,
+                scope=scope,
+                direction=direction,
+                parameters=parameters,
+            )
+        except PlanError as error:
+            raise RequestError(str(error)) from error
+        plan = with_seen(plan, self._look(plan))
+        with self._database.write() as conn:
+            document = plan.model_dump(mode="json", by_alias=True)
+            runs.save_plan(conn, plan.digest, plan.commit, self._clock(), document)
+        return plan
+
+    def get(self, digest: str) -> Plan:
+        with self._database.read() as conn:
+            document = runs.load_plan(conn, digest)
+        if document is None:
+            raise NotFound(f"No plan has the digest {digest}. Make one with `bascule plan`.")
+        return Plan.model_validate(document)
+
+    def moved(self, plan: Plan) -> list[dict[str, Any]]:
+        """What has changed outside since the plan was made, step by step."""
+        return differences(plan, with_seen(plan, self._look(plan)))
+
+    def _look(self, plan: Plan) -> dict[str, Seen]:
+        changing = [step for step in plan.steps if _can_be_seen(step)]
+        with ThreadPoolExecutor(max_workers=8, thread_name_prefix="look") as pool:
+            found = list(pool.map(lambda step: self._look_at(plan, step), changing))
+        seen = {step.id: look for step, look in zip(changing, found, strict=True)}
+        self._keep(plan, seen)
+        return {step.id: self._or_snapshot(plan, step, seen[step.id]) for step in changing}
+
+    def _look_at(self, plan: Plan, step: PlannedStep) -> Seen:
+        run = SimpleNamespace(id="plan", commit=plan.commit, scope=plan.scope)
+        try:
+            spec = ActionSpec.model_validate({"uses": step.uses, "with": step.with_})
+            action = self._workshop.action(run, step.id, spec, {}, LOOK_FOR)
+            found = action.provider.observe(action.want, Tag("plan", step.id), None)
+        except ProviderError as error:
+            return Seen(presence="unreadable", message=error.message)
+        values = json.loads(json.dumps(dict(found.values)))
+        return Seen(presence=found.presence.value, values=values, message=found.message, at=self._clock())
+
+    def _keep(self, plan: Plan, seen: Mapping[str, Seen]) -> None:
+        with self._database.write() as conn:
+            for step in plan.steps:
+                look = seen.get(step.id)
+                if look is not None and look.at is not None:
+                    row = look.model_dump(mode="json")
+                    runs.save_snapshot(conn, plan.scope, _subject(step), look.at, row)
+
+    def _or_snapshot(self, plan: Plan, step: PlannedStep, look: Seen) -> Seen:
+        """What can't be read now is planned from the last look at it, and says so."""
+        if look.at is not None:
+            return look
+        with self._database.read() as conn:
+            row = runs.load_snapshot(conn, plan.scope, _subject(step))
+        if row is None:
+            return look
+        return Seen.model_validate({**row.values, "stale": True, "message": look.message})
+
+
+def _can_be_seen(step: PlannedStep) -> bool:
+    kind = KINDS[step.uses]
+    return step.after is None and kind.has_provider and not kind.reads_only and kind.repeatable
+
+
+def _subject(step: PlannedStep) -> str:
+    text = json.dumps([step.uses, step.with_], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

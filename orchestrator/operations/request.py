@@ -1,0 +1,66 @@
+"""What every use case shares: how it says no, and where things are kept."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class RequestError(Exception):
+    """A request that can't be fulfilled. `code` is stable for programs, the text is for people."""
+
+    code = "invalid"
+
+
+class NotFound(RequestError):
+    code = "not_found"
+
+
+class Conflict(RequestError):
+    """It contradicts what is there already; nothing was changed."""
+
+    code = "conflict"
+
+
+class Denied(RequestError):
+    """A gate is closed."""
+
+    code = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The data directory's rooms."""
+
+    data: Path
+
+    @property
+    def mirror(self) -> Path:
+        return self.data / "estate.git"
+
+    @property
+    def checkouts(self) -> Path:
+        return self.data / "checkouts"
+
+    @property
+    def workspaces(self) -> Path:
+        return self.data / "work"
+
+    @property
+    def secrets(self) -> Path:
+        return self.data / "secrets"
+
+    @property
+    def token(self) -> Path:
+        return self.data / "token"
+
+    @property
+    def service(self) -> Path:
+        """Where the running service says how it is reached."""
+        return self.data / "service.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.data / "lock"
+
+    def make(self) -> None:
+        for path in (self.data, self.checkouts, self.workspaces, self.secrets):
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,0 +1,150 @@
+"""Starting a run: one per plan and scope, however often it is asked for."""
+
+import hashlib
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from orchestrator.domain.authority import RELEASES_NEEDED, Refused, check_approver, check_mode
+from orchestrator.domain.journal import RunEvent
+from orchestrator.domain.model import Mode
+from orchestrator.domain.plan import Plan
+from orchestrator.engine.progress import Progress
+from orchestrator.operations.plans import Plans
+from orchestrator.operations.request import Conflict, Denied
+from orchestrator.store import runs
+from orchestrator.store.journal import RunJournal
+from orchestrator.store.runs import NewStep
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """`created` is false when the same run was asked for before and is already there."""
+
+    run_id: str
+    created: bool
+
+
+class Runs:
+    def __init__(self, progress: Progress, plans: Plans) -> None:
+        self._progress = progress
+        self._plans = plans
+        self._database = progress.database
+
+    def start(self, digest: str, actor: str, reason: str = "", key: str | None = None) -> Started:
+        """Create the run of a plan. Raises RequestError, Conflict, Denied.
+
+        `key` makes a repeated request harmless; so does an active run of the same plan.
+        """
+        plan = self._plans.get(digest)
+        try:
+            check_mode(Mode(plan.mode))
+        except Refused as error:
+            raise Denied(str(error)) from error
+        fingerprint = hashlib.sha256(f"{digest}\n{actor}\n{reason}".encode()).hexdigest()
+        with self._database.read() as conn:
+            known = self._known(conn, key, fingerprint)
+        if known is not None:
+            return Started(known, created=False)
+        return self._create(plan, actor, reason, key, fingerprint)
+
+    def release(self, run_id: str, digest: str, actor: str, comment: str = "") -> None:
+        """One person's release of exactly this digest. Raises Denied, Conflict."""
+        with self._progress.journal(run_id) as journal:
+            if journal.row.plan_digest != digest:
+                raise Conflict(f"Run {run_id} is of plan {journal.row.plan_digest}; the release names another.")
+            try:
+                check_approver(actor, journal.row.requested_by, journal.run.releases)
+            except Refused as error:
+                raise Denied(str(error)) from error
+            journal.run_event(RunEvent.RELEASE_GIVEN, actor, {"digest": digest, "comment": comment})
+            self._start_if_released(journal)
+
+    def _create(self, plan: Plan, actor: str, reason: str, key: str | None, fingerprint: str) -> Started:
+        run_id = _new_id()
+        now = self._progress.clock()
+
+        def insert(conn: sa.Connection) -> None:
+            known = self._known(conn, key, fingerprint)
+            if known is not None:
+                raise _Known(known)
+            taken = runs.take_holds(conn, plan.scope, plan.resources(), run_id)
+            if taken:
+                raise _Taken(taken)
+            self._insert(conn, run_id, plan, actor, reason, now)
+            if key is not None:
+                runs.save_idempotency(conn, key, fingerprint, run_id, now)
+
+        try:
+            with self._progress.journal(run_id, first=insert) as journal:
+                data = {"digest": plan.digest, "commit": plan.commit, "steps": len(plan.steps), "reason": reason}
+                journal.run_event(RunEvent.CREATED, actor, data)
+                self._start_if_released(journal)
+        except _Taken as error:
+            return Started(self._same_run(plan, error.by), created=False)
+        except _Known as error:
+            return Started(error.run_id, created=False)
+        return Started(run_id, created=True)
+
+    def _insert(self, conn: sa.Connection, run_id: str, plan: Plan, actor: str, reason: str, now: float) -> None:
+        values: dict[str, Any] = {
+            "id": run_id,
+            "plan_digest": plan.digest,
+            "commit": plan.commit,
+            "scope": plan.scope,
+            "mode": plan.mode,
+            "direction": plan.direction,
+            "services": list(plan.services),
+            "requested_by": actor,
+            "reason": reason,
+            "releases_needed": RELEASES_NEEDED[Mode(plan.mode)],
+            "created_at": now,
+        }
+        steps = [NewStep(step.id, step.uses, step.for_engine(), step.needs) for step in plan.steps]
+        runs.insert_run(conn, values, steps)
+
+    def _start_if_released(self, journal: RunJournal) -> None:
+        if len(journal.run.releases) < journal.row.releases_needed:
+            return
+        journal.run_event(RunEvent.STARTED)
+        journal.start_steps()
+
+    def _known(self, conn: sa.Connection, key: str | None, fingerprint: str) -> str | None:
+        row = runs.idempotent_run(conn, key) if key is not None else None
+        if row is None:
+            return None
+        if row.fingerprint != fingerprint:
+            raise Conflict(f"The Idempotency-Key {key} was used for another request; use a new one.")
+        return str(row.run_id)
+
+    def _same_run(self, plan: Plan, taken: Mapping[str, str]) -> str:
+        """The active run that holds what this plan needs, if it is the same plan. Raises Conflict."""
+        holders = set(taken.values())
+        with self._database.read() as conn:
+            for run_id in holders:
+                row = runs.get_run(conn, run_id)
+                if len(holders) == 1 and row.plan_digest == plan.digest:
+                    return run_id
+        what = ", ".join(sorted(taken))
+        raise Conflict(f"Run {', '.join(sorted(holders))} is active and holds {what}. Wait for it, or undo it first.")
+
+
+class _Taken(Exception):
+    def __init__(self, by: dict[str, str]) -> None:
+        super().__init__("taken")
+        self.by = by
+
+
+class _Known(Exception):
+    def __init__(self, run_id: str) -> None:
+        super().__init__("known")
+        self.run_id = run_id
+
+
+def _new_id() -> str:
+    """Sortable by time, and short enough to read aloud."""
+    return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)

@@ -1,0 +1,82 @@
+"""One database for the journal and the engine: a SQLite file by default, PostgreSQL by URL."""
+
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.pool import QueuePool
+
+_CHECKOUT = Path(__file__).resolve().parents[2] / "alembic"
+MIGRATIONS = _CHECKOUT if _CHECKOUT.exists() else Path(sys.prefix) / "share" / "bascule" / "alembic"
+"""A checkout has its own; an installed wheel keeps them in the environment's share folder."""
+
+
+class Database:
+    """Writers and readers of one database.
+
+    On SQLite all writers share one connection, so they queue in this process
+    instead of polling the file's lock; readers have their own connections and
+    never wait for a writer (WAL). On PostgreSQL both use one pool.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        if self.is_sqlite:
+            self.engine = _sqlite_engine(url, pool_size=1, read_only=False)
+            self.reader = _sqlite_engine(url, pool_size=8, read_only=True)
+        else:
+            self.engine = sa.create_engine(url, pool_size=24, max_overflow=8, pool_pre_ping=True)
+            self.reader = self.engine
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A transaction: committed at the end, rolled back on any exception."""
+        with self.engine.begin() as conn:
+            yield conn
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        with self.reader.connect() as conn:
+            yield conn
+
+    def migrate(self) -> None:
+        """Bring the tables to this version's form."""
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        with self.engine.begin() as conn:
+            config.attributes["connection"] = conn
+            command.upgrade(config, "head")
+
+    def close(self) -> None:
+        self.engine.dispose()
+        self.reader.dispose()
+
+
+def _sqlite_engine(url: str, *, pool_size: int, read_only: bool) -> sa.Engine:
+    engine = sa.create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=120,
+        connect_args={"check_same_thread": False, "timeout": 30},
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = "IMMEDIATE"
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA busy_timeout=30000")
+        if read_only:
+            connection.execute("PRAGMA query_only=ON")
+
+    return engine

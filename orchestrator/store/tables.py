@@ -1,0 +1,159 @@
+"""The tables. Times are seconds since the epoch, UTC. DBOS keeps its own tables beside them."""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _key(name: str, size: int = 200) -> "sa.Column[str]":
+    return sa.Column(name, sa.String(size), primary_key=True)
+
+
+estate_commits = sa.Table(
+    "estate_commits",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("commit", sa.String(64), nullable=False, unique=True),
+    sa.Column("accepted_at", sa.Double, nullable=False),
+    sa.Column("accepted_by", sa.String(200), nullable=False),
+    sa.Column("previous", sa.String(64)),
+)
+
+plans = sa.Table(
+    "plans",
+    metadata,
+    _key("digest", 80),
+    sa.Column("commit", sa.String(64), nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("document", sa.JSON, nullable=False),
+)
+
+snapshots = sa.Table(
+    "snapshots",
+    metadata,
+    _key("scope", 100),
+    _key("subject", 80),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("values", sa.JSON, nullable=False),
+)
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    _key("id", 60),
+    sa.Column("plan_digest", sa.String(80), sa.ForeignKey("plans.digest"), nullable=False),
+    sa.Column("commit", sa.String(64), nullable=False),
+    sa.Column("scope", sa.String(100), nullable=False),
+    sa.Column("mode", sa.String(20), nullable=False),
+    sa.Column("direction", sa.String(20), nullable=False),
+    sa.Column("services", sa.JSON, nullable=False),
+    sa.Column("requested_by", sa.String(200), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("releases_needed", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False, index=True),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(30), nullable=False, index=True),
+    sa.Column("paused", sa.Boolean, nullable=False),
+    sa.Column("remaining", sa.Integer, nullable=False),
+    sa.Column("undo_remaining", sa.Integer, nullable=False),
+    sa.Column("releases", sa.JSON, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("started_at", sa.Double),
+    sa.Column("ended_at", sa.Double),
+)
+
+steps = sa.Table(
+    "steps",
+    metadata,
+    _key("run_id", 60),
+    _key("step_id"),
+    sa.Column("ordinal", sa.Integer, nullable=False),
+    sa.Column("uses", sa.String(60), nullable=False),
+    sa.Column("spec", sa.JSON, nullable=False),
+    sa.Column("queued", sa.Boolean, nullable=False),
+    sa.Column("dispatch", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(30), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("undo_attempt", sa.Integer, nullable=False),
+    sa.Column("open_needs", sa.Integer, nullable=False),
+    sa.Column("undo_open", sa.Integer, nullable=False),
+    sa.Column("had_intent", sa.Boolean, nullable=False),
+    sa.Column("drift_accepted", sa.Boolean, nullable=False),
+    sa.Column("fence", sa.String(80), nullable=False),
+    sa.Column("before", sa.JSON(none_as_null=True)),
+    sa.Column("outputs", sa.JSON, nullable=False),
+    sa.Column("effect", sa.JSON, nullable=False),
+    sa.Column("waits_for", sa.JSON(none_as_null=True)),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("started_at", sa.Double),
+    sa.Column("ended_at", sa.Double),
+    sa.Column("wake_at", sa.Double),
+    sa.Index("ix_steps_state_run", "state", "run_id"),
+)
+
+edges = sa.Table(
+    "edges",
+    metadata,
+    _key("run_id", 60),
+    _key("need"),
+    _key("dependent"),
+    sa.Index("ix_edges_dependent", "run_id", "dependent"),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    _key("run_id", 60),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("actor", sa.String(200), nullable=False),
+    sa.Column("step_id", sa.String(200)),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("data", sa.JSON, nullable=False),
+)
+
+output_lines = sa.Table(
+    "output_lines",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("run_id", sa.String(60), nullable=False),
+    sa.Column("step_id", sa.String(200), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Index("ix_output_lines_run", "run_id", "id"),
+)
+
+holds = sa.Table(
+    "holds",
+    metadata,
+    _key("scope", 100),
+    _key("resource", 300),
+    sa.Column("run_id", sa.String(60), nullable=False, index=True),
+)
+
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    _key("key"),
+    sa.Column("fingerprint", sa.String(80), nullable=False),
+    sa.Column("run_id", sa.String(60), nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+)
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    _key("id", 80),
+    sa.Column("started_at", sa.Double, nullable=False),
+    sa.Column("seen_at", sa.Double, nullable=False),
+    sa.Column("lock_key", sa.BigInteger, nullable=False),
+)

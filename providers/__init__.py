@@ -1,0 +1,1 @@
+"""What Bascule does to the outside world: clouds, DNS, storage, hosts, mail. Imports nothing of orchestrator."""

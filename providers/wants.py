@@ -1,0 +1,227 @@
+"""What a step of each kind asks for: its `with` block, checked before anything runs.
+
+The models are the one description of a kind's inputs: the validator, the JSON
+Schema for editors and the providers all read them.
+"""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"^(?:\d+(?:ms|s|m|h|d))+$")
+
+
+def seconds(text: object) -> float:
+    """`1h30m`, `10m`, `500ms` -> seconds. Raises ValueError with the accepted form."""
+    if isinstance(text, timedelta):
+        return text.total_seconds()
+    if isinstance(text, bool) or not isinstance(text, str | int | float):
+        raise ValueError("a duration such as 30s, 10m or 1h30m")
+    if not isinstance(text, str):
+        if text < 0:
+            raise ValueError("a duration cannot be negative")
+        return float(text)
+    if not _DURATION.match(text):
+        raise ValueError("a duration such as 30s, 10m or 1h30m")
+    return sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+)(ms|s|m|h|d)", text))
+
+
+Seconds = Annotated[
+    float,
+    BeforeValidator(seconds, json_schema_input_type=str),
+    Field(examples=["30s", "10m", "1h30m"]),
+]
+"""A duration, written `30s`, `10m`, `1h30m`; in code, seconds."""
+
+HostName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9_.:\-]+$")]
+Zone = Annotated[str, Field(max_length=253, pattern=r"^(?:[a-z0-9_](?:[a-z0-9_\-]{0,61}[a-z0-9])?\.)+[a-z0-9\-]{2,63}$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+EstatePath = Annotated[str, Field(max_length=500, pattern=r"^\.?[A-Za-z0-9_\-][A-Za-z0-9_.\-]*(?:/\.?[A-Za-z0-9_\-][A-Za-z0-9_.\-]*)*/?$")]
+"""A file of the estate, relative to its root; never absolute, never `..`."""
+Name = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?$")]
+"""A short lower-case name with digits and hyphens."""
+SecretRef = Annotated[str, Field(pattern=r"^secret://[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?$")]
+
+
+class Wish(BaseModel):
+    """The base of every `with` block: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Words(Wish):
+    """A text for people, in French and in English."""
+
+    fr: str = Field(min_length=1, max_length=4000)
+    en: str = Field(min_length=1, max_length=4000)
+
+
+class Server(Wish):
+    """`compute.server`: one server at a provider of the scope's `compute` block."""
+
+    provider: Name
+    name: Name
+    size: str | None = Field(default=None, max_length=60, description="the provider's size, such as DEV1-S")
+    image: str | None = Field(default=None, max_length=80, description="the provider's image name or id")
+    state: Literal["present", "existing", "absent"] = Field(
+        default="present",
+        description="existing finds a server that an earlier run of Bascule made, absent releases it",
+    )
+    user_data: EstatePath | None = Field(default=None, description="cloud-init file in the estate")
+
+    @model_validator(mode="after")
+    def _size_and_image(self) -> Self:
+        if self.state == "present" and (self.size is None or self.image is None):
+            raise ValueError("a server that must be present needs a size and an image")
+        return self
+
+
+class Play(Wish):
+    """`ansible.play`: one play of the estate on hosts given by name and address."""
+
+    play: EstatePath
+    hosts: dict[Name, HostName] = Field(min_length=1, description="inventory name: address")
+    vars: dict[Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$")], Any] = Field(default_factory=dict)
+    secrets: dict[Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$")], SecretRef] = Field(default_factory=dict)
+
+
+RecordType = Literal["A", "AAAA", "CAA", "CNAME", "MX", "NS", "SRV", "TXT"]
+
+
+class Record(Wish):
+    """A wanted record set: all values of one name and type. `@` is the zone's own name."""
+
+    name: str = Field(max_length=253, pattern=r"^(?:@|\*|[A-Za-z0-9_*](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_])?)$")
+    type: RecordType
+    state: Literal["present", "absent"] = "present"
+    ttl: int = Field(default=300, ge=1, le=604800, description="seconds")
+    values: list[str] = Field(
+        default_factory=list, max_length=100, description="in zone-file form; an MX is '10 mx.example.net.'"
+    )
+
+    @model_validator(mode="after")
+    def _values(self) -> Self:
+        if self.state == "present" and not self.values:
+            raise ValueError("a record set that must be present needs values")
+        if self.state == "absent" and self.values:
+            raise ValueError("a record set that must be absent has no values")
+        return self
+
+
+class Records(Wish):
+    """`dns.records`: record sets of one zone, changed together from what the plan saw to what is wanted."""
+
+    zone: Zone
+    records: list[Record] = Field(min_length=1, max_length=500)
+
+
+class Place(Wish):
+    """A bucket at a store of the scope's `storage` block."""
+
+    store: Name
+    bucket: str = Field(min_length=3, max_length=63, pattern=r"^[a-z0-9][a-z0-9.\-]+[a-z0-9]$")
+
+
+class Copy(Wish):
+    """`storage.copy`: objects missing or different at the target are copied; what is only there stays."""
+
+    source: Place = Field(alias="from")
+    target: Place = Field(alias="to")
+    prefix: str = Field(default="", max_length=1000)
+
+
+class Verify(Wish):
+    """`storage.verify`: every object of the source is at the target with the same content. Changes nothing."""
+
+    source: Place = Field(alias="from")
+    target: Place = Field(alias="to")
+    prefix: str = Field(default="", max_length=1000)
+
+
+class HttpProbe(Wish):
+    """`probe.http`: names resolve through the scope's resolvers."""
+
+    url: str = Field(max_length=2000, pattern=r"^https?://[^\s]+$")
+    status: int = Field(default=200, ge=100, le=599)
+    contains: str | None = Field(default=None, max_length=1000)
+    address: HostName | None = Field(default=None, description="connect here instead of what the name resolves to")
+
+
+class TcpProbe(Wish):
+    """`probe.tcp`: the port accepts a connection."""
+
+    host: HostName
+    port: Port
+
+
+class TlsProbe(Wish):
+    """`probe.tls`: the certificate is valid for the name, under the scope's authorities."""
+
+    host: HostName
+    port: Port = 443
+    server_name: HostName | None = None
+    days_left: int = Field(default=1, ge=0, le=400)
+
+
+class DnsProbe(Wish):
+    """`probe.dns`: every authoritative server of the zone answers these values, in any order."""
+
+    zone: Zone
+    name: str = Field(default="@", max_length=253)
+    type: RecordType
+    values: list[str] = Field(min_length=1, max_length=100)
+
+
+class SmtpProbe(Wish):
+    """`probe.smtp`: every MX of the domain greets; with `deliver_to` one of them takes a canary message."""
+
+    domain: Zone
+    port: Port = 25
+    mx: list[HostName] = Field(default_factory=list, description="the MX hosts that must be published, no others")
+    deliver_to: str | None = Field(default=None, max_length=254, pattern=r"^[^\s@]+@[^\s@]+$")
+
+
+class SshProbe(Wish):
+    """`probe.ssh`: the server greets with SSH-2.0 and, given the scope's key, lets it in."""
+
+    host: HostName
+    port: Port = 22
+
+
+class Approval(Wish):
+    """`human.approval`: a hold point; `count` distinct people of the role say yes."""
+
+    role: Literal["operator", "approver"] = "approver"
+    count: int = Field(default=1, ge=1, le=5)
+    instructions: EstatePath | None = None
+
+
+class Task(Wish):
+    """`human.task`: a paper procedure that a person does and acknowledges by name."""
+
+    instructions: EstatePath
+    role: Literal["operator", "approver"] = "operator"
+
+
+class Wait(Wish):
+    """`wait.for`: a pause that needs nobody."""
+
+    duration: Seconds
+
+
+class Message(Wish):
+    """`notify.send`: one message to a channel of the scope's `notify` block."""
+
+    channel: Name
+    title: Words
+    body: Words
+
+
+class Nested(Wish):
+    """`runbook.run`: the steps of another runbook, in place of this one."""
+
+    runbook: Name
+    parameters: dict[str, Any] = Field(default_factory=dict)
