@@ -1,0 +1,133 @@
+"""What Ansible's events say: a line for people, and the tally that decides the outcome. Pure.
+
+Names of hosts, tasks and messages come from the estate and from the hosts:
+they are hostile text, flattened to one printable line wherever they are shown.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from providers.ansible.mask import Mask
+
+Event = dict[str, Any]
+
+TAIL = 60
+"""Words kept of a failed module's error output."""
+SAID_LIMIT = 20
+"""Lines kept of what Ansible said outside of any task, such as a syntax error."""
+
+
+@dataclass(slots=True)
+class Trouble:
+    """A host's last failure: which task, and why in the host's own words."""
+
+    task: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has been seen of a play so far, masked. `stats` and `outputs` arrive with its last event."""
+
+    mask: Mask
+    stats: dict[str, dict[str, int]] | None = None
+    outputs: dict[str, Any] = field(default_factory=dict)
+    failed: dict[str, Trouble] = field(default_factory=dict)
+    unreachable: dict[str, Trouble] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+    task: str = ""
+
+    def take(self, event: Event) -> None:
+        """Count one event in."""
+        data = event.get("event_data") or {}
+        host = str(data.get("host", ""))
+        match event.get("event"):
+            case "playbook_on_task_start":
+                self.task = self.mask(str(data.get("name", "")))
+            case "runner_on_failed" if not data.get("ignore_errors"):
+                self.failed[host] = self._trouble(data, self.failed.get(host))
+            case "runner_item_on_failed":
+                self.failed[host] = self._trouble(data, None)
+            case "runner_on_unreachable":
+                self.unreachable[host] = self._trouble(data, None)
+            case "playbook_on_stats":
+                self.stats = {key: data.get(key) or {} for key in ("ok", "changed", "dark", "failures", "processed")}
+                self.outputs = data.get("artifact_data") or {}
+            case "verbose" | "warning" | "error" | "system_warning":
+                text = self.mask(str(event.get("stdout") or "")).strip()
+                self.said = [*self.said, *([text] if text else [])][-SAID_LIMIT:]
+
+    def _trouble(self, data: dict[str, Any], item: Trouble | None) -> Trouble:
+        """A loop's own result says only that an item failed; then the item's reason is kept."""
+        task, result = self.mask(str(data.get("task", ""))), data.get("res") or {}
+        if item is not None and item.task == task and "results" in result:
+            return item
+        return Trouble(task, reason(result, self.mask))
+
+
+def line_of(event: Event, mask: Mask) -> str:
+    """One event as one line for people, masked; empty when there is nothing to say."""
+    data = event.get("event_data") or {}
+    name, kind = mask(str(data.get("name", ""))), event.get("event")
+    match kind:
+        case "playbook_on_play_start":
+            return flat(f"play {name}")
+        case "playbook_on_task_start":
+            return flat(f"task {name}")
+        case "playbook_on_no_hosts_matched":
+            return "no host matches this play"
+        case "runner_on_ok" | "runner_on_failed" | "runner_on_unreachable" | "runner_on_skipped":
+            return flat(_result_words(str(kind), data, mask))
+        case "verbose" | "warning" | "error" | "system_warning":
+            return flat(mask(str(event.get("stdout") or "")))
+    return ""
+
+
+def _result_words(kind: str, data: dict[str, Any], mask: Mask) -> str:
+    """What one task did on one host: `changed portal: Install the web server`."""
+    result = data.get("res") or {}
+    word, words = kind.removeprefix("runner_on_"), ""
+    if kind == "runner_on_ok":
+        word = "changed" if result.get("changed") else "ok"
+        # Ansible sets this on what a play says on purpose, by `debug`.
+        words = mask(_text(result.get("msg", ""))) if result.get("_ansible_verbose_always") else ""
+    elif kind != "runner_on_skipped":
+        word += " (ignored)" if data.get("ignore_errors") else ""
+        words = reason(result, mask)
+    line = f"{word} {data.get('host', '')}: {mask(str(data.get('task', '')))}"
+    return f"{line}: {words}" if words else line
+
+
+def reason(result: dict[str, Any], mask: Mask) -> str:
+    """Why a task failed, in the module's words: its message, then the end of its error output.
+
+    Masked before anything is cut: half a secret would pass the mask.
+    """
+    words = [mask(_text(result.get("msg", ""))).strip()]
+    for key in ("stderr", "module_stderr", "stdout", "module_stdout"):
+        tail = " ".join(mask(_text(result.get(key, ""))).split()[-TAIL:])
+        if tail and tail not in words[0]:
+            words.append(tail)
+            break
+    if "censored" in result:
+        words.append("the play hides this result (no_log)")
+    return ": ".join(word for word in words if word) or "it gave no reason"
+
+
+def flat(text: str) -> str:
+    """On one line, without control characters: safe for a terminal and a page."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
+def cut(text: str, size: int) -> str:
+    """At most `size` bytes of UTF-8; what was left out is said."""
+    raw = text.encode(errors="replace")
+    if len(raw) <= size:
+        return text
+    note = f" … (cut, {len(raw)} bytes)"
+    return raw[: size - len(note.encode())].decode(errors="ignore") + note
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

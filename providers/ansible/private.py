@@ -1,0 +1,161 @@
+"""The volatile directory of an attempt: everything Ansible reads, secrets included, in memory only.
+
+It lies on tmpfs, belongs to this user alone and is removed when the attempt
+ends. Ansible's own temporary files, which may hold rendered secrets, are in it.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from providers.ansible.attempts import PRIVATE_PREFIX
+from providers.base import JsonMap, ProviderError, Secret
+from providers.wants import Play
+
+SSH_CONFIG = """\
+Host *
+  IdentityFile "{key}"
+  IdentitiesOnly yes
+  IdentityAgent none
+  UserKnownHostsFile "{known_hosts}"
+  GlobalKnownHostsFile /dev/null
+  StrictHostKeyChecking accept-new
+  UpdateHostKeys no
+  BatchMode yes
+  ForwardAgent no
+  ServerAliveInterval 15
+  LogLevel ERROR
+"""
+INTERPRETER = "/usr/bin/python3"
+"""Debian's Python on every host: looking for one costs a round trip per host."""
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+RESULT_LIMIT = 200_000
+"""Characters of one task's result; ansible-runner leaves larger ones out."""
+USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How hosts are reached: the scope's `ssh` block, with its key revealed."""
+
+    user: str
+    port: int
+    key: Secret
+
+    @classmethod
+    def of(cls, block: Any, key: Secret) -> "Access":
+        """Raises ProviderError(permanent) for a value that cannot be right."""
+        user, port = block.get("user", "root"), block.get("port", 22)
+        if not isinstance(user, str) or not USER.match(user):
+            raise ProviderError(f"`ssh.user` {user!r} of the scope is not a user name; mend it.", permanent=True)
+        if not isinstance(port, int) or isinstance(port, bool) or not 0 < port < 65536:
+            raise ProviderError(f"`ssh.port` {port!r} of the scope is not a port; mend it.", permanent=True)
+        if block.get("host_keys", "accept-new") != "accept-new":
+            raise ProviderError("`ssh.host_keys` of the scope must be accept-new; set it so.", permanent=True)
+        return cls(user, port, key)
+
+
+@contextmanager
+def private_directory() -> Iterator[Path]:
+    """A new directory in memory, gone afterwards. Raises ProviderError where there is no such file system."""
+    root = _memory()
+    path = Path(tempfile.mkdtemp(prefix=PRIVATE_PREFIX, dir=root))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def fill(private: Path, want: Play, secrets: Mapping[str, Secret], access: Access, known_hosts: Path) -> None:
+    """Write what Ansible reads."""
+    for name in ("inventory", "ssh", "home"):
+        (private / name).mkdir(mode=0o700)
+    _write(private / "inventory" / "hosts.json", json.dumps(_inventory(want, access)))
+    revealed = {name: secret.reveal() for name, secret in secrets.items()}
+    _write(private / "vars.json", json.dumps({name: unsafe(value) for name, value in (want.vars | revealed).items()}))
+    _write(private / "ssh" / "key", access.key.reveal().strip() + "\n")
+    config = SSH_CONFIG.format(key=_ssh_path(private / "ssh" / "key"), known_hosts=_ssh_path(known_hosts))
+    _write(private / "ssh" / "config", config)
+    _write(private / "ansible.cfg", "")
+
+
+def environment(private: Path) -> dict[str, str]:
+    """All that the supervisor and Ansible see of the environment: nothing is inherited."""
+    ssh_config = shlex.quote(str(private / "ssh" / "config"))
+    return {
+        "PATH": f"{Path(sys.executable).parent}:{PATH}",
+        "HOME": str(private / "home"),
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "MAX_EVENT_RES": str(RESULT_LIMIT),
+        # Ours is empty: one of the estate, or of the current directory, must not change how plays are run.
+        "ANSIBLE_CONFIG": str(private / "ansible.cfg"),
+        "ANSIBLE_HOME": str(private / "home" / "ansible"),
+        "ANSIBLE_PIPELINING": "True",
+        "ANSIBLE_HOST_KEY_CHECKING": "True",
+        "ANSIBLE_SSH_ARGS": f"-F {ssh_config} -o ControlMaster=auto -o ControlPersist=60s",
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(private / "ssh"),
+        "ANSIBLE_INVENTORY_ENABLED": "yaml",
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_NOCOWS": "1",
+    }
+
+
+def unsafe(value: Any) -> Any:
+    """The value, all its text marked as data: Ansible never takes it for a template."""
+    match value:
+        case str():
+            return {"__ansible_unsafe": value}
+        case Mapping():
+            return {_plain_key(key): unsafe(item) for key, item in value.items()}
+        case list() | tuple():
+            return [unsafe(item) for item in value]
+    return value
+
+
+def _plain_key(key: Any) -> str:
+    """Ansible's JSON gives such keys a meaning (`__ansible_vault`), and templates reach keys as well."""
+    if not isinstance(key, str) or key.startswith("__ansible") or "{{" in key or "{%" in key:
+        raise ProviderError(
+            f"The key {str(key)[:80]!r} in the play's `vars` is not allowed; rename it.", permanent=True
+        )
+    return key
+
+
+def _inventory(want: Play, access: Access) -> JsonMap:
+    everywhere = {
+        "ansible_connection": "ssh",
+        "ansible_user": unsafe(access.user),
+        "ansible_port": access.port,
+        "ansible_python_interpreter": INTERPRETER,
+    }
+    hosts = {name: {"ansible_host": unsafe(address)} for name, address in want.hosts.items()}
+    return {"all": {"hosts": hosts, "vars": everywhere}}
+
+
+def _memory() -> Path:
+    for name in ("/dev/shm", os.environ.get("XDG_RUNTIME_DIR", "")):  # noqa: S108
+        if name and os.access(name, os.W_OK | os.X_OK):
+            return Path(name)
+    raise ProviderError(
+        "There is no writable /dev/shm to keep a play's secrets off the disk; mount a tmpfs there.", permanent=True
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_text(text, encoding="utf-8")
+
+
+def _ssh_path(path: Path) -> str:
+    """ssh expands tokens such as %h in file names."""
+    return str(path).replace("%", "%%")
