@@ -166,11 +166,8 @@ class VendorConnection:
         before, self.wrote = self.wrote, True
         try:
             answer = send(*args, **kwargs)
-        except BaseHTTPError as error:
-            self.wrote = before or error.code >= 500
-            raise
-        except requests.RequestException as error:
-            self.wrote = before or not _never_sent(error)
+        except (BaseHTTPError, requests.RequestException) as error:
+            self.wrote = before or is_lost(error)
             raise
         return answer
 
@@ -183,9 +180,12 @@ def is_passing(error: BaseException) -> bool:
 
 
 def is_lost(error: BaseException) -> bool:
-    """Whether a write that failed so may have happened: the answer is missing, or came from a gateway."""
+    """Whether a write that failed so may have happened: its answer is missing, or came from a gateway.
+
+    503 says that the request was not taken on (RFC 9110 §15.6.4).
+    """
     if isinstance(error, BaseHTTPError):
-        return int(error.code) >= 500
+        return int(error.code) >= 500 and int(error.code) != 503
     return isinstance(error, requests.RequestException) and not _never_sent(error)
 
 
@@ -229,8 +229,8 @@ def provider_errors(connection: VendorConnection, where: str) -> Iterator[None]:
     """Everything a vendor or the network does wrong within becomes a ProviderError that names `where`."""
     try:
         yield
-    except requests.exceptions.InvalidHeader:
-        # Its text quotes the header, and the header may be a credential.
+    except (requests.exceptions.InvalidHeader, UnicodeError):
+        # The text quotes the header, and the header may be a credential.
         raise ProviderError(
             f"{where}: a credential has characters that HTTP forbids; store it again.", permanent=True
         ) from None
