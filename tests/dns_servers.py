@@ -6,10 +6,13 @@ id. Nothing is installed or changed outside its directory.
 
 import base64
 import contextlib
+import selectors
 import shutil
 import socket
+import socketserver
 import sqlite3
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +21,7 @@ from pathlib import Path
 
 import dns.exception
 import dns.message
+import dns.opcode
 import dns.query
 import dns.rcode
 import dns.tsig
@@ -125,7 +129,7 @@ class Server:
 
     def serial(self) -> int:
         """The SOA serial, which both servers are set to raise by one for each change."""
-        serial: int = self.transfer().get_rdataset("@", "SOA")[0].serial
+        serial: int = self.transfer().find_rdataset("@", "SOA")[0].serial
         return serial
 
     def change(self, *changes: str) -> None:
@@ -243,3 +247,100 @@ def _make_zone(server: Server) -> None:
         api.post("zones", json=body).raise_for_status()
         for kind, values in (("TSIG-ALLOW-DNSUPDATE", [KEY_NAME]), ("SOA-EDIT-DNSUPDATE", ["INCREASE"])):
             api.post(f"zones/{origin}/metadata", json={"kind": kind, "metadata": values}).raise_for_status()
+
+
+IsWrite = Callable[[bytes], bool]
+
+
+def is_update(sent: bytes) -> bool:
+    """A DNS UPDATE over TCP: two bytes of length, two of id, then the opcode."""
+    return len(sent) > 4 and dns.opcode.from_flags(sent[4] << 8) == dns.opcode.UPDATE
+
+
+def is_patch(sent: bytes) -> bool:
+    return sent.startswith(b"PATCH ")
+
+
+class Relay(socketserver.ThreadingTCPServer):
+    """Stands between a provider and its server, and loses answers or connections when told to."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, upstream: int, is_write: IsWrite) -> None:
+        super().__init__(("127.0.0.1", 0), _Relayed)
+        self.upstream = upstream
+        self.is_write = is_write
+        self.lose = 0
+        self.is_down = False
+        self.before_write: Callable[[], None] | None = None
+
+    @property
+    def port(self) -> int:
+        port: int = self.server_address[1]
+        return port
+
+    @contextmanager
+    def losing_answers(self, writes: int = 1) -> Iterator[None]:
+        """The next writes happen, and their answers never arrive."""
+        self.lose = writes
+        yield
+        self.lose = 0
+
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """Every connection is closed at once."""
+        self.is_down = True
+        yield
+        self.is_down = False
+
+    @contextmanager
+    def interrupted_by(self, change: Callable[[], None]) -> Iterator[None]:
+        """Somebody else changes something when the next write is on its way, before it arrives."""
+        self.before_write = change
+        yield
+        self.before_write = None
+
+
+class _Relayed(socketserver.BaseRequestHandler):
+    server: Relay
+
+    def handle(self) -> None:
+        if self.server.is_down:
+            return
+        with (
+            socket.create_connection(("127.0.0.1", self.server.upstream)) as upstream,
+            selectors.DefaultSelector() as both,
+            contextlib.suppress(ConnectionError),
+        ):
+            both.register(self.request, selectors.EVENT_READ, upstream)
+            both.register(upstream, selectors.EVENT_READ, self.request)
+            losing = False
+            while True:
+                for ready, _ in both.select():
+                    data = ready.fileobj.recv(65536)  # type: ignore[union-attr]
+                    if not data or (losing and ready.fileobj is upstream):
+                        return
+                    if ready.fileobj is not upstream and self.server.is_write(data):
+                        losing = self._on_write()
+                    ready.data.sendall(data)
+
+    def _on_write(self) -> bool:
+        change, self.server.before_write = self.server.before_write, None
+        if change is not None:
+            change()
+        losing = self.server.lose > 0
+        self.server.lose -= losing
+        return losing
+
+
+@contextmanager
+def relayed(upstream: int, is_write: IsWrite) -> Iterator[Relay]:
+    with Relay(upstream, is_write) as relay:
+        thread = threading.Thread(target=relay.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield relay
+        finally:
+            relay.shutdown()
+            thread.join()

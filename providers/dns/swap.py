@@ -41,15 +41,21 @@ class Written(Enum):
 
 
 class StaleError(ProviderError):
-    """The record sets are not as expected, and nothing was changed; `current` is what they are."""
+    """The record sets are not as expected; `current` is what they are.
 
-    def __init__(self, zone: str, expected: RecordSets, current: RecordSets) -> None:
+    `doubt`: an earlier message of ours had no answer, so it may have happened
+    before somebody else changed the record sets again.
+    """
+
+    def __init__(self, zone: str, expected: RecordSets, current: RecordSets, *, doubt: bool = False) -> None:
         found = differences(expected, current, zone)
+        happened = "Our change may have happened and been changed again" if doubt else "Nothing was changed"
         super().__init__(
-            f"Nothing was changed: {found}; plan again from what is there, or restore what was expected."
+            f"{happened}: {found}; plan again from what is there, or restore what was expected."
             if found
-            else f"Nothing was changed: {zone} answers what was expected, yet its server holds something else; "
+            else f"{happened}: {zone} answers what was expected, yet its server holds something else; "
             "look for a wildcard record that answers in its place, or for someone who changes it at this moment.",
             permanent=True,
+            effect_possible=doubt,
         )
         self.current = current

@@ -108,12 +108,14 @@ class SwapRecords(ABC):
         finds something else than expected. Raises StaleError when somebody else
         changed the record sets.
         """
+        doubt = False
         while (written := self._write(swap, deadline)) is not Written.DONE:
+            doubt = doubt or written is Written.LOST
             current = self._current_after_doubt(swap, deadline)
             if current == swap.wanted:
                 return
             if written is Written.STALE or current != swap.expected:
-                raise StaleError(swap.zone, swap.expected, current)
+                raise StaleError(swap.zone, swap.expected, current, doubt=doubt)
 
     def _current_after_doubt(self, swap: Swap, deadline: Deadline) -> RecordSets:
         """What the primary holds after an answer that does not settle it."""
