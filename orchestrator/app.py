@@ -1,0 +1,144 @@
+"""The composition root: which parts there are, and which part is given to which."""
+
+import fcntl
+import functools
+import json
+import logging
+import os
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.engine.act import Boundary
+from orchestrator.engine.progress import Clock
+from orchestrator.engine.worker import Worker
+from orchestrator.engine.workshop import EstateWorkshop
+from orchestrator.estate_git import EstateGitError, EstateMirror
+from orchestrator.operations.decisions import Decisions
+from orchestrator.operations.estate import Estates
+from orchestrator.operations.plans import Plans
+from orchestrator.operations.request import Paths, RequestError
+from orchestrator.operations.runs import Runs
+from orchestrator.store.database import Database
+from orchestrator.store.secret_files import secrets_of
+
+log = logging.getLogger("bascule")
+
+SYNC_EVERY = 60.0
+"""Seconds between two fetches of the estate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where this installation keeps its data, and where its estate comes from.
+
+    `database_url` empty means the embedded SQLite file in the data directory.
+    """
+
+    data: Path
+    estate_url: str
+    estate_branch: str = "main"
+    database_url: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8700
+    sync_every: float = SYNC_EVERY
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.data / 'bascule.db'}"
+
+
+class AlreadyRunning(RequestError):
+    """Another process owns this data directory."""
+
+    code = "conflict"
+
+
+class Bascule:
+    """Everything, wired. `start` begins to work, `stop` ends it; between them the use cases can be called."""
+
+    def __init__(self, settings: Settings, *, clock: Clock = time.time, boundary: Boundary | None = None) -> None:
+        self.settings = settings
+        self.paths = Paths(settings.data)
+        self.paths.make()
+        self._lock = _own(self.paths.lock) if not settings.database_url else None
+        self.database = Database(settings.database)
+        self.database.migrate()
+        self.mirror = EstateMirror(self.paths.mirror, self.paths.checkouts)
+        self.estates = Estates(self.database, self.mirror, clock, settings.estate_url, settings.estate_branch)
+        self.workshop = EstateWorkshop(
+            self.estates.scope,
+            self.estates.checkout,
+            functools.partial(secrets_of, self.paths.secrets),
+            self.paths.workspaces,
+        )
+        self.worker = Worker(self.database, self.workshop, clock, boundary=boundary)
+        self.progress = self.worker.progress
+        self.plans = Plans(self.database, self.estates, self.workshop, clock)
+        self.runs = Runs(self.progress, self.plans)
+        self.decisions = Decisions(self.progress)
+        self.token = _token(self.paths.token)
+        self._stopping = threading.Event()
+        self._hasten = threading.Event()
+        self._sync = threading.Thread(target=self._keep_in_sync, name="estate-sync", daemon=True)
+
+    def start(self) -> None:
+        self._sync_once("start")
+        self.worker.start()
+        self._sync.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._hasten.set()
+        self.worker.stop()
+        self.database.close()
+        if self._lock is not None:
+            os.close(self._lock)
+
+    def hasten_sync(self) -> None:
+        """A push webhook's whole power: fetch a little sooner."""
+        self._hasten.set()
+
+    def announce_address(self, url: str) -> None:
+        """Tell the command line on this machine how the service is reached."""
+        self.paths.service.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
+
+    def _keep_in_sync(self) -> None:
+        while not self._stopping.is_set():
+            self._hasten.wait(self.settings.sync_every)
+            hastened = self._hasten.is_set()
+            self._hasten.clear()
+            if not self._stopping.is_set():
+                self._sync_once("webhook" if hastened else "timer")
+
+    def _sync_once(self, by: str) -> None:
+        if not self.settings.estate_url:
+            return
+        try:
+            self.estates.sync(by)
+        except (EstateGitError, RequestError) as error:
+            log.warning("the estate was not brought up to date, the mirror serves on: %s", error)
+
+
+def _own(path: Path) -> int:
+    """One process per data directory. Raises AlreadyRunning."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise AlreadyRunning(
+            f"Another Bascule works on {path.parent}. Use it (`bascule status`), or stop it first."
+        ) from error
+    return handle
+
+
+def _token(path: Path) -> str:
+    """The token of this installation's API, made at first start, readable by its owner alone."""
+    if not path.exists():
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write("bsc_" + secrets.token_urlsafe(32))
+    return path.read_text(encoding="utf-8").strip()
