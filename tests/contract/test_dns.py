@@ -19,6 +19,7 @@ from tests.dns_servers import (
     KEY,
     KEY_NAME,
     ZONE,
+    IsWrite,
     Relay,
     Server,
     bind,
@@ -84,10 +85,10 @@ class World:
         )
 
 
-def world(stack: ExitStack, tmp_path: Path, kind: str) -> World:
+def world(stack: ExitStack, tmp_path: Path, kind: str, is_api_write: IsWrite = is_patch) -> World:
     server = stack.enter_context(bind(tmp_path) if kind == "bind" else powerdns(tmp_path))
     by_api = kind == "powerdns-api"
-    relay = stack.enter_context(relayed(server.api, is_patch) if by_api else relayed(server.port, is_update))
+    relay = stack.enter_context(relayed(server.api, is_api_write) if by_api else relayed(server.port, is_update))
     secrets = {"tsig": KEY, "api": API_KEY}
     settings = {"key_name": KEY_NAME, "key": "secret://tsig", "servers": [f"127.0.0.1:{relay.port}"]}
     if by_api:

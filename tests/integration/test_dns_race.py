@@ -62,6 +62,34 @@ def test_a_foreign_change_that_overtakes_our_undo_is_left_alone(tmp_path: Path, 
         assert "autodiscover 300 A 198.51.100.9" in at.server.records()
 
 
+def test_powerdns_compares_right_before_it_writes(tmp_path: Path) -> None:
+    """The change comes after our reading of the DNS servers, before octoDNS reads the API."""
+    with ExitStack() as stack:
+        at = world(stack, tmp_path, "powerdns-api", lambda sent: sent.startswith(b"GET "))
+        planned, rest = before(at, SWAP), set(at.server.records())
+        with at.relay.interrupted_by(lambda: at.server.change(*FOREIGN)), refused() as caught:
+            at.provider().apply(SWAP, TAG, planned, quiet)
+        assert caught.value.permanent
+        assert "5 mx.third.example." in caught.value.message
+        assert set(at.server.records()) ^ rest == {"@ 3600 MX 10 mx.old.example.", "@ 60 MX 5 mx.third.example."}
+
+
+def test_powerdns_keeps_what_others_change_elsewhere_in_the_zone(tmp_path: Path) -> None:
+    """The change comes between octoDNS's two readings: of what shall stay, and of what is there."""
+    zone_read = iter([False, True])
+    with ExitStack() as stack:
+        at = world(
+            stack,
+            tmp_path,
+            "powerdns-api",
+            lambda sent: b"/zones/" in sent.split(b"\r\n")[0] and next(zone_read, False),
+        )
+        planned = before(at, SWAP)
+        with at.relay.interrupted_by(lambda: at.server.change("add unrelated2 60 A 192.0.2.99")):
+            assert at.provider().apply(SWAP, TAG, planned, quiet).presence is Presence.OURS
+        assert "unrelated2 60 A 192.0.2.99" in at.server.records()
+
+
 def test_two_writers_lose_no_update(tmp_path: Path) -> None:
     """Each adds its own values to one record set, from what it read: a lost update would lack a value."""
     with bind(tmp_path) as server:
