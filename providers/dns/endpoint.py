@@ -41,8 +41,8 @@ def endpoint(text: str, default_port: int) -> Endpoint:
 
 def _split(text: str) -> tuple[str, str | None]:
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        return host, rest.removeprefix(":") or None
+        host, closed, rest = text[1:].partition("]")
+        return (host, rest.removeprefix(":") or None) if closed else (text, None)
     if text.count(":") == 1:
         host, _, port = text.partition(":")
         return host, port
