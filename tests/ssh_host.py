@@ -31,12 +31,13 @@ Subsystem sftp internal-sftp
 """
 
 
-@dataclass(frozen=True)
+@dataclass
 class SshHost:
     """A running host. `home` is what plays may touch."""
 
     directory: Path
     port: int
+    _process: subprocess.Popen[bytes] | None = None
 
     @property
     def home(self) -> Path:
@@ -66,15 +67,31 @@ class SshHost:
     @contextmanager
     def running(self) -> Iterator[None]:
         """The host's sshd, up within this context."""
-        process = subprocess.Popen(
-            _sshd(self.directory / "sshd_config"), stdin=subprocess.DEVNULL, stderr=(self.directory / "log").open("ab")
-        )
+        self.start()
         try:
-            _await_greeting(self.port)
             yield
         finally:
-            process.kill()
-            process.wait()
+            self.stop()
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Nobody answers at the host's port within this context."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    def start(self) -> None:
+        with (self.directory / "log").open("ab") as log:
+            command = _sshd(self.directory / "sshd_config")
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log)
+        _await_greeting(self.port)
+
+    def stop(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
 
     def new_host_key(self) -> None:
         """What somebody else at this address would show from now on."""

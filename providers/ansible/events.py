@@ -46,11 +46,11 @@ class Tally:
             case "playbook_on_task_start":
                 self.task = self.mask(str(data.get("name", "")))
             case "runner_on_failed" if not data.get("ignore_errors"):
-                self.failed[host] = self._trouble(data, self.failed.get(host))
+                self.failed[host] = self._trouble(event, self.failed.get(host))
             case "runner_item_on_failed":
-                self.failed[host] = self._trouble(data, None)
+                self.failed[host] = self._trouble(event, None)
             case "runner_on_unreachable":
-                self.unreachable[host] = self._trouble(data, None)
+                self.unreachable[host] = self._trouble(event, None)
             case "playbook_on_stats":
                 self.stats = {key: data.get(key) or {} for key in ("ok", "changed", "dark", "failures", "processed")}
                 self.outputs = data.get("artifact_data") or {}
@@ -58,9 +58,10 @@ class Tally:
                 text = self.mask(str(event.get("stdout") or "")).strip()
                 self.said = [*self.said, *([text] if text else [])][-SAID_LIMIT:]
 
-    def _trouble(self, data: dict[str, Any], item: Trouble | None) -> Trouble:
+    def _trouble(self, event: Event, item: Trouble | None) -> Trouble:
         """A loop's own result says only that an item failed; then the item's reason is kept."""
-        task, result = self.mask(str(data.get("task", ""))), data.get("res") or {}
+        data = event["event_data"]
+        task, result = self.mask(str(data.get("task", ""))), result_of(event)
         if item is not None and item.task == task and "results" in result:
             return item
         return Trouble(task, reason(result, self.mask))
@@ -78,15 +79,20 @@ def line_of(event: Event, mask: Mask) -> str:
         case "playbook_on_no_hosts_matched":
             return "no host matches this play"
         case "runner_on_ok" | "runner_on_failed" | "runner_on_unreachable" | "runner_on_skipped":
-            return flat(_result_words(str(kind), data, mask))
+            return flat(_result_words(str(kind), event, mask))
         case "verbose" | "warning" | "error" | "system_warning":
             return flat(mask(str(event.get("stdout") or "")))
     return ""
 
 
-def _result_words(kind: str, data: dict[str, Any], mask: Mask) -> str:
+def result_of(event: Event) -> dict[str, Any]:
+    """A task's result; where ansible-runner left it out for its size, what Ansible printed of it."""
+    return event["event_data"].get("res") or {"stdout": event.get("stdout") or ""}
+
+
+def _result_words(kind: str, event: Event, mask: Mask) -> str:
     """What one task did on one host: `changed portal: Install the web server`."""
-    result = data.get("res") or {}
+    data, result = event["event_data"], result_of(event)
     word, words = kind.removeprefix("runner_on_"), ""
     if kind == "runner_on_ok":
         word = "changed" if result.get("changed") else "ok"

@@ -120,7 +120,7 @@ class AnsiblePlay:
             try:
                 return attempt, supervise(job, environment(private), end, report)
             except DeadlineError:
-                return attempt, f"it was ended at its deadline of {self._context.deadline:g} s"
+                return attempt, f"it was ended at its deadline of {self._context.deadline:g} s (the step's `timeout`)"
 
     def _ended_early(self, want: Play, attempt: Attempt, complaint: str) -> ProviderError:
         """What to say of an attempt without a verdict, once it is sure that nothing of it lives on."""

@@ -77,8 +77,9 @@ class Output:
 class Supervisor:
     """One attempt, from its job to its verdict."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, abandoned: threading.Event) -> None:
         self._job = job
+        self._abandoned = abandoned
         self._mask = Mask(job.secrets)
         self._tally = Tally(self._mask)
         self._output = Output(job, self._mask)
@@ -87,6 +88,8 @@ class Supervisor:
         """Run the play to its end and leave the verdict."""
         runner = Runner(self._config(), event_handler=self._take)
         runner.run()
+        if self._abandoned.is_set():
+            signal.pause()  # another thread is ending this process: what ansible-runner saw of that is no verdict
         Attempt(Path(self._job.attempt)).conclude(self._verdict(runner.rc))
         self._output.close()
 
@@ -153,10 +156,12 @@ def terminal_of(fence: int) -> type[pexpect.spawn]:
     return Terminal
 
 
-def watch_lifeline(job: Job) -> None:
-    """End everything when the service is gone or lets go."""
+def watch_lifeline(job: Job) -> threading.Event:
+    """End everything when the service is gone or lets go; the event is set when that begins."""
+    abandoned = threading.Event()
 
     def abort(*_: object) -> None:
+        abandoned.set()
         processes.end_descendants(ENDING)
         shutil.rmtree(job.private, ignore_errors=True)
         os._exit(os.EX_TEMPFAIL)
@@ -169,14 +174,15 @@ def watch_lifeline(job: Job) -> None:
     signal.signal(signal.SIGTERM, abort)
     processes.die_with_parent(signal.SIGTERM)
     threading.Thread(target=wait, name="lifeline", daemon=True).start()
+    return abandoned
 
 
 def main(path: Path) -> None:
     job = Job.read(path)
-    watch_lifeline(job)
+    abandoned = watch_lifeline(job)
     processes.adopt_orphans()
     pexpect.spawn = terminal_of(job.fence)
-    Supervisor(job).run()
+    Supervisor(job, abandoned).run()
     processes.end_descendants(ENDING)
 
 

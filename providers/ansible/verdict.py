@@ -57,11 +57,10 @@ def failure_of(tally: Tally, rc: int | None, outputs_size: int, asked: Asked) ->
     """
     if tally.stats is None:
         return _unfinished(tally, rc, asked)
-    changed = bool(tally.stats["changed"])
     if tally.stats["failures"]:
-        return Failure(_failed(tally, asked), permanent=True, effect_possible=changed)
+        return Failure(_failed(tally, asked), permanent=True, effect_possible=True)
     if tally.stats["dark"]:
-        return Failure(_unreachable(tally, asked), permanent=False, effect_possible=changed)
+        return Failure(_unreachable(tally, asked), permanent=False, effect_possible=bool(tally.stats["ok"]))
     if not tally.stats["processed"]:
         names = ", ".join(sorted(asked.hosts))
         text = f"{asked.play} ran on no host; its `hosts` must match one of: {names}."
