@@ -207,7 +207,7 @@ def retry_after(error: BaseException) -> float | None:
 
 def repeated(deadline: Deadline, **also: Any) -> tenacity.Retrying:
     """Repeats a read on passing failures, within seconds and within the deadline."""
-    backoff = tenacity.wait_exponential_jitter(initial=0.2, max=4.0, jitter=0.2)
+    backoff = tenacity.wait_exponential(multiplier=0.2, max=4.0) + tenacity.wait_random(0, 0.2)
 
     def wait(state: tenacity.RetryCallState) -> float:
         failure = state.outcome.exception() if state.outcome else None

@@ -68,10 +68,11 @@ def _release_part(driver: InstanceDriver, kind: str, part: str, api: str, server
     resource = driver.ex_resource(kind, part, api)
     if resource is None:
         return Released.GONE
-    holder = (resource.get("server") or {}).get("id")
-    if holder not in {None, server_id}:
+    holders = {(resource.get("server") or {}).get("id")}
+    holders |= {reference.get("product_resource_id") for reference in resource.get("references") or []}
+    if holders - {None, server_id}:
         return Released.TAKEN
-    if holder is not None or resource.get("references"):
+    if server_id in holders:
         return Released.UNDER_WAY
     try:
         driver.ex_delete_resource(kind, part, api)

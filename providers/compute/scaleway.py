@@ -196,7 +196,9 @@ class InstanceDriver(ScalewayNodeDriver):
                 return None
             raise
         body: dict[str, Any] = answer.object
-        return next((part for part in body.values() if isinstance(part, dict)), body)
+        # The Instance API wraps what it returns, the Block API does not.
+        wrapped: dict[str, Any] = next(iter(body.values())) if len(body) == 1 else body
+        return wrapped
 
     def ex_delete_resource(self, kind: str, resource_id: str, api: str = "instance") -> None:
         """Delete one volume or address."""

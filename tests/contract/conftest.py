@@ -1,5 +1,42 @@
-"""Shared by every provider's contract tests."""
+"""Shared by the contract tests."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from providers.base import Context
+from tests.vendor_stand_ins import CloudStandIn, StoreStandIn, cloud_stand_in, reveal, store_stand_in
+
 pytest.register_assert_rewrite("tests.contract.suite")
+
+
+@pytest.fixture
+def cloud() -> Iterator[CloudStandIn]:
+    with cloud_stand_in() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def source() -> Iterator[StoreStandIn]:
+    with store_stand_in("source", "eu-west-1") as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def target() -> Iterator[StoreStandIn]:
+    with store_stand_in("target", "fr-par") as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def make_context(tmp_path: Path) -> Callable[[Mapping[str, Any]], Context]:
+    """A context of this scope, with an empty estate and a workspace."""
+
+    def make(scope: Mapping[str, Any]) -> Context:
+        for name in ("workspace", "estate"):
+            (tmp_path / name).mkdir(exist_ok=True)
+        return Context(scope, reveal, tmp_path / "workspace", tmp_path / "estate", deadline=20.0)
+
+    return make

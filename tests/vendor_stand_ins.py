@@ -1,0 +1,149 @@
+"""The simulator's cloud and stores in this process, without its machines.
+
+The whole simulator needs privileges for its servers' namespaces; the HTTP
+services in front of them do not, and are the same code.
+"""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from providers.base import ProviderError, Secret
+from providers.simulator.addresses import Addresses
+from providers.simulator.effects import EffectLog
+from providers.simulator.faults import Fault, FaultTable
+from providers.simulator.http_service import HttpListener, HttpService
+from providers.simulator.s3_service import S3Service
+from providers.simulator.s3_signature import AccessKey
+from providers.simulator.s3_store import Store
+from providers.simulator.scaleway_api import ScalewayApi
+from providers.simulator.scaleway_catalogue import Catalogue
+from providers.simulator.scaleway_servers import Cloud
+
+SEED = Path(__file__).parents[1] / "providers/simulator/seed"
+TOKEN = "11111111-2222-3333-4444-555555555555"
+SECRETS = {
+    "secret://scaleway-token": TOKEN,
+    "secret://source-access": "SOURCEACCESSKEY",
+    "secret://source-secret": "source/secret+value",
+    "secret://target-access": "TARGETACCESSKEY",
+    "secret://target-secret": "target/secret+value",
+}
+
+
+class NoMachines:
+    """Servers that are only what the API says of them."""
+
+    def start(self, server_id: str, hostname: str, host: int, user_data: bytes | None) -> None:
+        pass
+
+    def stop(self, server_id: str) -> None:
+        pass
+
+    def forget(self, server_id: str) -> None:
+        pass
+
+
+@dataclass
+class StandIn:
+    """One vendor's service: its address, its faults, and what was written to it."""
+
+    name: str
+    url: str
+    faults: FaultTable
+    effects: EffectLog
+
+    @contextmanager
+    def faulty(self, *rules: dict[str, Any]) -> Iterator[None]:
+        """With these faults; `route` and `kind` as in the simulator's fault table."""
+        self.faults.replace([Fault(service=self.name, **rule) for rule in rules])
+        try:
+            yield
+        finally:
+            self.faults.replace([])
+
+    def written(self) -> list[tuple[str, str]]:
+        """Action and target of every write so far."""
+        return [(str(effect["action"]), str(effect["target"])) for effect in self.effects.listed()]
+
+
+@dataclass
+class CloudStandIn(StandIn):
+    """The Scaleway stand-in."""
+
+    cloud: Cloud = field(kw_only=True)
+    block: dict[str, Any] = field(kw_only=True)
+
+
+@dataclass
+class StoreStandIn(StandIn):
+    """One S3 stand-in."""
+
+    store: Store = field(kw_only=True)
+    block: dict[str, Any] = field(kw_only=True)
+
+    def put(self, bucket: str, key: str, data: bytes, content_type: str = "text/plain", **meta: str) -> None:
+        """Somebody else writes here."""
+        self.store.put(bucket, key, data, content_type, meta)
+
+
+@contextmanager
+def cloud_stand_in() -> Iterator[CloudStandIn]:
+    effects, faults = EffectLog(), FaultTable()
+    catalogue = Catalogue.from_seed(yaml.safe_load((SEED / "scaleway.yaml").read_text()))
+    servers = Cloud(catalogue, Addresses(0), NoMachines(), effects, lambda _: None)
+    api = ScalewayApi(servers, TOKEN)
+    with listening(HttpService("scaleway", api.handle, faults, api.refusal)) as url:
+        block = {
+            "driver": "scaleway",
+            "url": url,
+            "zone": "fr-par-1",
+            "project": catalogue.project,
+            "token": "secret://scaleway-token",
+        }
+        yield CloudStandIn("scaleway", url, faults, effects, cloud=servers, block=block)
+        faults.stopping.set()
+        servers.settle()
+
+
+@contextmanager
+def store_stand_in(role: str, region: str) -> Iterator[StoreStandIn]:
+    effects, faults, store = EffectLog(), FaultTable(), Store({})
+    key = AccessKey(SECRETS[f"secret://{role}-access"], SECRETS[f"secret://{role}-secret"], region)
+    name = f"s3-{role}"
+    service = S3Service(name, store, key, effects)
+    with listening(HttpService(name, service.handle, faults, service.refusal)) as url:
+        block = {
+            "driver": "s3",
+            "url": url,
+            "region": region,
+            "access_key": f"secret://{role}-access",
+            "secret_key": f"secret://{role}-secret",
+        }
+        yield StoreStandIn(name, url, faults, effects, store=store, block=block)
+        faults.stopping.set()
+
+
+@contextmanager
+def listening(service: HttpService) -> Iterator[str]:
+    """The service on a free port of loopback; its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    listener = HttpListener(service, "127.0.0.1", port)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        listener.stop()
+
+
+def reveal(reference: str) -> Secret:
+    """The secrets of these tests."""
+    if reference not in SECRETS:
+        raise ProviderError(f"There is no {reference}.", permanent=True)
+    return Secret(SECRETS[reference])
