@@ -1,0 +1,103 @@
+"""The control API: the whole state, the effects, the faults, and back to the seed."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from providers.simulator.dns_zones import ZoneBook
+from providers.simulator.effects import EffectLog
+from providers.simulator.faults import Fault, FaultTable
+from providers.simulator.http_service import Request, Response
+from providers.simulator.mail import Mailbox
+from providers.simulator.s3_store import Store
+from providers.simulator.scaleway_servers import Cloud
+
+
+class _Faults(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    faults: list[Fault]
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Unauthenticated: it listens on loopback and knows nothing worth stealing.
+
+    | request | what |
+    |---|---|
+    | GET /health | `{"ready": true}` |
+    | GET /state | servers, volumes, zones, buckets and mailboxes in a fixed order, free of times and random ids |
+    | GET /effects | every write so far |
+    | GET, PUT, DELETE /faults | the rules in force, `{"faults": [...]}` |
+    | GET /mailboxes | every message with its text |
+    | POST /reset | back to the seed: no servers, no effects, no faults |
+    """
+
+    cloud: Cloud
+    zones: ZoneBook
+    stores: dict[str, Store]
+    mailboxes: dict[str, Mailbox]
+    effects: EffectLog
+    faults: FaultTable
+
+    def handle(self, request: Request) -> Response:
+        routes: dict[str, Callable[[Request], Response]] = {
+            "GET /health": lambda _: _json(200, {"ready": True}),
+            "GET /state": lambda _: _json(200, self.state()),
+            "GET /effects": lambda _: _json(200, {"effects": self.effects.listed()}),
+            "GET /faults": lambda _: _json(200, {"faults": self.faults.listed()}),
+            "PUT /faults": self._set_faults,
+            "DELETE /faults": self._clear_faults,
+            "GET /mailboxes": lambda _: _json(200, self.messages()),
+            "POST /reset": self._reset,
+        }
+        route = routes.get(f"{request.method} {request.path}")
+        if route is None:
+            return _json(404, {"message": f"There is no {request.method} {request.path}; see {', '.join(routes)}."})
+        return route(request)
+
+    def state(self) -> dict[str, object]:
+        return {
+            **self.cloud.state(),
+            "zones": self.zones.state(),
+            "buckets": {name: store.state() for name, store in sorted(self.stores.items())},
+            "mailboxes": {
+                name: [message.message_id for message in mailbox.listed()]
+                for name, mailbox in sorted(self.mailboxes.items())
+            },
+        }
+
+    def messages(self) -> dict[str, object]:
+        return {
+            name: [asdict(message) for message in mailbox.listed()] for name, mailbox in sorted(self.mailboxes.items())
+        }
+
+    def _set_faults(self, request: Request) -> Response:
+        try:
+            asked = _Faults.model_validate_json(request.body)
+        except ValidationError as wrong:
+            told = "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in wrong.errors())
+            return _json(422, {"message": f"These are no faults: {told}"})
+        self.faults.replace(asked.faults)
+        return _json(200, {"faults": self.faults.listed()})
+
+    def _clear_faults(self, _request: Request) -> Response:
+        self.faults.replace([])
+        return Response(204)
+
+    def _reset(self, _request: Request) -> Response:
+        self.faults.replace([])
+        self.cloud.reset()
+        self.zones.reset()
+        for store in self.stores.values():
+            store.reset()
+        for mailbox in self.mailboxes.values():
+            mailbox.clear()
+        self.effects.clear()
+        return _json(200, {"ready": True})
+
+
+def _json(status: int, body: dict[str, object]) -> Response:
+    return Response(status, json.dumps(body, ensure_ascii=False).encode(), {"Content-Type": "application/json"})

@@ -1,0 +1,62 @@
+"""The credentials the stand-ins check, written where the estate's `secret://` references are looked up."""
+
+import base64
+import os
+import secrets
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """One simulator's secrets; `ssh_public` is what its servers let in as root."""
+
+    scaleway_token: str
+    dns_tsig: str
+    source_access: str
+    source_secret: str
+    target_access: str
+    target_secret: str
+    ssh_public: str
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+
+def kept(folder: Path) -> Credentials:
+    """The secrets of the folder, those missing made and written (0600), so that a restart keeps them."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private = _kept(folder / "ssh-key", _new_ssh_key())
+    key = serialization.load_ssh_private_key(private.encode(), None)
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return Credentials(
+        scaleway_token=_kept(folder / "scaleway-token", str(uuid.uuid4())),
+        dns_tsig=_kept(folder / "dns-tsig", base64.b64encode(secrets.token_bytes(32)).decode()),
+        source_access=_kept(folder / "source-access", f"AKIA{secrets.token_hex(8).upper()}"),
+        source_secret=_kept(folder / "source-secret", secrets.token_urlsafe(30)),
+        target_access=_kept(folder / "target-access", f"SCW{secrets.token_hex(8).upper()}"),
+        target_secret=_kept(folder / "target-secret", str(uuid.uuid4())),
+        ssh_public=f"{public.decode()} bascule",
+    )
+
+
+def _kept(path: Path, new: str) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(new)
+        return new
+
+
+def _new_ssh_key() -> str:
+    return (
+        Ed25519PrivateKey.generate()
+        .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption())
+        .decode()
+    )

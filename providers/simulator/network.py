@@ -1,0 +1,104 @@
+"""The servers' network: a bridge in a namespace of its own, joined to the host by one interface.
+
+The bridge stays out of the host's namespace so that the host's packet filter
+(Docker's, say) never sees what servers say to each other, and so that the kernel
+removes everything when this process dies, however it dies: named namespaces are
+mounts in this process's private mount namespace.
+"""
+
+import subprocess
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from providers.simulator.addresses import Addresses
+
+NETNS = Path("/run/netns")
+GONE_SECONDS = 5.0
+
+
+class NetworkError(Exception):
+    """A network command failed; the message says which and why."""
+
+
+def ip(*arguments: str, batch: Iterable[str] = ()) -> None:
+    """Runs `ip`; with `batch`, those lines in one process. Raises NetworkError."""
+    lines = list(batch)
+    command = ["ip", *arguments, *(["-batch", "-"] if lines else [])]
+    done = subprocess.run(command, input="\n".join(lines), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        told = done.stderr.strip().splitlines()
+        raise NetworkError(f"`{' '.join([*command, *lines[:1]])}` failed: {told[0] if told else 'no reason given'}.")
+
+
+class Network:
+    """The bridge and its namespace, from `create` to `remove`."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self._addresses = addresses
+        self._hub = addresses.namespace("hub")
+
+    def create(self) -> None:
+        """Makes the bridge; what a crashed instance left is removed first."""
+        self.remove()
+        link = self._addresses.bridge
+        ip("netns", "add", self._hub)
+        ip(
+            batch=[
+                f"link add {link} type veth peer name host netns {self._hub}",
+                f"address add {self._addresses.gateway}/24 dev {link}",
+                f"link set {link} up",
+            ]
+        )
+        # Servers reach this machine, never the networks behind it.
+        Path(f"/proc/sys/net/ipv4/conf/{link}/forwarding").write_text("0")
+        ip(
+            "-n",
+            self._hub,
+            batch=["link add bridge type bridge", "link set host master bridge up", "link set bridge up"],
+        )
+
+    def remove(self) -> None:
+        """Removes the host's end, and with it what hangs on it; nothing there is fine."""
+        deadline = time.monotonic() + GONE_SECONDS
+        while Path(f"/sys/class/net/{self._addresses.bridge}").exists():
+            try:
+                ip("link", "delete", self._addresses.bridge)
+            except NetworkError:
+                # The kernel may be at it already, after a crash.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+        if (NETNS / self._hub).exists():
+            ip("netns", "delete", self._hub)
+
+    def attach(self, host: int) -> Path:
+        """A namespace for the server with this host number, connected; returns its file."""
+        namespace = self._addresses.namespace(host)
+        ip("netns", "add", namespace)
+        ip(
+            "-n",
+            self._hub,
+            batch=[
+                f"link add server{host} type veth peer name eth0 netns {namespace}",
+                f"link set server{host} master bridge up",
+            ],
+        )
+        ip(
+            "-n",
+            namespace,
+            batch=[
+                "link set lo up",
+                f"address add {self._addresses.server(host)}/24 dev eth0",
+                "link set eth0 up",
+                f"route add default via {self._addresses.gateway}",
+            ],
+        )
+        return NETNS / namespace
+
+    def detach(self, host: int) -> None:
+        """Removes the server's interfaces and namespace; nothing there is fine."""
+        namespace = self._addresses.namespace(host)
+        if (NETNS / namespace).exists():
+            ip("-n", namespace, "link", "delete", "eth0")
+            ip("netns", "delete", namespace)

@@ -1,0 +1,219 @@
+"""One simulator put together: what starts, in which order, and how all of it ends."""
+
+import json
+import mimetypes
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import dns.name
+import dns.tsig
+import yaml
+
+from providers.simulator import addresses as ports
+from providers.simulator import kernel
+from providers.simulator.addresses import Addresses
+from providers.simulator.control import Control
+from providers.simulator.credentials import Credentials, kept
+from providers.simulator.directory import DirectoryListener
+from providers.simulator.dns_server import DnsListener, DnsService
+from providers.simulator.dns_zones import ZoneBook
+from providers.simulator.effects import EffectLog
+from providers.simulator.faults import FaultTable
+from providers.simulator.http_service import FaultAnswer, Handler, HttpListener, HttpService, plain_refusal
+from providers.simulator.machines import NamespaceMachines
+from providers.simulator.mail import Mailbox, MailListeners, MailService
+from providers.simulator.network import NETNS, Network
+from providers.simulator.portal import Portal
+from providers.simulator.s3_service import S3Service
+from providers.simulator.s3_signature import AccessKey
+from providers.simulator.s3_store import Store
+from providers.simulator.scaleway_api import ScalewayApi
+from providers.simulator.scaleway_catalogue import Catalogue
+from providers.simulator.scaleway_servers import Cloud
+
+SEED = Path(__file__).parent / "seed"
+DOMAIN = "valbourg.example"
+CRISIS_MAILBOX = f"crise@{DOMAIN}"
+DNS_KEY = "bascule"
+SOURCE_REGION, TARGET_REGION = "eu-west-1", "fr-par"
+OLD_BUCKETS = {"valbourg-portal": "portal", "valbourg-identity": "identity"}
+"""Bucket of the source store: folder of the seed."""
+
+
+class Listener(Protocol):
+    def stop(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the listeners serve."""
+
+    addresses: Addresses
+    credentials: Credentials
+    effects: EffectLog
+    faults: FaultTable
+    zones: ZoneBook
+    updatable: frozenset[str]
+    stores: dict[str, Store]
+    mailboxes: dict[str, Mailbox]
+    cloud: Cloud
+
+
+class World:
+    """A running simulator, from `start` to `stop`. The process must have private mounts (kernel.py)."""
+
+    def __init__(self, addresses: Addresses, data: Path, image: Path) -> None:
+        self.addresses = addresses
+        self.data = data
+        self.faults = FaultTable()
+        credentials = kept(data / "secrets")
+        self.network = Network(addresses)
+        self.machines = NamespaceMachines(addresses, self.network, image, data / "disks", credentials.ssh_public)
+        self.parts = _parts(addresses, credentials, self.faults, self.machines)
+        self._listeners: list[Listener] = []
+
+    def start(self) -> None:
+        """Everything listens when this returns; DIR/ready then says where."""
+        NETNS.mkdir(parents=True, exist_ok=True)
+        kernel.mount("tmpfs", str(NETNS), "tmpfs", 0, "mode=755,size=64k")
+        self.network.create()
+        self.machines.prepare()
+        for listen in _listeners(self.parts):
+            self._listeners.append(listen())
+        self._write_ready()
+
+    def stop(self) -> None:
+        """Ends listeners first, then servers and the network."""
+        (self.data / "ready").unlink(missing_ok=True)
+        self.faults.stopping.set()
+        for listener in reversed(self._listeners):
+            listener.stop()
+        self.parts.cloud.settle()
+        self.machines.stop_all()
+        self.network.remove()
+
+    def _write_ready(self) -> None:
+        catalogue = self.parts.cloud.catalogue
+        facts = {
+            "index": self.addresses.index,
+            "pid": os.getpid(),
+            "addresses": self.addresses.listed(),
+            "scaleway": {
+                "project": catalogue.project,
+                "organization": catalogue.organization,
+                "zone": catalogue.zones[0],
+            },
+        }
+        partial = self.data / "ready.partial"
+        partial.write_text(json.dumps(facts, indent=2) + "\n")
+        give_to_caller(self.data)
+        partial.rename(self.data / "ready")
+
+
+def give_to_caller(data: Path) -> None:
+    """Under sudo, what was written belongs to the person who called it (not the servers' disks)."""
+    if "SUDO_UID" not in os.environ:
+        return
+    owner = int(os.environ["SUDO_UID"]), int(os.environ.get("SUDO_GID", "-1"))
+    for path in (data, *data.glob("*"), *(data / "secrets").glob("*")):
+        os.chown(path, *owner)
+
+
+def _parts(addresses: Addresses, credentials: Credentials, faults: FaultTable, machines: NamespaceMachines) -> Parts:
+    effects = EffectLog()
+    zones = _seed("zones.yaml", addresses)
+    return Parts(
+        addresses=addresses,
+        credentials=credentials,
+        effects=effects,
+        faults=faults,
+        zones=ZoneBook({name: zone["records"] for name, zone in zones.items()}),
+        updatable=frozenset(name for name, zone in zones.items() if zone.get("updates")),
+        stores={"s3-source": Store(_old_objects()), "s3-target": Store({})},
+        mailboxes={name: Mailbox() for name in ("smtp-old", "smtp-new", "smtp-crisis")},
+        cloud=Cloud(Catalogue.from_seed(_seed("scaleway.yaml", addresses)), addresses, machines, effects, faults.wait),
+    )
+
+
+def _listeners(parts: Parts) -> list[Callable[[], Listener]]:
+    where, credentials = parts.addresses, parts.credentials
+
+    def http(
+        name: str, host: str, port: int, handler: Handler, refusal: FaultAnswer = plain_refusal
+    ) -> Callable[[], Listener]:
+        return lambda: HttpListener(HttpService(name, handler, parts.faults, refusal), host, port)
+
+    api = ScalewayApi(parts.cloud, credentials.scaleway_token)
+    source = S3Service(
+        "s3-source",
+        parts.stores["s3-source"],
+        AccessKey(credentials.source_access, credentials.source_secret, SOURCE_REGION),
+        parts.effects,
+    )
+    target = S3Service(
+        "s3-target",
+        parts.stores["s3-target"],
+        AccessKey(credentials.target_access, credentials.target_secret, TARGET_REGION),
+        parts.effects,
+    )
+    control = Control(parts.cloud, parts.zones, parts.stores, parts.mailboxes, parts.effects, parts.faults)
+    names = _dns(parts)
+    return [
+        http("scaleway", where.api, ports.API_PORT, api.handle, api.refusal),
+        lambda: DnsListener(names, where.dns, ports.DNS_PORT),
+        lambda: DnsListener(names, where.gateway, ports.DNS_PORT),
+        http("s3-source", where.source, ports.STORAGE_PORT, source.handle, source.refusal),
+        http("s3-target", where.target, ports.STORAGE_PORT, target.handle, target.refusal),
+        http("s3-target", where.gateway, ports.STORAGE_PORT, target.handle, target.refusal),
+        http("portal-old", where.portal, ports.HTTP_PORT, Portal(parts.stores["s3-source"], "valbourg-portal").handle),
+        lambda: DirectoryListener(parts.faults, where.identity, ports.LDAP_PORT),
+        lambda: MailListeners(_mail(parts)),
+        http("control", where.control, ports.CONTROL_PORT, control.handle),
+    ]
+
+
+def _dns(parts: Parts) -> DnsService:
+    name = dns.name.from_text(DNS_KEY)
+    keyring = {name: dns.tsig.Key(name, parts.credentials.dns_tsig, dns.tsig.HMAC_SHA256)}
+    return DnsService(parts.zones, keyring, parts.updatable, parts.effects, parts.faults)
+
+
+def _mail(parts: Parts) -> list[tuple[MailService, str, int]]:
+    def service(name: str, host: str, serves: Callable[[str], bool]) -> tuple[MailService, str, int]:
+        mailbox = parts.mailboxes[name]
+        return MailService(name, serves, mailbox, parts.effects, parts.faults), host, ports.SMTP_PORT
+
+    where = parts.addresses
+    return [
+        service("smtp-old", where.smtp_old, lambda address: address.endswith(f"@{DOMAIN}")),
+        service("smtp-new", where.smtp_new, lambda address: address.endswith(f"@{DOMAIN}")),
+        service("smtp-crisis", where.smtp_crisis, lambda address: address == CRISIS_MAILBOX),
+    ]
+
+
+def _seed(name: str, addresses: Addresses) -> dict[str, Any]:
+    text = (SEED / name).read_text().replace("{net}", addresses.service(0).rpartition(".")[0])
+    loaded: dict[str, Any] = yaml.safe_load(text)
+    return loaded
+
+
+def _old_objects() -> dict[str, dict[str, tuple[bytes, str]]]:
+    """The source store's buckets: the files of the seed's folders."""
+    return {
+        bucket: {
+            path.relative_to(SEED / folder).as_posix(): (path.read_bytes(), _content_type(path))
+            for path in sorted((SEED / folder).rglob("*"))
+            if path.is_file()
+        }
+        for bucket, folder in OLD_BUCKETS.items()
+    }
+
+
+def _content_type(path: Path) -> str:
+    if path.suffix == ".ldif":
+        return "text/x-ldif; charset=utf-8"
+    guessed = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return f"{guessed}; charset=utf-8" if guessed.startswith("text/") else guessed
