@@ -6,6 +6,15 @@ from collections.abc import Callable
 from providers.base import ProviderError
 
 
+class TimeIsUpError(ProviderError):
+    """The call used up its time; another attempt may fare better."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The time that this attempt may take is over; try again, or raise the step's `timeout`.", permanent=False
+        )
+
+
 class Deadline:
     """Counts down from `seconds`; every wait of a call is bounded by what is left."""
 
@@ -25,13 +34,10 @@ class Deadline:
         return max(0.0, self._end - self._now())
 
     def within(self, longest: float) -> float:
-        """Seconds that the next wait may take. Raises ProviderError, not permanent, when none are left."""
+        """Seconds that the next wait may take. Raises TimeIsUpError when none are left."""
         left = self.left()
         if left <= 0:
-            raise ProviderError(
-                "The time that this attempt may take is over; try again, or raise the step's `timeout`.",
-                permanent=False,
-            )
+            raise TimeIsUpError
         return min(longest, left)
 
     def pause(self, seconds: float) -> bool:

@@ -1,0 +1,1 @@
+"""Checks that change nothing: something answers as it should, or what was seen instead."""

@@ -1,0 +1,77 @@
+"""What all checks share: one bounded attempt, and its result as a finding."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from providers.base import Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
+from providers.dns.deadline import Deadline, TimeIsUpError
+from providers.probes.resolver import Names, UnresolvedError
+
+ATTEMPT_SECONDS = 10.0
+"""The longest that one attempt at a check may take."""
+
+Want = TypeVar("Want")
+
+
+class DoesNotHoldError(Exception):
+    """What is checked does not hold; the text says in one sentence what was seen and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is checked holds: what was seen, for later steps and for a person."""
+
+    message: str
+    outputs: JsonMap = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One look: whose it is, its time, and how names become addresses. `writing`: a canary may be sent."""
+
+    context: Context
+    tag: Tag
+    deadline: Deadline
+    names: Names
+    writing: bool
+
+
+class Check(ABC, Generic[Want]):
+    """A read-only step: ALREADY when what is checked holds, and never anything to undo."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    @abstractmethod
+    def _look(self, want: Want, attempt: Attempt) -> Seen:
+        """Look once. Raises DoesNotHoldError, or ProviderError when looking again can't help."""
+
+    def observe(self, want: Want, tag: Tag, before: JsonMap | None) -> Finding:
+        del before
+        try:
+            seen = self._seen(want, tag, writing=False)
+        except DoesNotHoldError as error:
+            return Finding(Presence.ABSENT, message=str(error))
+        return Finding(Presence.ALREADY, outputs=seen.outputs, message=seen.message)
+
+    def apply(self, want: Want, tag: Tag, before: JsonMap, report: Report) -> Finding:
+        del before
+        try:
+            seen = self._seen(want, tag, writing=True)
+        except DoesNotHoldError as error:
+            raise ProviderError(str(error), permanent=False) from error
+        report(seen.message)
+        return Finding(Presence.ALREADY, outputs=seen.outputs, message=seen.message)
+
+    def undo(self, want: Want, tag: Tag, effect: JsonMap, report: Report) -> Finding:
+        del want, tag, effect, report
+        return Finding(Presence.ABSENT, message="A check changes nothing, so there is nothing to take back.")
+
+    def _seen(self, want: Want, tag: Tag, *, writing: bool) -> Seen:
+        deadline = Deadline(min(self.context.deadline, ATTEMPT_SECONDS))
+        attempt = Attempt(self.context, tag, deadline, Names(self.context.scope, deadline), writing)
+        try:
+            return self._look(want, attempt)
+        except (UnresolvedError, TimeIsUpError) as error:
+            raise DoesNotHoldError(str(error)) from error

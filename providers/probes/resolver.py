@@ -1,0 +1,101 @@
+"""How a scope's names become addresses: through its own resolvers, never through the machine's.
+
+A name in one of the scope's zones is asked of the zone's authoritative servers, so
+that no cache hides a change just made. An address is only given out when the scope
+reaches it, and who asks connects to that very address: a name that resolves to
+something else a moment later (DNS rebinding) leads nowhere new.
+"""
+
+from collections.abc import Sequence
+
+import dns.exception
+import dns.name
+import dns.nameserver
+import dns.rdtypes.ANY.MX
+import dns.resolver
+import dns.rrset
+
+from providers.base import JsonMap, ProviderError
+from providers.dns.authority import servers_of
+from providers.dns.deadline import Deadline
+from providers.dns.endpoint import Endpoint, allowed, endpoint, literal, require_allowed
+
+LONGEST_CHAIN = 8
+"""CNAMEs that lead from one zone into another before it counts as a loop."""
+
+LOOKUP_SECONDS = 5.0
+
+
+class UnresolvedError(Exception):
+    """A name has no usable answer now; the text says which and why."""
+
+
+class Names:
+    """Looks names up for one call of a provider."""
+
+    def __init__(self, scope: JsonMap, deadline: Deadline) -> None:
+        self._scope = scope
+        self._deadline = deadline
+
+    def addresses(self, host: str, kinds: Sequence[str] = ("A", "AAAA")) -> list[str]:
+        """The addresses of a host that the scope reaches; an address stands for itself.
+
+        Raises UnresolvedError when it has none, ProviderError(permanent) when all
+        are outside the scope's networks.
+        """
+        address = literal(host)
+        if address is not None:
+            require_allowed(self._scope, str(address))
+            return [str(address)]
+        found = [rdata.to_text() for kind in kinds for rdata in self._resolve(host, kind) or ()]
+        if not found:
+            raise UnresolvedError(f"{host} has no address in DNS")
+        reached = [each for each in found if allowed(self._scope, each)]
+        if not reached:
+            require_allowed(self._scope, found[0])
+        return reached
+
+    def mail_servers(self, domain: str) -> list[tuple[int, str]]:
+        """Preference and host of each MX, the most preferred first, without trailing dots. Raises UnresolvedError."""
+        found = self._resolve(domain, "MX") or ()
+        return sorted(
+            (rdata.preference, rdata.exchange.to_text(omit_final_dot=True).lower())
+            for rdata in found
+            if isinstance(rdata, dns.rdtypes.ANY.MX.MX)
+        )
+
+    def _resolve(self, host: str, kind: str) -> dns.rrset.RRset | None:
+        """The record set that a name leads to, along CNAMEs through any number of servers."""
+        try:
+            name = dns.name.from_text(host)
+            for _ in range(LONGEST_CHAIN):
+                answer = self._resolver(name).resolve(
+                    name, kind, search=False, raise_on_no_answer=False, lifetime=self._deadline.within(LOOKUP_SECONDS)
+                )
+                if answer.rrset is not None or answer.canonical_name == name:
+                    return answer.rrset
+                name = answer.canonical_name
+        except dns.resolver.NXDOMAIN:
+            return None
+        except (dns.exception.DNSException, OSError, ValueError) as error:
+            raise UnresolvedError(f"{host} can't be looked up ({' '.join(str(error).split())})") from error
+        raise UnresolvedError(f"{host} leads through more than {LONGEST_CHAIN} CNAMEs")
+
+    def _resolver(self, name: dns.name.Name) -> dns.resolver.Resolver:
+        resolver = dns.resolver.Resolver(configure=False)
+        resolver.nameservers = [dns.nameserver.Do53Nameserver(each.address, each.port) for each in self._servers(name)]
+        return resolver
+
+    def _servers(self, name: dns.name.Name) -> Sequence[Endpoint]:
+        settings = self._scope.get("dns", {})
+        ours = [zone for zone in settings.get("zones", {}) if name.is_subdomain(dns.name.from_text(zone))]
+        if ours:
+            return servers_of(self._scope, max(ours, key=len))
+        resolvers = [endpoint(text, 53) for text in settings.get("resolvers", ())]
+        if not resolvers:
+            raise ProviderError(
+                f"{name.to_text(omit_final_dot=True)} can't be looked up: the scope has no `dns.resolvers`; "
+                "add them to bascule.yaml.",
+                permanent=True,
+            )
+        return resolvers

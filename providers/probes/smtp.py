@@ -1,0 +1,120 @@
+"""Mail servers of a domain that greet, and take a canary message when one is wanted."""
+
+import smtplib
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+from email.utils import formatdate, make_msgid
+
+from providers.base import ProviderError
+from providers.probes.check import ATTEMPT_SECONDS, Attempt, Check, DoesNotHoldError, Seen
+from providers.probes.connection import tls_context
+from providers.probes.smtp_session import SmtpSession, helo_name, smtp_words
+from providers.wants import SmtpProbe
+
+REFUSALS = (smtplib.SMTPException, OSError)
+
+
+class SmtpCheck(Check[SmtpProbe]):
+    """`probe.smtp`: every IPv4 address of every MX greets and, when it offers it, speaks TLS.
+
+    Certificates are verified when the scope says `tls.verify: true`; between mail
+    servers they mostly can't be (RFC 7672 §1.3). Outputs: `mx`, the most preferred
+    first; `starttls`, those of them that speak TLS; with `deliver_to` also
+    `delivered_to` (the MX) and, from `apply`, the canary's `message_id`. `observe`
+    only asks whether the recipient would be taken, and sends nothing.
+    """
+
+    def _look(self, want: SmtpProbe, attempt: Attempt) -> Seen:
+        servers = _published(want, attempt)
+        secured = [host for host in servers if _greets(host, want, attempt)]
+        seen = Seen(f"{want.domain}: {', '.join(servers)} greet.", {"mx": servers, "starttls": secured})
+        if want.deliver_to is None:
+            return seen
+        delivered = _deliver(servers[0], want.deliver_to, want, attempt)
+        return Seen(f"{want.domain}: {servers[0]} takes mail for {want.deliver_to}.", {**seen.outputs, **delivered})
+
+
+def _published(want: SmtpProbe, attempt: Attempt) -> list[str]:
+    """The MX hosts of the domain. Raises DoesNotHoldError when they are not the wanted ones."""
+    published = [host for _, host in attempt.names.mail_servers(want.domain)]
+    expected = sorted({host.lower().removesuffix(".") for host in want.mx})
+    if not published or published == [""]:  # an MX of "." takes no mail (RFC 7505)
+        raise DoesNotHoldError(f"{want.domain} publishes no mail server; expected {', '.join(expected) or 'an MX'}.")
+    if expected and sorted(set(published)) != expected:
+        raise DoesNotHoldError(
+            f"{want.domain} publishes the mail servers {', '.join(published)}; expected {', '.join(expected)}."
+        )
+    return published
+
+
+def _greets(host: str, want: SmtpProbe, attempt: Attempt) -> bool:
+    """Whether the server speaks TLS at every address. Raises DoesNotHoldError when one does not greet."""
+    secured = [_session_ends_well(host, address, want, attempt) for address in _addresses(host, attempt)]
+    return all(secured)
+
+
+def _addresses(host: str, attempt: Attempt) -> list[str]:
+    return attempt.names.addresses(host, kinds=("A",))
+
+
+def _session_ends_well(host: str, address: str, want: SmtpProbe, attempt: Attempt) -> bool:
+    try:
+        with _session(host, address, want, attempt) as session:
+            return session.secured
+    except REFUSALS as error:
+        raise DoesNotHoldError(
+            f"The mail server {host} of {want.domain} at {address} port {want.port} does not greet as it should "
+            f"({smtp_words(error)})."
+        ) from error
+
+
+def _session(host: str, address: str, want: SmtpProbe, attempt: Attempt) -> SmtpSession:
+    scope = attempt.context.scope
+    return SmtpSession(
+        host,
+        address,
+        want.port,
+        helo=helo_name(scope),
+        timeout=attempt.deadline.within(ATTEMPT_SECONDS),
+        tls=tls_context(attempt.context, verify=bool(scope.get("tls", {}).get("verify", False))),
+    )
+
+
+def _deliver(host: str, recipient: str, want: SmtpProbe, attempt: Attempt) -> dict[str, str]:
+    """One canary to this server; only as far as RCPT when the attempt may not write."""
+    sender = attempt.context.scope.get("smtp", {}).get("from")
+    if not sender:
+        raise ProviderError("The scope has no `smtp.from`; set the canary's sender in bascule.yaml.", permanent=True)
+    address = _addresses(host, attempt)[0]
+    try:
+        with _session(host, address, want, attempt) as session:
+            if not attempt.writing:
+                _would_take(session, sender, recipient)
+                return {"delivered_to": host}
+            message = _canary(sender, recipient, attempt)
+            session.send_message(message, sender, [recipient])
+    except REFUSALS as error:
+        raise DoesNotHoldError(
+            f"The mail server {host} of {want.domain} at {address} did not take the canary for {recipient} "
+            f"({smtp_words(error)})."
+        ) from error
+    return {"delivered_to": host, "message_id": str(message["Message-ID"])}
+
+
+def _would_take(session: SmtpSession, sender: str, recipient: str) -> None:
+    for code, said in (session.mail(sender), session.rcpt(recipient)):
+        if code not in (250, 251):
+            raise smtplib.SMTPResponseException(code, said)
+    session.rset()
+
+
+def _canary(sender: str, recipient: str, attempt: Attempt) -> EmailMessage:
+    message = EmailMessage(SMTP_POLICY)
+    message["From"] = sender
+    message["To"] = recipient
+    message["Subject"] = f"Bascule canary {attempt.tag}"
+    message["Date"] = formatdate()
+    message["Message-ID"] = make_msgid("canary", helo_name(attempt.context.scope))
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content("This message shows that mail arrives. It needs no answer and can be deleted.\n")
+    return message
