@@ -81,7 +81,7 @@ def fill(private: Path, want: Play, secrets: Mapping[str, Secret], access: Acces
         (private / name).mkdir(mode=0o700)
     _write(private / "inventory" / "hosts.json", json.dumps(_inventory(want, access)))
     revealed = {name: secret.reveal() for name, secret in secrets.items()}
-    _write(private / "vars.json", json.dumps({name: unsafe(value) for name, value in (want.vars | revealed).items()}))
+    _write(private / "vars.json", json.dumps(_variables(want.vars | revealed)))
     _write(private / "ssh" / "key", access.key.reveal().strip() + "\n")
     config = SSH_CONFIG.format(key=_ssh_path(private / "ssh" / "key"), known_hosts=_ssh_path(known_hosts))
     _write(private / "ssh" / "config", config)
@@ -120,6 +120,15 @@ def unsafe(value: Any) -> Any:
         case list() | tuple():
             return [unsafe(item) for item in value]
     return value
+
+
+def _variables(values: Mapping[str, Any]) -> JsonMap:
+    """Connections are the scope's, never a step's: a drill could reach live hosts, or this machine, otherwise."""
+    for name in values:
+        if name.startswith("ansible_"):
+            text = f"The variable {name} belongs to Ansible; set connections in the scope's `ssh`, or rename it."
+            raise ProviderError(text, permanent=True)
+    return {name: unsafe(value) for name, value in values.items()}
 
 
 def _plain_key(key: Any) -> str:

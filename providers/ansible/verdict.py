@@ -126,4 +126,4 @@ def _said(text: str) -> str:
 
 def _sentence(head: str, words: str, remedy: str) -> str:
     room = MESSAGE_LIMIT - len(head) - len(remedy)
-    return head[:MESSAGE_LIMIT] + (words if len(words) <= room else words[: max(room - 1, 0)] + "…") + remedy
+    return head[:MESSAGE_LIMIT] + (words if len(words) <= room else words[: max(room - 1, 0)].rstrip() + "…") + remedy
