@@ -133,14 +133,15 @@ class Server:
         return serial
 
     def change(self, *changes: str) -> None:
-        """Somebody else's change: `add NAME TTL TYPE VALUE` or `delete NAME TYPE`, all in one UPDATE."""
+        """Somebody else's change: `add NAME TTL TYPE VALUE` or `delete NAME TYPE [VALUE]`, all in one UPDATE."""
         message = dns.update.UpdateMessage(ZONE)
         for text in changes:
-            verb, name, *rest = text.split(" ", 4)
+            verb, name, rest = text.split(" ", 2)
             if verb == "add":
-                message.add(name, int(rest[0]), *rest[1:])
+                ttl, kind, value = rest.split(" ", 2)
+                message.add(name, int(ttl), kind, value)
             else:
-                message.delete(name, *rest)
+                message.delete(name, *rest.split(" ", 1))
         message.use_tsig(dns.tsig.Key(KEY_NAME, KEY, "hmac-sha256"))
         answer = dns.query.tcp(message, "127.0.0.1", timeout=5, port=self.port)
         assert answer.rcode() == dns.rcode.NOERROR, dns.rcode.to_text(answer.rcode())
