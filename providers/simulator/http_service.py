@@ -112,6 +112,12 @@ class _Connection(BaseHTTPRequestHandler):
     wbufsize = -1
     server: "_Server"
 
+    def handle_expect_100(self) -> bool:
+        """Says at once that the body may come: the base class leaves that in the buffer."""
+        go_on = super().handle_expect_100()
+        self.wfile.flush()
+        return go_on
+
     def _serve(self) -> None:
         try:
             body = self._body()
