@@ -64,9 +64,7 @@ class Decisions:
             if journal.run.state is not RunState.RUNNING:
                 raise Conflict(f"Run {run_id} is {journal.run.state.value}: its steps are not tried again.")
             data = {"accept_drift": accept_drift}
-            attempt = view.attempt + 1
-            journal.step_event(step_id, view, StepEvent.RETRIED, data, actor=actor, attempt=attempt)
-            journal.dispatch(step_id)
+            journal.ready(step_id, view, StepEvent.RETRIED, actor=actor, data=data)
 
         self._change(run_id, decide)
 

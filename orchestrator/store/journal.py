@@ -24,11 +24,46 @@ from orchestrator.store.tables import edges, events, runs, steps
 SYSTEM = "bascule"
 """The actor of what the engine does by itself."""
 
-_VIEW = (
-    "state attempt undo_attempt open_needs undo_open had_intent drift_accepted fence before outputs effect "
-    "waits_for message started_at ended_at wake_at"
+_SMALL = (
+    "state attempt undo_attempt open_needs undo_open had_intent drift_accepted fence waits_for message "
+    "started_at ended_at wake_at"
 ).split()
+_LARGE = "before outputs effect".split()
+_VIEW = _SMALL + _LARGE
 _VIEW_COLUMNS = [steps.c[name] for name in _VIEW]
+
+_R, _S = sa.bindparam("r"), sa.bindparam("s")
+_THIS = (steps.c.run_id == _R, steps.c.step_id == _S)
+
+# The statements of every step, built once: building them costs more than SQLite takes to run them.
+_SELECT_RUN = sa.select(runs).where(runs.c.id == _R).with_for_update()
+_SELECT_STEP = sa.select(steps).where(*_THIS)
+_UPDATE_SMALL = sa.update(steps).where(*_THIS).values({name: sa.bindparam(f"v_{name}") for name in _SMALL})
+_UPDATE_ALL = sa.update(steps).where(*_THIS).values({name: sa.bindparam(f"v_{name}") for name in _VIEW})
+_DISPATCH = {"dispatch": steps.c.dispatch + 1, "queued": sa.bindparam("v_queued", type_=sa.Boolean)}
+_UPDATE_AND_DISPATCH = _UPDATE_SMALL.values(_DISPATCH).returning(steps.c.dispatch)
+_DISPATCH_ONLY = sa.update(steps).where(*_THIS).values(_DISPATCH).returning(steps.c.dispatch)
+_INSERT_EVENT = sa.insert(events)
+_RUN_COLUMNS = "seq state paused remaining undo_remaining releases message started_at ended_at".split()
+_UPDATE_RUN = sa.update(runs).where(runs.c.id == _R).values({name: sa.bindparam(f"v_{name}") for name in _RUN_COLUMNS})
+_FULFIL = (
+    sa.update(steps)
+    .where(
+        steps.c.run_id == _R,
+        steps.c.step_id.in_(sa.select(edges.c.dependent).where(edges.c.run_id == _R, edges.c.need == _S)),
+    )
+    .values(open_needs=steps.c.open_needs - 1)
+    .returning(steps.c.step_id, *_VIEW_COLUMNS)
+)
+_PASS_UNDO = (
+    sa.update(steps)
+    .where(
+        steps.c.run_id == _R,
+        steps.c.step_id.in_(sa.select(edges.c.need).where(edges.c.run_id == _R, edges.c.dependent == _S)),
+    )
+    .values(undo_open=steps.c.undo_open - 1)
+    .returning(steps.c.step_id, *_VIEW_COLUMNS)
+)
 
 
 class RunNotFound(Exception):
@@ -85,7 +120,7 @@ class RunJournal:
         self._now = now
         self._enqueue_at_most = enqueue_at_most
         self.run_id = run_id
-        row = conn.execute(sa.select(runs).where(runs.c.id == run_id).with_for_update()).one_or_none()
+        row = conn.execute(_SELECT_RUN, {"r": run_id}).one_or_none()
         if row is None:
             raise RunNotFound(f"There is no run {run_id}. `bascule history` lists them.")
         self.row = row
@@ -95,8 +130,7 @@ class RunJournal:
         self.dispatches: list[Dispatch] = []
 
     def step(self, step_id: str) -> "sa.Row[Any]":
-        query = sa.select(steps).where(steps.c.run_id == self.run_id, steps.c.step_id == step_id)
-        row = self.connection.execute(query).one_or_none()
+        row = self.connection.execute(_SELECT_STEP, {"r": self.run_id, "s": step_id}).one_or_none()
         if row is None:
             raise StepNotFound(f"Run {self.run_id} has no step {step_id}. `bascule status {self.run_id}` lists them.")
         return row
@@ -120,9 +154,10 @@ class RunJournal:
         attempt: int | None = None,
     ) -> StepView:
         """Append one event of a step, whose present view the caller has read in this transaction."""
-        number = view.attempt if attempt is None else attempt
-        new = next_step(view, self._append(kind.value, actor, step_id, number, data or {}))
-        self._write(step_id, view, new)
+        new = self._next(step_id, view, kind, data, actor, attempt)
+        small = all(getattr(new, name) is getattr(view, name) for name in _LARGE)
+        statement = _UPDATE_SMALL if small else _UPDATE_ALL
+        self.connection.execute(statement, self._values(step_id, new, _SMALL if small else _VIEW))
         if ends_forward(view.state, new.state):
             self._fulfil(step_id)
         if ends_undo(new.state):
@@ -131,35 +166,35 @@ class RunJournal:
 
     def dispatch(self, step_id: str, delay: float = 0.0) -> None:
         """Make the step's next piece of work the only valid one, and enqueue it while there is room."""
-        room = len(self.dispatches) < self._enqueue_at_most
-        number = self.connection.execute(
-            sa.update(steps)
-            .where(steps.c.run_id == self.run_id, steps.c.step_id == step_id)
-            .values(dispatch=steps.c.dispatch + 1, queued=room)
-            .returning(steps.c.dispatch)
-        ).scalar_one()
-        if room:
-            self.dispatches.append(Dispatch(self.run_id, step_id, number, delay))
+        values = {"r": self.run_id, "s": step_id, "v_queued": self._has_room}
+        self._dispatched(step_id, self.connection.execute(_DISPATCH_ONLY, values).scalar_one(), delay)
 
-    def ready(self, step_id: str, view: StepView, *, delay: float = 0.0, attempt: int | None = None) -> StepView:
-        number = view.attempt + 1 if attempt is None else attempt
-        data = {"wake_at": self._now + delay} if delay else {}
-        new = self.step_event(step_id, view, StepEvent.READY, data, attempt=number)
-        self.dispatch(step_id, delay)
+    def ready(
+        self,
+        step_id: str,
+        view: StepView,
+        kind: StepEvent = StepEvent.READY,
+        *,
+        delay: float = 0.0,
+        actor: str = SYSTEM,
+        data: Mapping[str, Any] | None = None,
+    ) -> StepView:
+        """Journal that a step's next attempt (or its undo's) may begin, and dispatch it."""
+        number = view.undo_attempt + 1 if kind is StepEvent.UNDO_READY else view.attempt + 1
+        said = {**(data or {}), **({"wake_at": self._now + delay} if delay else {})}
+        new = self._next(step_id, view, kind, said, actor, number)
+        values = self._values(step_id, new, _SMALL) | {"v_queued": self._has_room}
+        self._dispatched(step_id, self.connection.execute(_UPDATE_AND_DISPATCH, values).scalar_one(), delay)
         return new
+
+    def undo_ready(self, step_id: str, view: StepView, *, delay: float = 0.0, actor: str = SYSTEM) -> StepView:
+        return self.ready(step_id, view, StepEvent.UNDO_READY, delay=delay, actor=actor)
 
     def start_steps(self) -> None:
         """Make ready every step that needs nothing."""
         query = sa.select(steps.c.step_id, *_VIEW_COLUMNS).where(steps.c.run_id == self.run_id, steps.c.open_needs == 0)
         for row in self.connection.execute(query.order_by(steps.c.ordinal)).all():
             self.ready(row.step_id, step_view(row))
-
-    def undo_ready(self, step_id: str, view: StepView, *, delay: float = 0.0, actor: str = SYSTEM) -> StepView:
-        data = {"wake_at": self._now + delay} if delay else {}
-        number = view.undo_attempt + 1
-        new = self.step_event(step_id, view, StepEvent.UNDO_READY, data, attempt=number, actor=actor)
-        self.dispatch(step_id, delay)
-        return new
 
     def count(self, *states: StepState) -> int:
         query = sa.select(sa.func.count()).where(steps.c.run_id == self.run_id, steps.c.state.in_(states))
@@ -180,23 +215,36 @@ class RunJournal:
         """Write the events and the run's row. Nothing may be appended after it."""
         if not self._new:
             return
-        self.connection.execute(sa.insert(events), self._new)
-        self.connection.execute(
-            sa.update(runs)
-            .where(runs.c.id == self.run_id)
-            .values(
-                seq=self._seq,
-                state=self.run.state.value,
-                paused=self.run.paused,
-                remaining=self.run.remaining,
-                undo_remaining=self.run.undo_remaining,
-                releases=list(self.run.releases),
-                message=self.run.message,
-                started_at=self.run.started_at,
-                ended_at=self.run.ended_at,
-            )
-        )
+        self.connection.execute(_INSERT_EVENT, self._new)
+        values = {f"v_{name}": getattr(self.run, name) for name in _RUN_COLUMNS if name != "seq"}
+        values |= {"r": self.run_id, "v_seq": self._seq}
+        values |= {"v_state": self.run.state.value, "v_releases": list(self.run.releases)}
+        self.connection.execute(_UPDATE_RUN, values)
         self._new = []
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self.dispatches) < self._enqueue_at_most
+
+    def _dispatched(self, step_id: str, number: int, delay: float) -> None:
+        if self._has_room:
+            self.dispatches.append(Dispatch(self.run_id, step_id, number, delay))
+
+    def _next(
+        self,
+        step_id: str,
+        view: StepView,
+        kind: StepEvent,
+        data: Mapping[str, Any] | None,
+        actor: str,
+        attempt: int | None,
+    ) -> StepView:
+        number = view.attempt if attempt is None else attempt
+        return next_step(view, self._append(kind.value, actor, step_id, number, data or {}))
+
+    def _values(self, step_id: str, view: StepView, names: list[str]) -> dict[str, Any]:
+        values = {f"v_{name}": getattr(view, name) for name in names}
+        return values | {"v_state": view.state.value, "r": self.run_id, "s": step_id}
 
     def _append(self, kind: str, actor: str, step_id: str | None, attempt: int, data: Mapping[str, Any]) -> Event:
         self._seq += 1
@@ -215,24 +263,10 @@ class RunJournal:
         )
         return event
 
-    def _write(self, step_id: str, old: StepView, new: StepView) -> None:
-        changed = {name: getattr(new, name) for name in _VIEW if getattr(new, name) != getattr(old, name)}
-        if "state" in changed:
-            changed["state"] = new.state.value
-        if changed:
-            where = (steps.c.run_id == self.run_id, steps.c.step_id == step_id)
-            self.connection.execute(sa.update(steps).where(*where).values(changed))
-
     def _fulfil(self, step_id: str) -> None:
         """Count the edges out of a step that ended, and make ready what waited for it alone."""
         self.run = _less(self.run, remaining=1)
-        dependents = sa.select(edges.c.dependent).where(edges.c.run_id == self.run_id, edges.c.need == step_id)
-        found = self.connection.execute(
-            sa.update(steps)
-            .where(steps.c.run_id == self.run_id, steps.c.step_id.in_(dependents))
-            .values(open_needs=steps.c.open_needs - 1)
-            .returning(steps.c.step_id, *_VIEW_COLUMNS)
-        ).all()
+        found = self.connection.execute(_FULFIL, {"r": self.run_id, "s": step_id}).all()
         if self.run.state is not RunState.RUNNING:
             return
         for row in found:
@@ -243,13 +277,7 @@ class RunJournal:
         self.run = _less(self.run, undo_remaining=1)
         told = [step_id]
         while told:
-            needs = sa.select(edges.c.need).where(edges.c.run_id == self.run_id, edges.c.dependent == told.pop())
-            found = self.connection.execute(
-                sa.update(steps)
-                .where(steps.c.run_id == self.run_id, steps.c.step_id.in_(needs))
-                .values(undo_open=steps.c.undo_open - 1)
-                .returning(steps.c.step_id, *_VIEW_COLUMNS)
-            ).all()
+            found = self.connection.execute(_PASS_UNDO, {"r": self.run_id, "s": told.pop()}).all()
             for row in found:
                 if row.undo_open:
                     continue

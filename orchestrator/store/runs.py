@@ -101,7 +101,7 @@ def save_idempotency(conn: sa.Connection, key: str, fingerprint: str, run_id: st
 
 
 def get_run(conn: sa.Connection, run_id: str) -> Row:
-    row = conn.execute(sa.select(runs).where(runs.c.id == run_id)).one_or_none()
+    row = conn.execute(_RUN, {"r": run_id}).one_or_none()
     if row is None:
         raise RunNotFound(f"There is no run {run_id}. `bascule history` lists them.")
     return row
@@ -118,9 +118,12 @@ def list_steps(conn: sa.Connection, run_id: str) -> Sequence[Row]:
     return conn.execute(sa.select(steps).where(steps.c.run_id == run_id).order_by(steps.c.ordinal)).all()
 
 
+_STEP = sa.select(steps).where(steps.c.run_id == sa.bindparam("r"), steps.c.step_id == sa.bindparam("s"))
+_RUN = sa.select(runs).where(runs.c.id == sa.bindparam("r"))
+
+
 def get_step(conn: sa.Connection, run_id: str, step_id: str) -> Row | None:
-    where = (steps.c.run_id == run_id, steps.c.step_id == step_id)
-    return conn.execute(sa.select(steps).where(*where)).one_or_none()
+    return conn.execute(_STEP, {"r": run_id, "s": step_id}).one_or_none()
 
 
 def outputs_of(conn: sa.Connection, run_id: str, step_ids: Iterable[str]) -> dict[str, Mapping[str, Any]]:
