@@ -75,12 +75,14 @@ class Network:
     def attach(self, host: int) -> Path:
         """A namespace for the server with this host number, connected; returns its file."""
         namespace = self._addresses.namespace(host)
+        # The same address has always the same link address, so that no neighbour's memory of an earlier server lies.
+        link_address = f"02:c6:12:{self._addresses.index:02x}:00:{host:02x}"
         ip("netns", "add", namespace)
         ip(
             "-n",
             self._hub,
             batch=[
-                f"link add server{host} type veth peer name eth0 netns {namespace}",
+                f"link add server{host} type veth peer name eth0 address {link_address} netns {namespace}",
                 f"link set server{host} master bridge up",
             ],
         )
