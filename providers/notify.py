@@ -75,10 +75,14 @@ class MessageOnce(ABC):
         return settings
 
     def _message_id(self, tag: Tag) -> str:
-        """The same for every attempt at this step, so that a mailbox that got it twice can tell."""
-        words = re.sub(r"[^A-Za-z0-9\-]+", ".", str(tag)).strip(".")
-        digest = hashlib.sha256(str(tag).encode()).hexdigest()[:12]
-        return f"<{words[:100]}.{digest}@{helo_name(self.context.scope)}>"
+        """The same for every attempt at this step, so that a mailbox that got it twice can tell.
+
+        Short enough for a header of 78 characters, which some programs can't read when it is folded.
+        """
+        domain = helo_name(self.context.scope)
+        digest = hashlib.sha256(f"{tag.run}\0{tag.step}".encode()).hexdigest()[:12]
+        words = re.sub(r"[^A-Za-z0-9\-]+", ".", str(tag))[: max(0, 50 - len(domain))].strip(".")
+        return f"<{words}.{digest}@{domain}>" if words else f"<{digest}@{domain}>"
 
     def _receipt(self, message_id: str) -> bool:
         try:

@@ -3,7 +3,8 @@
 import smtplib
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
-from email.utils import formatdate, make_msgid
+from email.utils import formatdate
+from uuid import uuid4
 
 from providers.base import ProviderError
 from providers.probes.check import ATTEMPT_SECONDS, Attempt, Check, DoesNotHoldError, Seen
@@ -38,7 +39,7 @@ def _published(want: SmtpProbe, attempt: Attempt) -> list[str]:
     """The MX hosts of the domain. Raises DoesNotHoldError when they are not the wanted ones."""
     published = [host for _, host in attempt.names.mail_servers(want.domain)]
     expected = sorted({host.lower().removesuffix(".") for host in want.mx})
-    if not published or published == [""]:  # an MX of "." takes no mail (RFC 7505)
+    if not published or published == ["."]:  # an MX of "." takes no mail (RFC 7505)
         raise DoesNotHoldError(f"{want.domain} publishes no mail server; expected {', '.join(expected) or 'an MX'}.")
     if expected and sorted(set(published)) != expected:
         raise DoesNotHoldError(
@@ -114,7 +115,7 @@ def _canary(sender: str, recipient: str, attempt: Attempt) -> EmailMessage:
     message["To"] = recipient
     message["Subject"] = f"Bascule canary {attempt.tag}"
     message["Date"] = formatdate()
-    message["Message-ID"] = make_msgid("canary", helo_name(attempt.context.scope))
+    message["Message-ID"] = f"<canary.{uuid4().hex[:20]}@{helo_name(attempt.context.scope)}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content("This message shows that mail arrives. It needs no answer and can be deleted.\n")
     return message
