@@ -14,6 +14,7 @@ class Job:
     `attempt`: its directory in the workspace. `private`: its directory in memory.
     `estate`, `play`: where the estate is, and the play within it.
     `fence`: the descriptor that every process of the attempt keeps open.
+    `user`, `port`: how its hosts are logged in to.
     `namespace`: what to put before the command so that it ends as a whole; may be empty.
     `secrets`: the values to mask.
     """
@@ -23,6 +24,8 @@ class Job:
     estate: str
     play: str
     hosts: dict[str, str]
+    user: str
+    port: int
     known_hosts: str
     fence: int
     namespace: list[str]

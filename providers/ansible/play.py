@@ -109,6 +109,8 @@ class AnsiblePlay:
                 estate=str(self._context.estate.absolute()),
                 play=want.play,
                 hosts=dict(want.hosts),
+                user=access.user,
+                port=access.port,
                 known_hosts=str(known_hosts),
                 fence=fence,
                 namespace=namespace,

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from providers.ansible.ahead import control_path
 from providers.ansible.attempts import PRIVATE_PREFIX
 from providers.base import JsonMap, ProviderError, Secret
 from providers.wants import Play
@@ -32,6 +33,7 @@ Host *
   UpdateHostKeys no
   BatchMode yes
   ForwardAgent no
+  ConnectTimeout 10
   ServerAliveInterval 15
   LogLevel ERROR
 """
@@ -90,7 +92,8 @@ def fill(private: Path, want: Play, secrets: Mapping[str, Secret], access: Acces
 
 def environment(private: Path) -> dict[str, str]:
     """All that the supervisor and Ansible see of the environment: nothing is inherited."""
-    ssh_config = shlex.quote(str(private / "ssh" / "config"))
+    config, sockets = private / "ssh" / "config", control_path(private)
+    shared = ("-o", "ControlMaster=auto", "-o", "ControlPersist=60s", "-o", f"ControlPath={sockets}")
     return {
         "PATH": f"{Path(sys.executable).parent}:{PATH}",
         "HOME": str(private / "home"),
@@ -102,8 +105,7 @@ def environment(private: Path) -> dict[str, str]:
         "ANSIBLE_HOME": str(private / "home" / "ansible"),
         "ANSIBLE_PIPELINING": "True",
         "ANSIBLE_HOST_KEY_CHECKING": "True",
-        "ANSIBLE_SSH_ARGS": f"-F {ssh_config} -o ControlMaster=auto -o ControlPersist=60s",
-        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(private / "ssh"),
+        "ANSIBLE_SSH_ARGS": shlex.join(["-F", str(config), *shared]),
         "ANSIBLE_INVENTORY_ENABLED": "yaml",
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_NOCOWS": "1",

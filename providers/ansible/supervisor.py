@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from ansible_runner.config.runner import RunnerConfig
 from ansible_runner.runner import Runner
 
 from providers.ansible import processes
+from providers.ansible.ahead import open_ahead
 from providers.ansible.attempts import Attempt
 from providers.ansible.events import Event, Tally, cut, line_of
 from providers.ansible.job import Job
@@ -133,21 +135,26 @@ class Supervisor:
         return config
 
 
-def terminal_of(fence: int) -> type[pexpect.spawn]:
-    """The pseudo-terminal that ansible-runner starts Ansible in, mended for what it has no setting for.
+def dying_with(supervisor: int) -> Callable[[], None]:
+    """What a child does before it becomes another program: from then on it dies with its supervisor."""
 
-    Ansible keeps the fence open, dies with this process, and isn't waited for after its end.
-    """
-    supervisor = os.getpid()
-
-    def die_with_supervisor() -> None:
+    def bind() -> None:
         processes.die_with_parent(signal.SIGKILL)
         if os.getppid() != supervisor:
             os._exit(os.EX_TEMPFAIL)
 
+    return bind
+
+
+def terminal_of(fence: int, bind: Callable[[], None]) -> type[pexpect.spawn]:
+    """The pseudo-terminal that ansible-runner starts Ansible in, mended for what it has no setting for.
+
+    Ansible keeps the fence open, dies with this process, and isn't waited for after its end.
+    """
+
     class Terminal(pexpect.spawn):  # type: ignore[misc]
         def __init__(self, *args: Any, **settings: Any) -> None:
-            super().__init__(*args, **settings, preexec_fn=die_with_supervisor, maxread=65536)
+            super().__init__(*args, **settings, preexec_fn=bind, maxread=65536)
             self.ptyproc.delayafterclose = 0
 
         def _spawnpty(self, args: list[str], **settings: Any) -> ptyprocess.PtyProcess:
@@ -172,18 +179,24 @@ def watch_lifeline(job: Job) -> threading.Event:
         abort()
 
     signal.signal(signal.SIGTERM, abort)
-    processes.die_with_parent(signal.SIGTERM)
     threading.Thread(target=wait, name="lifeline", daemon=True).start()
     return abandoned
 
 
 def main(path: Path) -> None:
     job = Job.read(path)
+    processes.die_with_parent(signal.SIGTERM)
+    bind = dying_with(os.getpid())
+    # While there are no threads yet: what runs between fork and exec must find no lock held.
+    open_ahead(job, bind)
     abandoned = watch_lifeline(job)
     processes.adopt_orphans()
-    pexpect.spawn = terminal_of(job.fence)
-    Supervisor(job, abandoned).run()
+    pexpect.spawn = terminal_of(job.fence, bind)
+    supervisor = Supervisor(job, abandoned)
+    supervisor.run()
     processes.end_descendants(ENDING)
+    # All is written; Python's own clearing up would only keep the service waiting.
+    os._exit(os.EX_OK)
 
 
 if __name__ == "__main__":

@@ -62,13 +62,17 @@ def case(host: SshHost, tmp_path: Path) -> Case:
     def supervisor_killed_after_the_write() -> Iterator[None]:
         hold = host.home / "hold"
         hold.touch()
-        killer = threading.Thread(target=lambda: (until(changed), os.kill(supervisor(), signal.SIGKILL)))
+        killer = threading.Thread(target=kill_once_changed)
         killer.start()
         try:
             yield
         finally:
             killer.join()
             hold.unlink()
+
+    def kill_once_changed() -> None:
+        until(changed)
+        os.kill(supervisor(), signal.SIGKILL)
 
     def changed() -> bool:
         return (host.home / "changes").exists()
