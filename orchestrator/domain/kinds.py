@@ -1,0 +1,118 @@
+"""The kinds of step: what each takes, hands out, and can take back. One line a kind."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import ValidationError
+
+from orchestrator.domain.problem import Complaint
+from orchestrator.domain.references import is_open
+from orchestrator.domain.wording import complaints_of, one_sentence
+from providers import wants
+from providers.wants import Wish, Words
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is true of every step of one kind.
+
+    `outputs`: the names that later steps may refer to; None when the step decides (a play's `set_stats`).
+    `repeatable`: doing it again after an attempt whose end is not known harms nothing.
+    `automatic_undo`: its provider takes back what it did.
+    `reads_only`: it changes nothing outside.
+    `by_person`: a person does it, however long that takes.
+    `has_provider`: a provider does it; otherwise the engine or the planner.
+    `points_endpoint`: it decides where people's traffic goes.
+    """
+
+    name: str
+    inputs: type[Wish]
+    outputs: frozenset[str] | None
+    words: Words
+    repeatable: bool = True
+    automatic_undo: bool = False
+    reads_only: bool = False
+    by_person: bool = False
+    has_provider: bool = True
+    points_endpoint: bool = False
+
+
+def _words(fr: str, en: str) -> Words:
+    return Words(fr=fr, en=en)
+
+
+def _names(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+_ALL = (
+    Kind("compute.server", wants.Server, _names("id", "name", "address", "zone"),
+         _words("Crée, retrouve ou libère un serveur", "Creates, finds or releases a server"), automatic_undo=True),
+    Kind("ansible.play", wants.Play, None,
+         _words("Configure des serveurs avec Ansible", "Configures servers with Ansible")),
+    Kind("dns.records", wants.Records, _names(),
+         _words("Change des enregistrements DNS", "Changes DNS record sets"), automatic_undo=True, points_endpoint=True),
+    Kind("storage.copy", wants.Copy, _names("objects", "bytes", "keys"),
+         _words("Copie des objets d'un stockage à l'autre", "Copies objects from store to store"), automatic_undo=True),
+    Kind("storage.verify", wants.Verify, _names("objects", "bytes"),
+         _words("Compare deux stockages", "Compares two stores"), reads_only=True),
+    Kind("probe.http", wants.HttpProbe, _names("status", "url", "address"),
+         _words("Vérifie une page web", "Checks a web page"), reads_only=True),
+    Kind("probe.tcp", wants.TcpProbe, _names("address"),
+         _words("Vérifie qu'un port répond", "Checks that a port answers"), reads_only=True),
+    Kind("probe.tls", wants.TlsProbe, _names("address", "not_after", "days_left"),
+         _words("Vérifie un certificat", "Checks a certificate"), reads_only=True),
+    Kind("probe.dns", wants.DnsProbe, _names("values", "servers"),
+         _words("Vérifie ce que répond le DNS", "Checks what DNS answers"), reads_only=True),
+    Kind("probe.smtp", wants.SmtpProbe, _names("mx", "starttls", "delivered_to"),
+         _words("Vérifie la réception du courrier", "Checks that mail is taken"), reads_only=True),
+    Kind("probe.ssh", wants.SshProbe, _names("address", "version", "login"),
+         _words("Vérifie l'accès SSH", "Checks SSH access"), reads_only=True),
+    Kind("human.approval", wants.Approval, _names(),
+         _words("Attend l'accord de personnes", "Waits for people's approval"), by_person=True, has_provider=False),
+    Kind("human.task", wants.Task, _names(),
+         _words("Une personne suit une fiche", "A person follows a sheet"),
+         repeatable=False, by_person=True, has_provider=False),
+    Kind("wait.for", wants.Wait, _names(),
+         _words("Attend une durée", "Waits for a time"), has_provider=False),
+    Kind("notify.send", wants.Message, _names("message_id"),
+         _words("Envoie un message", "Sends a message"), repeatable=False),
+    Kind("runbook.run", wants.Nested, _names(),
+         _words("Déroule une autre procédure", "Runs another runbook"), has_provider=False),
+)  # fmt: skip
+
+KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _ALL})
+"""Every kind of step that a runbook can use, by the name in its `uses`."""
+
+
+def check_inputs(uses: str, with_: Mapping[str, Any], *, resolved: bool) -> list[Complaint]:
+    """What is wrong with a step's `with`, each complaint located in it.
+
+    With `resolved` false, values that still hold references are left out: they are
+    checked again when they are known. `uses` must be a name in `KINDS`.
+    """
+    try:
+        KINDS[uses].inputs.model_validate(dict(with_))
+    except ValidationError as error:
+        found = complaints_of(error, KINDS[uses].inputs, with_)
+        return found if resolved else [one for one in found if not is_open(_value_at(with_, one))]
+    return []
+
+
+def parse_inputs(uses: str, with_: Mapping[str, Any]) -> Wish:
+    """The inputs, typed. Raises ValueError in one sentence that names what does not fit; never shows a secret."""
+    try:
+        return KINDS[uses].inputs.model_validate(dict(with_))
+    except ValidationError as error:
+        raise ValueError(one_sentence(complaints_of(error, KINDS[uses].inputs, with_))) from None
+
+
+def _value_at(value: Any, complaint: Complaint) -> object:
+    for part in complaint.path:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
