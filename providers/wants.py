@@ -9,9 +9,11 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"^(?:\d+(?:ms|s|m|h|d))+$")
+_DURATION = re.compile(r"^(?:\d{1,9}(?:ms|s|m|h|d)){1,9}\Z", re.ASCII)
+_MOST_SECONDS = 1e9
 
 
 def seconds(text: object) -> float:
@@ -21,8 +23,8 @@ def seconds(text: object) -> float:
     if isinstance(text, bool) or not isinstance(text, str | int | float):
         raise ValueError("a duration such as 30s, 10m or 1h30m")
     if not isinstance(text, str):
-        if text < 0:
-            raise ValueError("a duration cannot be negative")
+        if not 0 <= text <= _MOST_SECONDS:
+            raise ValueError("a duration such as 30s, 10m or 1h30m")
         return float(text)
     if not _DURATION.match(text):
         raise ValueError("a duration such as 30s, 10m or 1h30m")
@@ -77,7 +79,11 @@ class Server(Wish):
     @model_validator(mode="after")
     def _size_and_image(self) -> Self:
         if self.state == "present" and (self.size is None or self.image is None):
-            raise ValueError("a server that must be present needs a size and an image")
+            raise PydanticCustomError(
+                "incomplete_server",
+                "A server that must be present needs a size and an image.",
+                {"remedy": "Add `size` and `image`, such as DEV1-S and debian_bookworm, or write `state: existing`."},
+            )
         return self
 
 
@@ -107,9 +113,17 @@ class Record(Wish):
     @model_validator(mode="after")
     def _values(self) -> Self:
         if self.state == "present" and not self.values:
-            raise ValueError("a record set that must be present needs values")
+            raise PydanticCustomError(
+                "no_values",
+                "A record set that must be present needs values.",
+                {"remedy": "Add `values`, a list in zone-file form, or write `state: absent`."},
+            )
         if self.state == "absent" and self.values:
-            raise ValueError("a record set that must be absent has no values")
+            raise PydanticCustomError(
+                "needless_values",
+                "A record set that must be absent has no values.",
+                {"remedy": "Remove `values`, or remove `state: absent`."},
+            )
         return self
 
 
