@@ -94,7 +94,7 @@ def check_inputs(uses: str, with_: Mapping[str, Any], *, resolved: bool) -> list
     checked again when they are known. `uses` must be a name in `KINDS`.
     """
     try:
-        KINDS[uses].inputs.model_validate(dict(with_))
+        KINDS[uses].inputs.model_validate(dict(with_), by_alias=True, by_name=False)
     except ValidationError as error:
         found = complaints_of(error, KINDS[uses].inputs, with_)
         return found if resolved else [one for one in found if not is_open(_value_at(with_, one))]
@@ -104,7 +104,7 @@ def check_inputs(uses: str, with_: Mapping[str, Any], *, resolved: bool) -> list
 def parse_inputs(uses: str, with_: Mapping[str, Any]) -> Wish:
     """The inputs, typed. Raises ValueError in one sentence that names what does not fit; never shows a secret."""
     try:
-        return KINDS[uses].inputs.model_validate(dict(with_))
+        return KINDS[uses].inputs.model_validate(dict(with_), by_alias=True, by_name=False)
     except ValidationError as error:
         raise ValueError(one_sentence(complaints_of(error, KINDS[uses].inputs, with_))) from None
 

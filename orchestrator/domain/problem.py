@@ -1,14 +1,24 @@
-"""What is wrong with an estate, where, and what to do about it."""
+"""Something wrong in a file of the estate, said so that its author can mend it."""
 
 from dataclasses import asdict, dataclass
 
 Path = tuple[str | int, ...]
-"""Where a value stands in a file's data: mapping keys and list indexes, from the root."""
+"""Where a value stands within a document: keys and list positions from the root."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What is wrong with a value (or, `on_key`, with its key), before it is known in which file it stands."""
+
+    path: Path
+    message: str
+    remedy: str
+    on_key: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing that a person must mend. `line` and `column` count from 1; `remedy` says concretely what to do."""
+    """`line` and `column` count from 1. `remedy` is a concrete thing to do."""
 
     file: str
     line: int
@@ -21,18 +31,3 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}: {self.message} {self.remedy}"
-
-
-@dataclass(frozen=True, slots=True)
-class Complaint:
-    """A problem that knows its place in the data and not yet in the file."""
-
-    path: Path
-    message: str
-    remedy: str
-    on_key: bool = False
-    """True when the key at `path` is meant, and not its value."""
-
-    def under(self, *prefix: str | int) -> "Complaint":
-        """The same complaint about data that stands at `prefix` of a larger whole."""
-        return Complaint((*prefix, *self.path), self.message, self.remedy, self.on_key)

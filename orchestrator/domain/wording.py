@@ -85,14 +85,14 @@ def _complaint(detail: Any, root: Schema, data: object) -> Complaint:
         return Complaint(path, detail["msg"], context["remedy"])
     if detail["type"] == "missing":
         what = expected(node, root) if node else "a value"
-        return Complaint(path, f"`{path[-1]}` is missing.", f"Add `{path[-1]}`: {what}.")
+        return Complaint(path, f"`{path[-1]}` is missing.", f"Add `{path[-1]}`, {what}.")
     if detail["type"] == "extra_forbidden":
         known = list(parent.get("properties", {})) if parent else []
         remedy = did_you_mean(str(path[-1]), known, "Remove it.")
         return Complaint(path, f"The key `{_short(path[-1])}` is unknown here.", remedy, on_key=True)
     if on_key:
         what = _PATTERNS.get(context.get("pattern", ""), "a short name")
-        return Complaint(path, f"The name {shown(path[-1])} is not {what}.", f"Rename it to {what}.", on_key=True)
+        return Complaint(path, f"The key {shown(path[-1])} must be {what}.", f"Rename it to {what}.", on_key=True)
     if detail["type"].startswith("union_tag"):
         return _driver(path, node or {}, detail["input"])
     return _wrong_value(path, node, root, detail)
