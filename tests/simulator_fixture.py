@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +119,9 @@ def running_simulator(index: int, data: Path) -> Iterator[Simulator]:
         raise SimulatorUnavailableError(
             "These tests start real servers in network namespaces: run them as root (sudo)."
         )
+    _make_image()
     log = data / "log"
     data.mkdir(parents=True, exist_ok=True)
-    _make_image(log)
     command = [sys.executable, "-m", "providers.simulator", "--index", str(index), "--data", str(data)]
     with log.open("ab") as file:
         process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
@@ -136,14 +137,12 @@ def running_simulator(index: int, data: Path) -> Iterator[Simulator]:
             raise AssertionError(f"the simulator did not stop within {STOP_SECONDS:g} s") from None
 
 
-def _make_image(log: Path) -> None:
+@cache
+def _make_image() -> None:
     command = [sys.executable, "-m", "providers.simulator", "--build-image"]
-    with log.open("ab") as file:
-        done = subprocess.run(
-            command, cwd=ROOT, stdout=file, stderr=file, stdin=subprocess.DEVNULL, timeout=IMAGE_SECONDS, check=False
-        )
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=IMAGE_SECONDS, check=False)
     if done.returncode != 0:
-        raise SimulatorUnavailableError(log.read_text())
+        raise SimulatorUnavailableError(done.stderr)
 
 
 def _when_ready(process: subprocess.Popen[bytes], data: Path, log: Path) -> Simulator:

@@ -25,13 +25,14 @@ class Driver(BaseS3StorageDriver):
     """libcloud's driver as it is; its own class for Amazon knows Amazon's regions only."""
 
     name = "S3"
-    connectionCls = S3SignatureV4Connection  # noqa: N815  # libcloud's name
+    connectionCls: Any = S3SignatureV4Connection  # noqa: N815  # libcloud's name
+    region_name = ""
 
 
 def driver(simulator: Simulator, store: str, secret: str | None = None) -> Any:
     """libcloud's driver for `source` or `target`."""
     where = urlsplit(simulator.addresses[f"s3-{store}"])
-    made = Driver(
+    made = Driver(  # type: ignore[no-untyped-call]
         simulator.secret(f"{store}-access"),
         secret or simulator.secret(f"{store}-secret"),
         secure=False,
