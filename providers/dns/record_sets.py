@@ -8,6 +8,7 @@ canonical form that is used here).
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import get_args
 
 import dns.exception
 import dns.name
@@ -19,10 +20,13 @@ import dns.tokenizer
 from dns.rdtypes.ANY.TXT import TXT
 
 from providers.base import JsonMap, Presence, ProviderError
-from providers.wants import Record, Records
+from providers.wants import Record, Records, RecordType
 
 STRING_BYTES = 255
 """The longest character-string that a TXT record can hold (RFC 1035 §3.3)."""
+
+TYPES: tuple[str, ...] = get_args(RecordType)
+"""The types that a step can speak of."""
 
 Key = tuple[str, str]
 """Name relative to the zone, and type."""
@@ -185,6 +189,21 @@ def changed(one: RecordSets, other: RecordSets) -> frozenset[Key]:
     """The keys whose record sets differ; a key that only one side has differs."""
     left, right = {s.key: s for s in one}, {s.key: s for s in other}
     return frozenset(key for key in left.keys() | right.keys() if left.get(key) != right.get(key))
+
+
+def rivals(wanted: RecordSets) -> tuple[Key, ...]:
+    """The record sets that can't be there beside what is wanted, and that the wish does not speak of.
+
+    A CNAME stands alone at its name (RFC 1034 §3.6.2). A server drops the addition
+    that breaks this from an update, silently, and carries out the rest (RFC 2136 §3.4.2.2).
+    """
+    spoken_of = {one.key for one in wanted}
+    found = set()
+    for one in wanted:
+        if one.values:
+            others = [kind for kind in TYPES if kind != "CNAME"] if one.type == "CNAME" else ["CNAME"]
+            found |= {(one.name, kind) for kind in others}
+    return tuple(sorted(found - spoken_of))
 
 
 def only(sets: RecordSets, keys: Iterable[Key]) -> RecordSets:

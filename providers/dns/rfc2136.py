@@ -27,7 +27,7 @@ from providers.base import Context, ProviderError
 from providers.dns.authority import ANSWER_SECONDS, LOST, servers_of, zone_settings
 from providers.dns.deadline import Deadline
 from providers.dns.endpoint import Endpoint
-from providers.dns.record_sets import origin, owner, to_rdataset
+from providers.dns.record_sets import origin, owner, rivals, to_rdataset
 from providers.dns.swap import Swap, Written
 from providers.dns.swap_records import SwapRecords
 
@@ -59,7 +59,8 @@ def update_message(swap: Swap) -> dns.update.UpdateMessage:
     """The whole swap as one message; unsigned.
 
     Removals come before additions, so that a CNAME can take the place of other
-    records (RFC 2136 §3.4.2.2). The NS set of the zone itself may never become
+    records; and what can't be there beside an addition must not exist, or the server
+    would drop that addition alone (RFC 2136 §3.4.2.2). The NS set of the zone itself may never become
     empty (§3.4.2.4): its new values come first, and the old ones go one by one.
     """
     message = dns.update.UpdateMessage(origin(swap.zone))
@@ -70,6 +71,8 @@ def update_message(swap: Swap) -> dns.update.UpdateMessage:
             message.present(name, to_rdataset(expected, ttl=0))
         else:
             message.absent(name, expected.type)
+    for relative, kind in rivals(swap.wanted):
+        message.absent(owner(relative, swap.zone), kind)
     apex_ns = [pair for pair in pairs if pair[1].key == ("@", "NS")]
     others = [pair for pair in pairs if pair[1].key != ("@", "NS")]
     for expected, _ in others:

@@ -1,6 +1,7 @@
 """`dns.records` for any server: observe, apply and undo around one driver's message."""
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 
 from providers.base import Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
 from providers.dns.deadline import Deadline
@@ -47,10 +48,14 @@ class SwapRecords(ABC):
         del tag  # a zone carries no mark of who wrote it
         wanted = wanted_sets(want)
         expected = None if before is None else _expected(before, wanted, want.zone)
-        view = self._view(want.zone, wanted, Deadline(self.context.deadline))
+        deadline = Deadline(self.context.deadline)
+        view = self._view(want.zone, wanted, deadline)
         if expected is not None and view.on_the_way(expected, wanted):
             return _on_the_way(want.zone, expected, wanted)
-        return _finding(want.zone, expected, view.agreed(), wanted)
+        found = _finding(want.zone, expected, view.agreed(), wanted)
+        if found.presence is Presence.ABSENT and (obstacle := self._obstacle(want.zone, wanted, deadline)):
+            return replace(found, presence=Presence.CONFLICT, message=obstacle)
+        return found
 
     def apply(self, want: Records, tag: Tag, before: JsonMap, report: Report) -> Finding:
         del tag
@@ -64,6 +69,8 @@ class SwapRecords(ABC):
                 return _finding(want.zone, expected, current, wanted)
             if current != expected:
                 raise StaleError(want.zone, expected, current)
+            if obstacle := self._obstacle(want.zone, wanted, deadline):
+                raise ProviderError(obstacle, permanent=True)
             swap = Swap.between(want.zone, expected, wanted)
             report(f"Changing {swap}.")
             self._carry_out(swap, deadline)
@@ -100,6 +107,14 @@ class SwapRecords(ABC):
 
     def _view(self, zone: str, of: RecordSets, deadline: Deadline) -> View:
         return View.taken(self.context.scope, zone, of, deadline)
+
+    def _obstacle(self, zone: str, wanted: RecordSets, deadline: Deadline) -> str:
+        """What must go before the wanted record sets can come, in one sentence; empty when nothing must."""
+        there = View.in_the_way(self.context.scope, zone, wanted, deadline)
+        if not there:
+            return ""
+        listed = "; ".join(f"{one.name} {one.type} is {one}" for one in there)
+        return f"A CNAME stands alone at its name, and in {zone} {listed}; add it to the step with `state: absent`."
 
     def _carry_out(self, swap: Swap, deadline: Deadline) -> None:
         """Send until it is known to have happened.
@@ -143,8 +158,8 @@ class SwapRecords(ABC):
                 return True
             if view.primary not in (expected, wanted):
                 raise ProviderError(
-                    f"After our change of {zone} somebody else changed it: "
-                    f"{differences(wanted, view.primary, zone)}; decide which of the two shall stay.",
+                    f"The server took our change of {zone}, and now {differences(wanted, view.primary, zone)}; "
+                    "find out who changed it since, and decide which of the two shall stay.",
                     permanent=True,
                     effect_possible=True,
                 )

@@ -6,7 +6,7 @@ from providers.base import JsonMap, ProviderError
 from providers.dns.authority import read, servers_of
 from providers.dns.deadline import Deadline
 from providers.dns.endpoint import Endpoint
-from providers.dns.record_sets import RecordSets, differences
+from providers.dns.record_sets import RecordSets, differences, rivals
 
 
 class View:
@@ -21,6 +21,12 @@ class View:
         """Ask every server for the keys of these record sets. Raises ProviderError when one does not answer."""
         keys = tuple(one.key for one in of)
         return cls(zone, tuple((server, read(zone, server, keys, deadline)) for server in servers_of(scope, zone)))
+
+    @staticmethod
+    def in_the_way(scope: JsonMap, zone: str, of: RecordSets, deadline: Deadline) -> RecordSets:
+        """What the primary holds that can't be there beside these record sets."""
+        held = read(zone, servers_of(scope, zone)[0], rivals(of), deadline)
+        return tuple(one for one in held if one.values)
 
     @property
     def primary(self) -> RecordSets:

@@ -212,6 +212,23 @@ def test_a_foreign_change_before_apply_is_named_and_nothing_is_lost(dns_world: W
     assert dns_world.server.records() == world
 
 
+@pytest.mark.parametrize(
+    "want", [one("portal", "A", "198.51.100.7"), one("www", "CNAME", "portal.other.example.")], ids=["A", "CNAME"]
+)
+def test_what_excludes_the_wanted_records_is_named_and_nothing_is_half_done(dns_world: World, want: Records) -> None:
+    """Servers drop only the excluded addition from an update; the rest of the step would happen."""
+    both = Records(zone=ZONE, records=[*want.records, Record(name="@", type="MX", values=["10 mx.mailo.com."])])
+    world = dns_world.server.records()
+    found = dns_world.provider().observe(both, TAG, None)
+    assert found.presence is Presence.CONFLICT
+    with refused() as caught:
+        dns_world.provider().apply(both, TAG, found.values, quiet)
+    assert caught.value.permanent
+    for message in (found.message, caught.value.message):
+        assert "A CNAME stands alone" in message
+    assert dns_world.server.records() == world
+
+
 def test_undo_finishes_what_others_have_begun_to_restore(dns_world: World) -> None:
     world = dns_world.server.records()
     done = dns_world.provider().apply(SWAP, TAG, before(dns_world, SWAP), quiet)

@@ -148,6 +148,7 @@ def test_the_message_expects_every_record_set_and_never_empties_the_zones_name_s
         "valbourg.example. 0 IN NS ns2.valbourg.example.",
         "gone.valbourg.example. 0 IN CNAME x.",
         "gone.valbourg.example. NONE A",
+        "valbourg.example. NONE CNAME",
         ";UPDATE",
         "gone.valbourg.example. ANY CNAME",
         "gone.valbourg.example. 60 IN A 192.0.2.1",

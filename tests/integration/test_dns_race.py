@@ -62,6 +62,18 @@ def test_a_foreign_change_that_overtakes_our_undo_is_left_alone(tmp_path: Path, 
         assert "autodiscover 300 A 198.51.100.9" in at.server.records()
 
 
+@pytest.mark.parametrize("kind", ["bind", "powerdns-update", "powerdns-api"])
+def test_a_foreign_cname_that_overtakes_our_message_leaves_nothing_half_done(tmp_path: Path, kind: str) -> None:
+    with ExitStack() as stack:
+        at = world(stack, tmp_path, kind)
+        planned, rest = before(at, SWAP), set(at.server.records())
+        foreign = "add mail 60 CNAME mx.third.example."
+        with at.relay.interrupted_by(lambda: at.server.change(foreign)), refused() as caught:
+            at.provider().apply(SWAP, TAG, planned, quiet)
+        assert caught.value.permanent
+        assert set(at.server.records()) ^ rest == {"mail 60 CNAME mx.third.example."}
+
+
 def test_powerdns_compares_right_before_it_writes(tmp_path: Path) -> None:
     """The change comes after our reading of the DNS servers, before octoDNS reads the API."""
     with ExitStack() as stack:
