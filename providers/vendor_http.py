@@ -111,9 +111,9 @@ class DirectConnection(LibcloudConnection):
         url: str,
         body: Any = None,
         headers: Any = None,
-        raw: bool = False,  # noqa: ARG002 (libcloud's signature)
+        raw: bool = False,
         stream: bool = False,
-        hooks: Any = None,  # noqa: ARG002
+        hooks: Any = None,
     ) -> None:
         """Send once. Raises requests' exceptions."""
         left = self.deadline.left()

@@ -1,8 +1,10 @@
 """Letting a server go with everything that came with it: local and block volumes, its dynamic address."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import StrEnum
+from typing import Any
 
+import tenacity
 from libcloud.compute.base import Node
 from libcloud.compute.types import NodeState
 
@@ -12,6 +14,9 @@ from providers.vendor_http import RefusedError
 
 TRANSIENT = frozenset({400, 404, 409, 412})
 """What Scaleway answers to an action on a server or volume that is just changing its state."""
+GOES_WITH_SERVER = frozenset({"l_ssd", "scratch"})
+"""Kinds of volumes that `terminate` deletes; others it only detaches."""
+FINISH_SECONDS = 30.0
 
 
 class Released(StrEnum):
@@ -41,39 +46,72 @@ def release(driver: InstanceDriver, node: Node) -> None:
             raise
 
 
+def leaves_something(node: Node) -> bool:
+    """Whether volumes outlive the server: block volumes always, all of them when it is deleted while stopped."""
+    kinds = set(node.extra["volumes"].values())
+    return bool(kinds) and (node.state == NodeState.STOPPED or not kinds <= GOES_WITH_SERVER)
+
+
+def finish(driver: InstanceDriver, server: JsonMap) -> None:
+    """Wait some seconds until a server under release is gone, then delete what it left behind."""
+
+    def gone() -> bool:
+        if driver.ex_get_node(server["id"]) is not None:
+            return False
+        return release_recorded(driver, server) is not Released.UNDER_WAY
+
+    within = min(FINISH_SECONDS, driver.deadline.left())
+    tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda done: not done),
+        wait=tenacity.wait_exponential(multiplier=0.1, max=2.0),
+        stop=tenacity.stop_before_delay(within),
+        sleep=driver.deadline.sleep,
+        retry_error_callback=lambda _: False,
+    )(gone)
+
+
 def release_recorded(driver: InstanceDriver, server: JsonMap) -> Released:
     """Delete the volumes and addresses recorded of a server that is gone itself.
 
-    `terminate` deletes local volumes and lets the dynamic address go; block
-    volumes it only detaches, and a server deleted while stopped leaves all its
-    volumes. What is meanwhile attached to something else is not ours any more.
+    What is meanwhile attached to something else is not ours any more.
     """
     outcome = Released.GONE
-    parts = [
-        ("volumes", volume, "block" if kind.startswith("sbs") else "instance") for volume, kind in _volumes(server)
-    ]
-    parts += [("ips", address, "instance") for address in server.get("ips", [])]
-    for kind, part, api in parts:
+    for kind, part, api in _parts(server):
         one = _release_part(driver, kind, part, api, str(server["id"]))
         if one is Released.TAKEN or outcome is Released.GONE:
             outcome = one
     return outcome
 
 
-def _volumes(server: JsonMap) -> list[tuple[str, str]]:
-    return list(server.get("volumes", {}).items())
+def has_left(driver: InstanceDriver, server: JsonMap) -> bool:
+    """Whether a server that is gone left something that should go too. Reads only."""
+    states = (_holders(driver.ex_resource(kind, part, api)) for kind, part, api in _parts(server))
+    return any(holders is not None and not holders - {str(server["id"])} for holders in states)
+
+
+def _parts(server: JsonMap) -> Iterator[tuple[str, str, str]]:
+    """Kind, id and API of everything recorded with a server."""
+    for volume, kind in server.get("volumes", {}).items():
+        yield "volumes", volume, "block" if kind.startswith("sbs") else "instance"
+    for address in server.get("ips", []):
+        yield "ips", address, "instance"
+
+
+def _holders(resource: dict[str, Any] | None) -> set[str] | None:
+    """The ids of what a volume or address is attached to; None when it does not exist."""
+    if resource is None:
+        return None
+    named = [(resource.get("server") or {}).get("id")]
+    named += [reference.get("product_resource_id") for reference in resource.get("references") or []]
+    return {str(holder) for holder in named if holder}
 
 
 def _release_part(driver: InstanceDriver, kind: str, part: str, api: str, server_id: str) -> Released:
-    resource = driver.ex_resource(kind, part, api)
-    if resource is None:
+    holders = _holders(driver.ex_resource(kind, part, api))
+    if holders is None:
         return Released.GONE
-    holders = {(resource.get("server") or {}).get("id")}
-    holders |= {reference.get("product_resource_id") for reference in resource.get("references") or []}
-    if holders - {None, server_id}:
-        return Released.TAKEN
-    if server_id in holders:
-        return Released.UNDER_WAY
+    if holders:
+        return Released.UNDER_WAY if holders == {server_id} else Released.TAKEN
     try:
         driver.ex_delete_resource(kind, part, api)
     except RefusedError as error:

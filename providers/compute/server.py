@@ -9,6 +9,7 @@ because nobody could tell later which of the two the runbook meant.
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import requests
@@ -18,16 +19,15 @@ from libcloud.compute.base import Node, NodeImage, NodeSize
 from libcloud.compute.types import NodeState
 
 from providers.base import Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
+from providers.compute.earlier import look_absent, look_existing, make_absent
+from providers.compute.proof import MARK, ids, is_of, record, seen, state_of, tags_of
 from providers.compute.release import Released, release, release_recorded
 from providers.compute.scaleway import VENDOR_URL, InstanceDriver
 from providers.vendor_http import Deadline, Endpoint, RefusedError, is_lost, provider_errors, repeated
 from providers.wants import Server
 
-MARK = "bascule"
-"""The tag of every server that Bascule makes, whatever the run."""
 IN_FLIGHT_SECONDS = 10.0
 """How long after a create request without an answer its server may still appear in a list."""
-COMES_UP = {NodeState.STARTING, NodeState.STOPPED}
 
 
 class ComputeServer:
@@ -43,7 +43,7 @@ class ComputeServer:
     def apply(self, want: Server, tag: Tag, before: JsonMap, report: Report) -> Finding:
         with self._vendor(want) as driver:
             if want.state == "absent":
-                return _make_absent(driver, want, before, report)
+                return make_absent(driver, want, before, report)
             found = self._look(driver, want, tag, before)
             missing = want.state == "existing" and found.presence is Presence.ABSENT
             if missing or found.presence is Presence.CONFLICT:
@@ -65,7 +65,7 @@ class ComputeServer:
 
     def _take_back(self, driver: InstanceDriver, server: JsonMap, tag: Tag, report: Report) -> Finding:
         node = driver.ex_get_node(server["id"])
-        if node is not None and not _tags(tag) <= set(node.extra["tags"]):
+        if node is not None and not is_of(node, tag):
             message = f"Server {node.name} ({node.id}) no longer carries our tags, so it was left alone."
             return Finding(Presence.CONFLICT, message=message)
         if node is not None:
@@ -78,18 +78,18 @@ class ComputeServer:
 
     def _look(self, driver: InstanceDriver, want: Server, tag: Tag, before: JsonMap | None) -> Finding:
         if want.state == "absent":
-            return _look_absent(driver, want, before)
+            return look_absent(driver, want, before)
         if want.state == "existing":
-            return _look_existing(driver, want)
-        ours = driver.list_nodes(ex_tags=_tags(tag))
-        others = [node for node in driver.list_nodes(ex_name=want.name) if not _tags(tag) <= set(node.extra["tags"])]
-        values = {"servers": [_seen(node) for node in others]}
+            return look_existing(driver, want)
+        ours = driver.list_nodes(ex_tags=tags_of(tag))
+        others = [node for node in driver.list_nodes(ex_name=want.name) if not is_of(node, tag)]
+        values = {"servers": [seen(node) for node in others]}
         if len(ours) > 1:
-            ids = ", ".join(str(node.id) for node in ours)
-            message = f"Several servers carry the tags of this step ({ids}); undo the step, which destroys them."
-            return Finding(Presence.CONFLICT, values, effect=_effect(ours), message=message)
+            message = f"Several servers carry the tags of this step ({ids(ours)}); undo the step, which destroys them."
+            effect = {"servers": [record(node) for node in ours]}
+            return Finding(Presence.CONFLICT, values, effect=effect, message=message)
         if ours:
-            return _state_of(ours[0], values)
+            return state_of(ours[0], values)
         if others:
             return Finding(Presence.CONFLICT, values, message=_taken(want.name, others))
         if self._create_in_flight():
@@ -99,15 +99,16 @@ class ComputeServer:
 
     def _bring_up(self, driver: InstanceDriver, want: Server, tag: Tag, report: Report) -> Finding:
         """From wherever an earlier attempt stopped: create, user data, power on."""
-        ours = driver.list_nodes(ex_tags=_tags(tag))
+        user_data = None if want.user_data is None else self._user_data(want.user_data)
+        ours = driver.list_nodes(ex_tags=tags_of(tag))
         if not ours and self._create_in_flight():
             return Finding(Presence.PENDING, message="Waiting for a server whose creation got no answer.")
         node = ours[0] if ours else self._create(driver, want, tag, report)
         if node is None:
             return Finding(Presence.PENDING, message="The answer to the creation was lost; looking for the server.")
         if node.state == NodeState.STOPPED:
-            if want.user_data is not None:
-                driver.ex_set_user_data(node, self._user_data(want.user_data))
+            if user_data is not None:
+                driver.ex_set_user_data(node, user_data)
             report(f"Powering on server {node.name} ({node.id})")
             _power_on(driver, node)
         fresh = driver.ex_get_node(str(node.id))
@@ -117,7 +118,11 @@ class ComputeServer:
                 permanent=False,
                 effect_possible=True,
             )
-        return _state_of(fresh, {})
+        found = state_of(fresh, {})
+        if found.presence is Presence.CONFLICT:
+            raise ProviderError(found.message, permanent=True, effect_possible=True)
+        # Powered on just now: a state that still says stopped lags behind.
+        return replace(found, presence=Presence.PENDING) if found.presence is Presence.ABSENT else found
 
     def _create(self, driver: InstanceDriver, want: Server, tag: Tag, report: Report) -> Node | None:
         """One create request; when its answer is lost, look for the tags instead of asking again."""
@@ -126,7 +131,7 @@ class ComputeServer:
         image = NodeImage(str(want.image), str(want.image), driver)
         self._sent.touch()
         try:
-            node = driver.create_node(want.name, size, image, ex_tags=sorted(_tags(tag)))
+            node = driver.create_node(want.name, size, image, ex_tags=sorted(tags_of(tag)))
         except (requests.RequestException, BaseHTTPError) as error:
             if not is_lost(error):
                 self._sent.unlink(missing_ok=True)
@@ -177,54 +182,6 @@ class ComputeServer:
             yield driver
 
 
-def _look_existing(driver: InstanceDriver, want: Server) -> Finding:
-    """The one server of that name that an earlier run of Bascule made: never ours, so never undone."""
-    nodes = driver.list_nodes(ex_name=want.name)
-    values = {"servers": [_seen(node) for node in nodes]}
-    foreign = [node for node in nodes if MARK not in node.extra["tags"]]
-    if foreign or len(nodes) > 1:
-        ids = ", ".join(str(node.id) for node in nodes)
-        message = f"Which server {want.name} is meant cannot be told ({ids}); keep one that Bascule made."
-        return Finding(Presence.CONFLICT, values, message=message)
-    if not nodes:
-        message = f"No server {want.name} exists; bring the service to its fallback first, or correct the name."
-        return Finding(Presence.ABSENT, values, message=message)
-    found = _state_of(nodes[0], values)
-    presence = Presence.ALREADY if found.presence is Presence.OURS else found.presence
-    return Finding(presence, values, found.outputs, message=found.message)
-
-
-def _look_absent(driver: InstanceDriver, want: Server, before: JsonMap | None) -> Finding:
-    nodes = driver.list_nodes(ex_name=want.name)
-    values = {"servers": [_seen(node) for node in nodes]}
-    foreign = [node for node in nodes if MARK not in node.extra["tags"]]
-    if foreign:
-        return Finding(Presence.CONFLICT, values, message=_not_ours(want.name, foreign))
-    if nodes:
-        return Finding(Presence.ABSENT, values, message=f"{len(nodes)} server(s) {want.name} to release.")
-    released = bool(before and before.get("servers"))
-    message = f"No server {want.name} exists."
-    return Finding(Presence.OURS if released else Presence.ALREADY, values, message=message)
-
-
-def _make_absent(driver: InstanceDriver, want: Server, before: JsonMap, report: Report) -> Finding:
-    """Release every server of that name that Bascule made; one of somebody else's refuses the whole step."""
-    nodes = driver.list_nodes(ex_name=want.name)
-    foreign = [node for node in nodes if MARK not in node.extra["tags"]]
-    if foreign:
-        raise ProviderError(_not_ours(want.name, foreign), permanent=True)
-    for node in nodes:
-        report(f"Releasing server {node.name} ({node.id})")
-        release(driver, node)
-    if nodes:
-        return Finding(Presence.PENDING, message=f"Server {want.name} is being released.")
-    for server in before.get("servers", []):
-        found = _finding_of(release_recorded(driver, server), server)
-        if found.presence is not Presence.ABSENT:
-            return found
-    return _look_absent(driver, want, before)
-
-
 def _found_after_all(driver: InstanceDriver, tag: Tag) -> Node | None:
     """The server of a create request without an answer, read a few times: lists may lag."""
     look = repeated(
@@ -232,7 +189,7 @@ def _found_after_all(driver: InstanceDriver, tag: Tag) -> Node | None:
         retry=tenacity.retry_if_result(lambda nodes: not nodes),
         retry_error_callback=lambda _: [],
     )
-    nodes: list[Node] = look(driver.list_nodes, ex_tags=_tags(tag))
+    nodes: list[Node] = look(driver.list_nodes, ex_tags=tags_of(tag))
     return nodes[0] if nodes else None
 
 
@@ -244,23 +201,6 @@ def _power_on(driver: InstanceDriver, node: Node) -> None:
         fresh = driver.ex_get_node(str(node.id))
         if is_lost(error) or fresh is None or fresh.state == NodeState.STOPPED:
             raise
-
-
-def _state_of(node: Node, values: JsonMap) -> Finding:
-    """What one server of ours amounts to."""
-    effect = _effect([node])
-    address = next(iter([*node.public_ips, *node.private_ips]), None)
-    if node.state == NodeState.RUNNING and address:
-        outputs = {"id": node.id, "name": node.name, "address": address, "zone": node.extra["zone"]}
-        return Finding(Presence.OURS, values, outputs, effect, f"Server {node.name} runs at {address}.")
-    if node.state in COMES_UP or node.state == NodeState.RUNNING:
-        message = f"Server {node.name} ({node.id}) is {node.extra['state']}."
-        return Finding(Presence.PENDING, values, effect=effect, message=message)
-    message = (
-        f"Server {node.name} ({node.id}) is {node.extra['state']}, which this step did not ask for; "
-        "start it or undo the step."
-    )
-    return Finding(Presence.CONFLICT, values, effect=effect, message=message)
 
 
 def _finding_of(released: Released, server: JsonMap) -> Finding:
@@ -286,33 +226,8 @@ def _quota(error: Exception, want: Server) -> ProviderError | None:
     )
 
 
-def _tags(tag: Tag) -> frozenset[str]:
-    return frozenset({MARK, f"{MARK}-run={tag.run}", f"{MARK}-step={tag.step}"})
-
-
-def _seen(node: Node) -> dict[str, Any]:
-    """A server as the plan shows it: nothing that changes by itself."""
-    return {"tags": sorted(node.extra["tags"]), "state": node.extra["state"], **_record(node)}
-
-
-def _effect(nodes: list[Node]) -> dict[str, Any]:
-    return {"servers": [_record(node) for node in nodes]}
-
-
-def _record(node: Node) -> dict[str, Any]:
-    """What must go with the server: its volumes by type, and the addresses that came with it."""
-    volumes = dict(sorted(node.extra["volumes"].items()))
-    return {"id": str(node.id), "volumes": volumes, "ips": sorted(node.extra["dynamic_ips"])}
-
-
 def _taken(name: str, others: list[Node]) -> str:
     runs = sorted(part for node in others for part in node.extra["tags"] if part.startswith(f"{MARK}-run="))
-    ids = ", ".join(str(node.id) for node in others)
     if runs:
-        return f"Server {name} exists from another run ({', '.join(runs)}; {ids}); release it first."
-    return f"A server {name} that Bascule did not make exists ({ids}); rename one of the two."
-
-
-def _not_ours(name: str, foreign: list[Node]) -> str:
-    ids = ", ".join(str(node.id) for node in foreign)
-    return f"Server {name} ({ids}) was not made by Bascule and is not released; rename it or correct the runbook."
+        return f"Server {name} exists from another run ({', '.join(runs)}; {ids(others)}); release it first."
+    return f"A server {name} that Bascule did not make exists ({ids(others)}); rename one of the two."

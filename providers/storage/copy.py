@@ -20,8 +20,8 @@ from providers.storage.taking_back import RUN, STEP, is_ours, restorations, rest
 from providers.vendor_http import Deadline, provider_errors
 from providers.wants import Copy
 
-ENOUGH = 0.3
-"""Share of the deadline that must be left to begin another object; the next call goes on."""
+BUCKET_MISSED = "bucket-was-missing"
+"""A file of the workspace, written before the bucket is made: the bucket alone carries no tag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,13 @@ class StorageCopy:
             message = f"What there is to copy is not known: {error.message}"
             return Finding(Presence.ABSENT, {"source": "unreadable"}, message=message)
         with pair.errors():
-            return _found(_look(pair, want, tag, before, wanted), want)
+            return _found(self._look(pair, want, tag, before, wanted), want)
 
     def apply(self, want: Copy, tag: Tag, before: JsonMap, report: Report) -> Finding:
         pair = self._pair(want)
         wanted = _wanted(pair, want)
         with pair.errors():
-            state = _look(pair, want, tag, before, wanted)
+            state = self._look(pair, want, tag, before, wanted)
             if state.left.too_large:
                 raise ProviderError(
                     f"{pair.source.where} has objects over 5 GB, which one upload cannot carry "
@@ -81,12 +81,18 @@ class StorageCopy:
             if state.bucket and not state.left.lacking:
                 return _found(state, want)
             manifest = self._prepare(pair, tag, state)
-            done = self._copy(pair, tag, manifest, state.left, report)
-            if done < len(state.left.lacking):
-                message = f"{done} of {len(state.left.lacking)} objects copied; the copy goes on."
-                effect = _effect(manifest, want)
-                return Finding(Presence.PENDING, effect=effect, message=message, again_after=0.0)
-            return _found(_look(pair, want, tag, before, wanted), want)
+            for done, entry in enumerate(state.left.lacking, start=1):
+                report(f"Copying {entry.key} ({entry.size} bytes), {done} of {len(state.left.lacking)}")
+                _save_old(pair.target, tag, manifest, entry.key)
+                self._copy_one(pair, tag, entry)
+            after = self._look(pair, want, tag, before, wanted)
+            if after.left.lacking:
+                raise ProviderError(
+                    f"{pair.target.where} does not show {len(after.left.lacking)} objects that were copied; try again.",
+                    permanent=False,
+                    effect_possible=True,
+                )
+            return _found(after, want)
 
     def undo(self, want: Copy, tag: Tag, effect: JsonMap, report: Report) -> Finding:
         """Puts back all that this step wrote, or nothing when others changed some of it since."""
@@ -111,22 +117,13 @@ class StorageCopy:
     def _prepare(self, pair: _Pair, tag: Tag, state: _State) -> Manifest:
         """Make the bucket, and note what is going to be written before it is."""
         if not state.bucket:
+            (self._context.workspace / BUCKET_MISSED).touch()
             pair.target.create()
         noted = state.manifest or Manifest(made_bucket=not state.bucket)
         manifest = noted.including(state.left.lacking, state.left.there)
         if manifest is not state.manifest or not state.bucket:
             save(pair.target, tag, manifest, self._context.workspace)
         return manifest
-
-    def _copy(self, pair: _Pair, tag: Tag, manifest: Manifest, left: Difference, report: Report) -> int:
-        """Copy one after the other; how many were done within the deadline, at least one."""
-        for done, entry in enumerate(left.lacking):
-            if done and pair.deadline.left() < ENOUGH * pair.deadline.seconds:
-                return done
-            report(f"Copying {entry.key} ({entry.size} bytes), {done + 1} of {len(left.lacking)}")
-            _save_old(pair.target, tag, manifest, entry.key)
-            self._copy_one(pair, tag, entry)
-        return len(left.lacking)
 
     def _copy_one(self, pair: _Pair, tag: Tag, entry: Entry) -> None:
         with tempfile.NamedTemporaryFile(dir=self._context.workspace) as spool:
@@ -142,6 +139,20 @@ class StorageCopy:
                 )
             pair.target.upload(entry.key, file, digest.digest(), head.headers, _marked(head, tag))
 
+    def _look(self, pair: _Pair, want: Copy, tag: Tag, before: JsonMap | None, wanted: dict[str, Entry]) -> _State:
+        """Compare, and find this step's note.
+
+        A bucket without a note that did not exist when the step began is ours too:
+        the step was interrupted between the two.
+        """
+        bucket = pair.target.exists()
+        there = entries(pair.target, want.prefix) if bucket else {}
+        manifest = load(pair.target, tag) if bucket else None
+        missed = (before or {}).get("bucket") == "missing" or (self._context.workspace / BUCKET_MISSED).exists()
+        if bucket and manifest is None and before is not None and missed:
+            manifest = Manifest(made_bucket=True)
+        return _State(wanted, difference(pair.source, wanted, pair.target, there), manifest, bucket)
+
     def _pair(self, want: Copy) -> _Pair:
         deadline = Deadline(self._context.deadline)
         source = Bucket(self._context, want.source.store, want.source.bucket, deadline)
@@ -153,27 +164,12 @@ def _wanted(pair: _Pair, want: Copy) -> dict[str, Entry]:
         return entries(pair.source, want.prefix)
 
 
-def _look(pair: _Pair, want: Copy, tag: Tag, before: JsonMap | None, wanted: dict[str, Entry]) -> _State:
-    """Compare, and find this step's note.
-
-    A bucket without a note that did not exist when the step began is ours too: the
-    step was interrupted between the two.
-    """
-    bucket = pair.target.exists()
-    there = entries(pair.target, want.prefix) if bucket else {}
-    manifest = load(pair.target, tag) if bucket else None
-    if bucket and manifest is None and before is not None and before.get("bucket") == "missing":
-        manifest = Manifest(made_bucket=True)
-    return _State(wanted, difference(pair.source, wanted, pair.target, there), manifest, bucket)
-
-
 def _found(state: _State, want: Copy) -> Finding:
     values = {**state.left.values, "bucket": "present" if state.bucket else "missing"}
     effect = _effect(state.manifest, want) if state.manifest else {}
     if state.left.lacking or not state.bucket:
         message = f"{len(state.left.lacking)} of {len(state.wanted)} objects to copy to {want.target.bucket}."
-        presence = Presence.PENDING if state.manifest else Presence.ABSENT
-        return Finding(presence, values, effect=effect, message=message)
+        return Finding(Presence.ABSENT, values, effect=effect, message=message)
     message = f"All {len(state.wanted)} objects are at {want.target.bucket}."
     presence = Presence.OURS if state.manifest else Presence.ALREADY
     return Finding(presence, values, state.left.outputs, effect, message)

@@ -13,7 +13,7 @@ class StorageVerify:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def observe(self, want: Verify, tag: Tag, before: JsonMap | None) -> Finding:  # noqa: ARG002
+    def observe(self, want: Verify, tag: Tag, before: JsonMap | None) -> Finding:
         left = self._compare(want)
         if left.lacking:
             return Finding(Presence.ABSENT, left.values, message=_lacking(left, want))
@@ -28,7 +28,7 @@ class StorageVerify:
             raise ProviderError(found.message, permanent=False)
         return found
 
-    def undo(self, want: Verify, tag: Tag, effect: JsonMap, report: Report) -> Finding:  # noqa: ARG002
+    def undo(self, want: Verify, tag: Tag, effect: JsonMap, report: Report) -> Finding:
         return Finding(Presence.ABSENT, message="A comparison changes nothing.")
 
     def _compare(self, want: Verify) -> Difference:

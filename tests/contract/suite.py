@@ -46,7 +46,8 @@ class Case:
     `break_permanently`, `break_briefly`: within them the other side refuses for good, or for now.
     `untrue` (checks only): within it, what is checked does not hold.
     `foreign_change`: somebody else changes what `apply` wrote.
-    `atomic`: one remote write is the whole effect; otherwise a crash leaves a part of it.
+    `atomic`: one remote write is the whole effect; otherwise a crash leaves a part of it: `observe` then says
+    ABSENT, because `apply` must go on, and gives the effect, so that `undo` can take the part back.
     `secrets`: values that must never be seen.
     `settle`: seconds a PENDING effect may take here.
     """
@@ -80,18 +81,24 @@ class Case:
         return self.provider().observe(self.want, self.tag, before)
 
     def apply(self, before: JsonMap) -> Finding:
-        """Apply until it is no longer pending, a new provider each time."""
-        return self._until_settled(lambda: self.provider().apply(self.want, self.tag, before, quiet))
+        """Apply as the engine does: once, and then look until the effect has arrived, a new provider each time."""
+        done = self.provider().apply(self.want, self.tag, before, quiet)
+        return self._until_settled(done, lambda: self.observe(before))
 
     def undo(self, effect: JsonMap) -> Finding:
-        """Undo until it is no longer pending, a new provider each time."""
-        return self._until_settled(lambda: self.provider().undo(self.want, self.tag, effect, quiet))
+        """Undo as the engine does: again until it is no longer under way, a new provider each time."""
 
-    def _until_settled(self, act: Callable[[], Finding]) -> Finding:
+        def once() -> Finding:
+            return self.provider().undo(self.want, self.tag, effect, quiet)
+
+        return self._until_settled(once(), once)
+
+    def _until_settled(self, finding: Finding, again: Callable[[], Finding]) -> Finding:
         end = time.monotonic() + self.settle
-        while (finding := act()).presence is Presence.PENDING:
+        while finding.presence is Presence.PENDING:
             assert time.monotonic() < end, f"still pending after {self.settle} s: {finding.message}"
             time.sleep(min(finding.again_after, 0.1))
+            finding = again()
         return finding
 
     def crash(self, act: Callable[[], object]) -> None:

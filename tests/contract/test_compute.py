@@ -68,6 +68,7 @@ def case(cloud: CloudStandIn, make_context: MakeContext) -> Case:
         foreign_change=retagged,
         effects=lambda: len(cloud.written()),
         effects_once=3,
+        atomic=False,
         secrets=list(SECRETS.values()),
     )
 
@@ -93,7 +94,7 @@ def test_a_server_made_by_a_process_that_died_is_brought_up(case: Case, cloud: C
     before = case.before()
     left = foreign(cloud, *OURS)
     found = case.observe(before)
-    assert found.presence is Presence.PENDING
+    assert found.presence is Presence.ABSENT, "apply must go on"
     assert found.effect["servers"][0]["id"] == left.id
     assert case.apply(before).outputs["id"] == left.id
     assert creations(cloud) == 1
@@ -146,11 +147,36 @@ def test_a_refused_power_on_keeps_the_server(case: Case, cloud: CloudStandIn) ->
     assert creations(cloud) == 1
 
 
-def test_undo_takes_block_volumes_along(case: Case, cloud: CloudStandIn) -> None:
-    """`terminate` only detaches them."""
-    world = case.world()
+def on_block_storage(cloud: CloudStandIn) -> None:
+    """Volumes that `terminate` only detaches."""
     sizes = cloud.cloud.catalogue.sizes
     sizes["DEV1-S"] = replace(sizes["DEV1-S"], storage="sbs_volume")
+
+
+def test_user_data_that_is_missing_is_found_before_anything_is_made(case: Case, cloud: CloudStandIn) -> None:
+    (case.context.estate / "cloud-init/portal.yaml").unlink()
+    with refused() as caught:
+        case.apply(case.before())
+    assert caught.value.permanent
+    assert cloud.written() == []
+
+
+def test_a_volume_that_serves_another_server_by_now_is_left_alone(case: Case, cloud: CloudStandIn) -> None:
+    effect = case.apply(case.before()).effect
+    other = foreign(cloud, name="other")
+    with cloud.cloud.lock:
+        mine = cloud.cloud.servers.pop(effect["servers"][0]["id"])
+        for volume in mine.volumes.values():
+            volume.server = other.id
+    world = case.world()
+    found = case.undo(effect)
+    assert found.presence is Presence.CONFLICT
+    assert case.world() == world
+
+
+def test_undo_takes_block_volumes_along(case: Case, cloud: CloudStandIn) -> None:
+    world = case.world()
+    on_block_storage(cloud)
     effect = case.apply(case.before()).effect
     assert [kind for server in effect["servers"] for kind in server["volumes"].values()] == ["sbs_volume"]
     assert case.undo(effect).presence is Presence.ABSENT
@@ -164,8 +190,13 @@ class TestRelease:
     def release(self, case: Case) -> Case:
         return replace(case, want=Server(provider="scaleway", name="portal", state="absent"), tag=Tag("run-2", "end"))
 
-    def test_the_server_of_an_earlier_run_goes_with_its_volumes(self, case: Case, release: Case) -> None:
+    @pytest.mark.parametrize("block", [False, True])
+    def test_the_server_of_an_earlier_run_goes_with_its_volumes(
+        self, case: Case, release: Case, cloud: CloudStandIn, block: bool
+    ) -> None:
         world = case.world()
+        if block:
+            on_block_storage(cloud)
         case.apply(case.before())
         before = release.before()
         assert release.observe(before).presence is Presence.ABSENT
@@ -185,6 +216,22 @@ class TestRelease:
         release.crash(lambda: release.provider().apply(release.want, release.tag, before, quiet))
         assert release.apply(before).presence is Presence.OURS
         assert [action for action, _ in cloud.written()].count("server.terminate") == 1
+
+    def test_volumes_left_by_a_release_that_was_cut_off_go_too(
+        self, case: Case, release: Case, cloud: CloudStandIn
+    ) -> None:
+        world = case.world()
+        on_block_storage(cloud)
+        made = case.apply(case.before())
+        before = release.before()
+        with cloud.faulty({"route": "DELETE */volumes/*", "kind": "drop"}), refused() as caught:
+            release.apply(before)
+        assert caught.value.effect_possible
+        assert made.outputs["id"] not in cloud.cloud.servers
+        found = release.observe(before)
+        assert found.presence is Presence.ABSENT
+        assert release.apply(found.values).presence is Presence.OURS
+        assert case.world() == world
 
     def test_nothing_to_release_is_already_so(self, release: Case) -> None:
         assert release.apply(release.before()).presence is Presence.ALREADY

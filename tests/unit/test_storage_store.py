@@ -60,6 +60,21 @@ def test_a_body_that_ends_early_is_read_again(tmp_path: Path) -> None:
     assert asked == ["GET", "GET"]
 
 
+def test_an_empty_object_has_a_length(tmp_path: Path) -> None:
+    """S3 refuses an upload in chunks without one."""
+    sent: list[Request] = []
+
+    def handler(request: Request) -> Response:
+        sent.append(request)
+        return Response(200)
+
+    (tmp_path / "empty").touch()
+    with answering(handler, tmp_path) as bucket:
+        bucket.upload("empty", tmp_path / "empty", hashlib.md5(b"").digest(), {}, {})
+    assert sent[0].headers["Content-Length"] == "0"
+    assert sent[0].headers["Transfer-Encoding"] is None
+
+
 def test_a_copy_that_fails_after_it_began_is_an_error(tmp_path: Path) -> None:
     body = b"<Error><Code>InternalError</Code><Message>again</Message></Error>"
     with (
