@@ -15,6 +15,10 @@ class Complaint:
     remedy: str
     on_key: bool = False
 
+    def under(self, *prefix: str | int) -> "Complaint":
+        """The same complaint about data that stands at `prefix` of a larger whole."""
+        return Complaint((*prefix, *self.path), self.message, self.remedy, self.on_key)
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:

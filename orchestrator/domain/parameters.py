@@ -1,0 +1,58 @@
+"""The types of a runbook's parameters, and which values fit them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from providers.wants import HostName, Seconds, Zone
+
+
+def _is_a(kind: Any) -> Callable[[object], bool]:
+    adapter: TypeAdapter[Any] = TypeAdapter(kind)
+
+    def fits(value: object) -> bool:
+        try:
+            adapter.validate_python(value)
+        except ValidationError:
+            return False
+        return True
+
+    return fits
+
+
+_TYPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "string": (lambda value: isinstance(value, str), "a text"),
+    "integer": (lambda value: isinstance(value, int) and not isinstance(value, bool), "a whole number"),
+    "boolean": (lambda value: isinstance(value, bool), "true or false"),
+    "domain": (_is_a(Zone), "a domain in lower case without a final dot, such as example.net"),
+    "hostname": (_is_a(HostName), "a host name or an IP address, such as mx.example.net"),
+    "duration": (_is_a(Seconds), "a duration such as 30s, 10m or 1h30m"),
+    "list": (lambda value: isinstance(value, list), "a list"),
+}
+
+PARAMETER_TYPES = ("string", "integer", "boolean", "domain", "hostname", "duration", "list")
+
+
+def misfit(kind: str, value: object) -> str:
+    """What a value of this type must be, when the given one is not; empty when it fits."""
+    fits, wanted = _TYPES[kind]
+    return "" if fits(value) else wanted
+
+
+def typed(kind: str, text: str) -> object:
+    """A parameter's value from text, as a command line gives it. Raises ValueError with what it must be.
+
+    A list is written with commas between its entries.
+    """
+    value: object = text
+    if kind == "integer":
+        value = int(text) if text.lstrip("+-").isdecimal() and len(text) <= 18 else text
+    elif kind == "boolean":
+        value = {"true": True, "false": False}.get(text.lower(), text)
+    elif kind == "list":
+        value = [part.strip() for part in text.split(",") if part.strip()]
+    wanted = misfit(kind, value)
+    if wanted:
+        raise ValueError(f"{text!r} must be {wanted}")
+    return value
