@@ -28,7 +28,9 @@ class SmtpCheck(Check[SmtpProbe]):
     def _look(self, want: SmtpProbe, attempt: Attempt) -> Seen:
         servers = _published(want, attempt)
         secured = [host for host in servers if _greets(host, want, attempt)]
-        seen = Seen(f"{want.domain}: {', '.join(servers)} greet.", {"mx": servers, "starttls": secured})
+        seen = Seen(
+            f"The mail servers of {want.domain} greet: {', '.join(servers)}.", {"mx": servers, "starttls": secured}
+        )
         if want.deliver_to is None:
             return seen
         delivered = _deliver(servers[0], want.deliver_to, want, attempt)
