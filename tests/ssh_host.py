@@ -33,10 +33,11 @@ Subsystem sftp internal-sftp
 
 @dataclass
 class SshHost:
-    """A running host. `home` is what plays may touch."""
+    """A host. `home` is what plays may touch, `user` whom it lets in."""
 
     directory: Path
     port: int
+    user: str
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -49,8 +50,7 @@ class SshHost:
 
     @property
     def scope(self) -> dict[str, object]:
-        user = pwd.getpwuid(os.geteuid()).pw_name
-        return {"ssh": {"user": user, "port": self.port, "key": "secret://ssh-key", "host_keys": "accept-new"}}
+        return {"ssh": {"user": self.user, "port": self.port, "key": "secret://ssh-key", "host_keys": "accept-new"}}
 
     def context(self, workspace: Path, estate: Path, deadline: float = 60.0, **secrets: str) -> Context:
         """What a provider gets; secrets are named with `_` for `-`."""
@@ -109,7 +109,7 @@ def make_host(directory: Path) -> SshHost:
     _key(directory / "client_key")
     _key(directory / "host_key")
     (directory / "sshd_config").write_text(SSHD_CONFIG.format(directory=directory, port=port))
-    return SshHost(directory, port)
+    return SshHost(directory, port, pwd.getpwuid(os.geteuid()).pw_name)
 
 
 def _key(path: Path) -> None:

@@ -135,5 +135,19 @@ def cut(text: str, size: int) -> str:
     return raw[: size - len(note.encode())].decode(errors="ignore") + note
 
 
+class Allowance:
+    """Lets lines pass until `size` bytes are used up; then says so once, and lets no more pass."""
+
+    def __init__(self, size: int) -> None:
+        self._size = self._left = size
+
+    def __call__(self, line: str) -> str:
+        """The line, or empty when it must not pass."""
+        if self._left <= 0:
+            return ""
+        self._left -= len(line.encode(errors="replace")) + 1
+        return line if self._left > 0 else f"more output than {self._size} bytes: the rest is not shown"
+
+
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -26,7 +26,7 @@ from ansible_runner.runner import Runner
 from providers.ansible import processes
 from providers.ansible.ahead import open_ahead
 from providers.ansible.attempts import Attempt
-from providers.ansible.events import Event, Tally, cut, line_of
+from providers.ansible.events import Allowance, Event, Tally, cut, line_of
 from providers.ansible.job import Job
 from providers.ansible.mask import Mask
 from providers.ansible.verdict import Asked, Verdict, failure_of
@@ -49,7 +49,7 @@ class Output:
         # Standard output is for these lines only: whatever a library prints goes to standard error.
         self._lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
         os.dup2(2, 1)
-        self._room = OUTPUT_LIMIT
+        self._allowance = Allowance(OUTPUT_LIMIT)
         self._thread = threading.Thread(target=self._write_all, name="output", daemon=True)
         self._thread.start()
 
@@ -64,13 +64,10 @@ class Output:
     def _write_all(self) -> None:
         while (event := self._events.get()) is not None:
             line = line_of(event, self._mask)
-            if line and self._room > 0:
-                self._write(cut(line, LINE_LIMIT))
+            if line and (allowed := self._allowance(cut(line, LINE_LIMIT))):
+                self._write(allowed)
 
     def _write(self, line: str) -> None:
-        self._room -= len(line.encode()) + 1
-        if self._room <= 0:
-            line = f"more output than {OUTPUT_LIMIT} bytes: the rest is not shown"
         for file in (self._log, self._lines):
             file.write(line + "\n")
             file.flush()

@@ -76,7 +76,7 @@ class Slow:
     def service(self, *prefix: str) -> Iterator[subprocess.Popen[bytes]]:
         """A service in the middle of the play; killed at the end if it still lives."""
         module = "tests.integration.test_ansible_ends"
-        arguments = [*prefix, sys.executable, "-m", module, str(self.directory), str(self.host.port)]
+        arguments = [*prefix, sys.executable, "-m", module, str(self.directory), str(self.host.port), self.host.user]
         process = subprocess.Popen(arguments, cwd=ROOT, start_new_session=True)
         try:
             until(lambda: self.lines("begun") > 0 or process.poll() is not None)
@@ -104,7 +104,12 @@ def no_namespaces() -> list[str]:
     return [*as_root, "setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
 
 
-@pytest.mark.parametrize("prefix", [[], no_namespaces()], ids=["namespace", "no-namespace"])
+def plain_user() -> list[str]:
+    """Runs a command as nobody in particular, as the service should be run."""
+    return ["unshare", "--user", "--map-user=65534", "--map-group=65534"]
+
+
+@pytest.mark.parametrize("prefix", [[], plain_user(), no_namespaces()], ids=["root", "plain-user", "no-namespaces"])
 def test_play_dies_with_the_service(slow: Slow, prefix: list[str]) -> None:
     with slow.service(*prefix) as service:
         family = descendants(service.pid)
@@ -201,11 +206,11 @@ def command_of(pid: int) -> bytes:
         return b""
 
 
-def serve(directory: Path, port: int) -> None:
+def serve(directory: Path, port: int, user: str) -> None:
     """What the service does: apply."""
-    slow = Slow(SshHost(directory / "host", port), directory)
+    slow = Slow(SshHost(directory / "host", port, user), directory)
     slow.provider().apply(slow.want, TAG, {}, lambda _: None)
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), int(sys.argv[2]))
+    serve(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

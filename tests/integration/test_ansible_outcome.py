@@ -199,6 +199,12 @@ def test_values_that_mean_something_to_ansible_are_refused(stage: Stage, values:
     assert "rename it" in refusal.message
 
 
+def test_address_is_never_an_option() -> None:
+    """To ssh, `-V` is no host."""
+    with pytest.raises(ValueError, match="hosts"):
+        Play(play="x.yml", hosts={"portal": "-V"})
+
+
 def test_missing_ssh_client_names_its_package(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(stage.directory))
     refusal = stage.refused("- ansible.builtin.ping:")
