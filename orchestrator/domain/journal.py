@@ -194,7 +194,7 @@ class RunView:
     ended_at: float | None = None
 
 
-_TAKES = ("outputs", "effect", "message", "fence", "waits_for", "wake_at")
+_TAKES = ("outputs", "effect", "message", "fence", "waits_for", "wake_at", "before")
 
 
 def next_step(view: StepView, event: Event) -> StepView:

@@ -188,8 +188,7 @@ class Act:
     def _first_look(self, work: Work, action: Action) -> Finding | None:
         if _reads_only(work.spec.uses):
             return None
-        before = (work.view.before or {}) if work.view.had_intent else None
-        return self.look(action, work, before)
+        return self.look(action, work, work.view.before if work.view.had_intent else None)
 
     def _drifted(self, work: Work, found: Finding) -> bool:
         expected = work.spec.before
@@ -271,7 +270,7 @@ class Act:
             if found.presence is not Presence.ABSENT:
                 self._record(work, found, failed=error.message)
                 return
-        self._fail(work, error.message, permanent=error.permanent, wait=error.retry_after)
+        self._fail(work, error.message, permanent=error.permanent, wait=error.retry_after, no_effect=True)
 
     def _record(self, work: Work, found: Finding, failed: str = "") -> None:
         """Turn what a provider found into the step's next event."""
@@ -325,18 +324,30 @@ class Act:
         permanent: bool,
         wait: float | None = None,
         state: StepState | None = None,
+        no_effect: bool = False,
     ) -> None:
+        """`no_effect`: the attempt surely changed nothing, so the next one begins with a fresh look."""
         with self.progress.journal(work.run.id) as journal:
             view = self.still(journal, work, state) if state else self._owned(journal, work)
-            self._fail_in(journal, work, view, message, permanent=permanent, wait=wait)
+            self._fail_in(journal, work, view, message, permanent=permanent, wait=wait, no_effect=no_effect)
         self.boundary("outcome", work.run.id, work.step.step_id)
 
     def _fail_in(
-        self, journal: RunJournal, work: Work, view: StepView, message: str, *, permanent: bool, wait: float | None
+        self,
+        journal: RunJournal,
+        work: Work,
+        view: StepView,
+        message: str,
+        *,
+        permanent: bool,
+        wait: float | None,
+        no_effect: bool = False,
     ) -> None:
         retry = work.spec.retry
         again = not permanent and view.attempt < retry.attempts and journal.run.state is RunState.RUNNING
         data = {"message": message, "permanent": permanent, "will_retry": again, "fence": ""}
+        if no_effect:
+            data["before"] = None
         view = journal.step_event(work.step.step_id, view, StepEvent.FAILED, data)
         if again:
             delay = max(wait or 0.0, retry.delay_after(view.attempt))

@@ -64,8 +64,10 @@ class Undo:
         """An attempt that ended without an outcome left no effect on record: look for it."""
         if work.view.effect or isinstance(work.spec.undo, ActionSpec):
             return work
+        if work.view.before is None:
+            return work
         action = self._act.action(work, work.spec, work.spec.timeout)
-        found = self._act.look(action, work, work.view.before or {})
+        found = self._act.look(action, work, work.view.before)
         if found.presence is Presence.UNPROVABLE:
             raise ProviderError(
                 f"{found.message} It can't be proved whether there is something to take back. "

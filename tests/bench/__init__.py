@@ -1,0 +1,1 @@
+"""Benchmarks: ratios within one run, printed as a table; nothing is asserted about absolute time."""
