@@ -13,9 +13,10 @@ from typing import IO
 
 from providers.simulator import kernel
 from providers.simulator.addresses import Addresses, BadIndexError
+from providers.simulator.folder import make_folder
 from providers.simulator.image import ImageError, ready_image
 from providers.simulator.network import NetworkError
-from providers.simulator.world import World
+from providers.simulator.world import ListenError, World
 
 LOCKS = Path("/run")
 PROGRAMS = {
@@ -36,12 +37,12 @@ def main() -> int:
     arguments = _arguments()
     try:
         _check_machine()
-        kernel.private_mounts()
+        _hide_mounts()
         if arguments.build_image:
             ready_image(_tell)
             return 0
         return _run(Addresses(arguments.index), arguments.data.resolve())
-    except (StartError, BadIndexError, ImageError, NetworkError) as refused:
+    except (StartError, BadIndexError, ImageError, ListenError, NetworkError) as refused:
         sys.stderr.write(f"{refused}\n")
         return 1
 
@@ -66,6 +67,16 @@ def _check_machine() -> None:
         raise StartError(f"The simulator needs Debian packages that are missing: apt-get install {' '.join(missing)}")
 
 
+def _hide_mounts() -> None:
+    try:
+        kernel.private_mounts()
+    except OSError as error:
+        raise StartError(
+            f"Root may not make namespaces here ({error.strerror}), as in a container: "
+            "run the simulator on a machine of its own, or in a container with --privileged."
+        ) from error
+
+
 def _run(addresses: Addresses, data: Path) -> int:
     stop = threading.Event()
 
@@ -73,7 +84,7 @@ def _run(addresses: Addresses, data: Path) -> int:
         stop.set()
 
     with _lock(addresses):
-        data.mkdir(parents=True, exist_ok=True)
+        make_folder(data)
         (data / "ready").unlink(missing_ok=True)
         world = World(addresses, data, ready_image(_tell))
         signal.signal(signal.SIGTERM, on_signal)
@@ -84,11 +95,6 @@ def _run(addresses: Addresses, data: Path) -> int:
                 _tell(f"{name:22} {address}")
             _tell(f"ready: {data / 'ready'}")
             stop.wait()
-        except OSError as error:
-            raise StartError(
-                f"The simulator could not start at {addresses.service(0)}/24: {error.strerror or error} "
-                f"({error.filename or 'address'}). Stop what uses its addresses, or choose another --index."
-            ) from error
         finally:
             world.stop()
     return 0

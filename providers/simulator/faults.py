@@ -24,9 +24,15 @@ SERVICES = (
 class Fault(BaseModel):
     """One rule. The first rule that matches a request and is not used up applies.
 
-    `route` is a shell pattern on what is asked: HTTP `POST */servers`,
-    `PUT /bucket/key*`; DNS `UPDATE valbourg.example`, `QUERY portal.valbourg.example A`;
-    SMTP `DATA`, `RCPT`, `EHLO`; LDAP `CONNECT`.
+    `route` is a shell pattern on what is asked:
+
+    | service | routes |
+    |---|---|
+    | scaleway, s3-*, portal-old | method and path: `POST */servers`, `PUT /bucket/key*` |
+    | scaleway | `BOOT name`: delay; hang (starting for good); others: the boot fails, the server is stopped again |
+    | dns | `UPDATE valbourg.example`, `QUERY portal.valbourg.example A` |
+    | smtp-* | `EHLO`, `RCPT`, `DATA` |
+    | identity-old | `CONNECT` |
 
     | kind | what happens |
     |---|---|

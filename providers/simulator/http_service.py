@@ -1,5 +1,6 @@
 """HTTP listeners with faults, on the standard library: a fault must be able to close a socket unanswered."""
 
+import select
 import socket
 import sys
 import threading
@@ -16,6 +17,9 @@ MAX_BODY = 512 * 1024 * 1024
 """Bytes of one request's body."""
 LONGEST_HANG = 600.0
 """Seconds that a `hang` lasts when the rule gives none."""
+
+IDLE_SECONDS = 60.0
+"""A connection without a request is closed after this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +100,9 @@ def _wait_for_hangup(connection: socket.socket, faults: FaultTable, seconds: flo
         if faults.stopping.is_set():
             return
         try:
-            if connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b"":
+            readable, _, _ = select.select([connection], [], [], 0)
+            if readable and connection.recv(1, socket.MSG_PEEK) == b"":
                 return
-        except BlockingIOError:
-            continue
         except OSError:
             return
 
@@ -109,6 +112,7 @@ class _Connection(BaseHTTPRequestHandler):
     server_version = "simulator"
     sys_version = ""
     disable_nagle_algorithm = True
+    timeout = IDLE_SECONDS
     wbufsize = -1
     server: "_Server"
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from providers.simulator.folder import make_folder
+
 PACKAGES = (
     "python3",
     "python3-apt",
@@ -58,7 +60,7 @@ def ready_image(tell: Tell) -> Path:
     image = folder / key
     if image.is_dir():
         return image
-    _make_folder(folder)
+    make_folder(folder)
     with _locked(folder / f"{key}.lock"):
         if not image.is_dir():
             _build(suite, image, tell)
@@ -118,15 +120,6 @@ def _sources() -> str:
     if not lines:
         raise ImageError("No package source was found in /etc/apt: add the Debian sources there, then start again.")
     return "\n".join(lines) + "\n"
-
-
-def _make_folder(folder: Path) -> None:
-    """Made with the owner of its first existing parent, so that a cache stays its user's."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    for path in reversed(missing):
-        path.mkdir()
-        owner = path.parent.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ mounts in this process's private mount namespace.
 import subprocess
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from providers.simulator.addresses import Addresses
@@ -73,11 +74,28 @@ class Network:
             ip("netns", "delete", self._hub)
 
     def attach(self, host: int) -> Path:
-        """A namespace for the server with this host number, connected; returns its file."""
+        """A namespace for the server with this host number, connected; returns its file. Raises NetworkError."""
         namespace = self._addresses.namespace(host)
+        ip("netns", "add", namespace)
+        try:
+            self._connect(host, namespace)
+        except NetworkError:
+            self.detach(host)
+            raise
+        return NETNS / namespace
+
+    def detach(self, host: int) -> None:
+        """Removes the server's interfaces and namespace; nothing there is fine."""
+        namespace = self._addresses.namespace(host)
+        if (NETNS / namespace).exists():
+            ip("neighbour", "flush", *self._neighbour(host), "nud", "permanent")
+            with suppress(NetworkError):  # there is none when connecting failed
+                ip("-n", namespace, "link", "delete", "eth0")
+            ip("netns", "delete", namespace)
+
+    def _connect(self, host: int, namespace: str) -> None:
         # The same address has always the same link address, so that no neighbour's memory of an earlier server lies.
         link_address = f"02:c6:12:{self._addresses.index:02x}:00:{host:02x}"
-        ip("netns", "add", namespace)
         ip(
             "-n",
             self._hub,
@@ -96,11 +114,8 @@ class Network:
                 f"route add default via {self._addresses.gateway}",
             ],
         )
-        return NETNS / namespace
+        # Whoever asked for this address too early would otherwise wait a second for the next ARP question.
+        ip("neighbour", "replace", *self._neighbour(host), "lladdr", link_address, "nud", "permanent")
 
-    def detach(self, host: int) -> None:
-        """Removes the server's interfaces and namespace; nothing there is fine."""
-        namespace = self._addresses.namespace(host)
-        if (NETNS / namespace).exists():
-            ip("-n", namespace, "link", "delete", "eth0")
-            ip("netns", "delete", namespace)
+    def _neighbour(self, host: int) -> tuple[str, str, str]:
+        return self._addresses.server(host), "dev", self._addresses.bridge

@@ -1,6 +1,7 @@
 """The servers of the Scaleway stand-in: their states, volumes and addresses, and the machines behind them."""
 
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any, Protocol
 
 from providers.simulator.addresses import Addresses
 from providers.simulator.effects import EffectLog
+from providers.simulator.faults import FaultTable
 from providers.simulator.scaleway_catalogue import GB, ROOT_GB, Catalogue, Image, Size
 
 FIRST_HOST = 10
@@ -128,6 +130,7 @@ class Cloud:
         machines: Machines,
         effects: EffectLog,
         wait: Callable[[float], None],
+        faults: FaultTable | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.addresses = addresses
@@ -137,6 +140,7 @@ class Cloud:
         self._machines = machines
         self._effects = effects
         self._wait = wait
+        self._faults = faults or FaultTable()
         self._moves: set[threading.Thread] = set()
 
     def server(self, server_id: str, zone: str) -> Server:
@@ -283,15 +287,29 @@ class Cloud:
 
     def _power_on(self, server: Server) -> None:
         assert server.host is not None
+        started = time.monotonic()
         try:
+            if not self._may_boot(server):
+                return
             self._machines.start(server.id, server.name, server.host, server.user_data.get("cloud-init"))
         except MachineError as failed:
             with self.lock:
                 server.state, server.state_detail, server.host = "stopped", f"boot failed: {failed}", None
             return
-        self._wait(SHORTEST_BOOT)
+        self._wait(max(0.0, SHORTEST_BOOT - (time.monotonic() - started)))
         with self.lock:
             server.state, server.state_detail, server.modified = "running", "booted", stamp()
+
+    def _may_boot(self, server: Server) -> bool:
+        """False when a fault keeps the server `starting` for good; raises MachineError when one fails the boot."""
+        fault = self._faults.take("scaleway", f"BOOT {server.name}")
+        if fault is not None and fault.kind == "delay":
+            self._wait(fault.seconds or 0)
+        elif fault is not None and fault.kind == "hang":
+            return False
+        elif fault is not None:
+            raise MachineError("simulated fault")
+        return True
 
     def _reboot(self, server: Server) -> None:
         self._machines.stop(server.id)

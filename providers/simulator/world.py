@@ -43,6 +43,10 @@ OLD_BUCKETS = {"valbourg-portal": "portal", "valbourg-identity": "identity"}
 """Bucket of the source store: folder of the seed."""
 
 
+class ListenError(Exception):
+    """An address is not to be had; the message holds the remedy."""
+
+
 class Listener(Protocol):
     def stop(self) -> None: ...
 
@@ -76,13 +80,19 @@ class World:
         self._listeners: list[Listener] = []
 
     def start(self) -> None:
-        """Everything listens when this returns; DIR/ready then says where."""
+        """Everything listens when this returns; DIR/ready then says where. Raises ListenError."""
         NETNS.mkdir(parents=True, exist_ok=True)
         kernel.mount("tmpfs", str(NETNS), "tmpfs", 0, "mode=755,size=64k")
         self.network.create()
         self.machines.prepare()
-        for listen in _listeners(self.parts):
-            self._listeners.append(listen())
+        for where, listen in _listeners(self.parts):
+            try:
+                self._listeners.append(listen())
+            except OSError as error:
+                raise ListenError(
+                    f"The simulator cannot listen at {where}: {error.strerror}. "
+                    "Stop what uses that address, or choose another --index."
+                ) from error
         self._write_ready()
 
     def stop(self) -> None:
@@ -118,7 +128,7 @@ def give_to_caller(data: Path) -> None:
     if "SUDO_UID" not in os.environ:
         return
     owner = int(os.environ["SUDO_UID"]), int(os.environ.get("SUDO_GID", "-1"))
-    for path in (data, *data.glob("*"), *(data / "secrets").glob("*")):
+    for path in (data, data / "ready.partial", data / "secrets", *(data / "secrets").iterdir()):
         os.chown(path, *owner)
 
 
@@ -134,45 +144,46 @@ def _parts(addresses: Addresses, credentials: Credentials, faults: FaultTable, m
         updatable=frozenset(name for name, zone in zones.items() if zone.get("updates")),
         stores={"s3-source": Store(_old_objects()), "s3-target": Store({})},
         mailboxes={name: Mailbox() for name in ("smtp-old", "smtp-new", "smtp-crisis")},
-        cloud=Cloud(Catalogue.from_seed(_seed("scaleway.yaml", addresses)), addresses, machines, effects, faults.wait),
+        cloud=Cloud(
+            Catalogue.from_seed(_seed("scaleway.yaml", addresses)), addresses, machines, effects, faults.wait, faults
+        ),
     )
 
 
-def _listeners(parts: Parts) -> list[Callable[[], Listener]]:
+def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
+    """Each address with what begins to listen there."""
     where, credentials = parts.addresses, parts.credentials
 
     def http(
         name: str, host: str, port: int, handler: Handler, refusal: FaultAnswer = plain_refusal
-    ) -> Callable[[], Listener]:
-        return lambda: HttpListener(HttpService(name, handler, parts.faults, refusal), host, port)
+    ) -> tuple[str, Callable[[], Listener]]:
+        return f"{host}:{port}", lambda: HttpListener(HttpService(name, handler, parts.faults, refusal), host, port)
 
     api = ScalewayApi(parts.cloud, credentials.scaleway_token)
-    source = S3Service(
-        "s3-source",
-        parts.stores["s3-source"],
-        AccessKey(credentials.source_access, credentials.source_secret, SOURCE_REGION),
-        parts.effects,
-    )
-    target = S3Service(
-        "s3-target",
-        parts.stores["s3-target"],
-        AccessKey(credentials.target_access, credentials.target_secret, TARGET_REGION),
-        parts.effects,
-    )
+    source = _store(parts, "s3-source", credentials.source_access, credentials.source_secret, SOURCE_REGION)
+    target = _store(parts, "s3-target", credentials.target_access, credentials.target_secret, TARGET_REGION)
+    portal = Portal(parts.stores["s3-source"], "valbourg-portal")
     control = Control(parts.cloud, parts.zones, parts.stores, parts.mailboxes, parts.effects, parts.faults)
     names = _dns(parts)
     return [
         http("scaleway", where.api, ports.API_PORT, api.handle, api.refusal),
-        lambda: DnsListener(names, where.dns, ports.DNS_PORT),
-        lambda: DnsListener(names, where.gateway, ports.DNS_PORT),
+        (f"{where.dns}:{ports.DNS_PORT}", lambda: DnsListener(names, where.dns, ports.DNS_PORT)),
+        (f"{where.gateway}:{ports.DNS_PORT}", lambda: DnsListener(names, where.gateway, ports.DNS_PORT)),
         http("s3-source", where.source, ports.STORAGE_PORT, source.handle, source.refusal),
         http("s3-target", where.target, ports.STORAGE_PORT, target.handle, target.refusal),
         http("s3-target", where.gateway, ports.STORAGE_PORT, target.handle, target.refusal),
-        http("portal-old", where.portal, ports.HTTP_PORT, Portal(parts.stores["s3-source"], "valbourg-portal").handle),
-        lambda: DirectoryListener(parts.faults, where.identity, ports.LDAP_PORT),
-        lambda: MailListeners(_mail(parts)),
+        http("portal-old", where.portal, ports.HTTP_PORT, portal.handle),
+        (
+            f"{where.identity}:{ports.LDAP_PORT}",
+            lambda: DirectoryListener(parts.faults, where.identity, ports.LDAP_PORT),
+        ),
+        (f"{where.service(25)}-27:{ports.SMTP_PORT}", lambda: MailListeners(_mail(parts))),
         http("control", where.control, ports.CONTROL_PORT, control.handle),
     ]
+
+
+def _store(parts: Parts, name: str, access: str, secret: str, region: str) -> S3Service:
+    return S3Service(name, parts.stores[name], AccessKey(access, secret, region), parts.effects)
 
 
 def _dns(parts: Parts) -> DnsService:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -128,3 +129,15 @@ def test_without_root_it_says_sudo() -> None:
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == ("The simulator makes servers from network namespaces and needs root: run it with sudo.\n")
+
+
+def test_a_taken_address_is_named(index: int, tmp_path: Path) -> None:
+    with socket.create_server((f"127.77.{index}.91", 9000)):
+        command = [sys.executable, "-m", "providers.simulator", "--index", str(index), "--data", str(tmp_path)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"The simulator cannot listen at 127.77.{index}.91:9000: Address already in use. "
+        "Stop what uses that address, or choose another --index.\n"
+    )
+    assert not Path(f"/sys/class/net/basc{index}").exists()

@@ -112,7 +112,7 @@ def test_a_server_cannot_reach_the_operator_s_files(api: Api, tmp_path: Path) ->
         "mknod /tmp/disk b 254 0",
         "echo x > /proc/sys/kernel/core_pattern",
         "echo x > /proc/sys/vm/drop_caches",
-        "ip link add other type dummy",
+        "ip link set eth0 down",
     ):
         assert api.try_ssh(server, forbidden).returncode != 0, forbidden
     assert api.ssh(server, "ls /sys/fs/cgroup; ls /sys/class/net").split() == ["eth0", "lo"]
@@ -230,3 +230,28 @@ def test_a_creation_whose_answer_is_lost_happened(api: Api) -> None:
     assert [server["name"] for server in api.simulator.state()["servers"]] == ["portal"]
     api.create("second")
     assert len(api.simulator.effects("server.create")) == 2
+
+
+def test_a_boot_can_fail_or_never_end(api: Api) -> None:
+    rule = {"service": "scaleway", "route": "BOOT *"}
+    api.simulator.faults(rule | {"kind": "refuse"}, rule | {"kind": "hang"})
+    first, second = api.create("first"), api.create("second")
+    assert api.act(first, "poweron") == 202
+    assert api.when(first, "stopped")["state_detail"].startswith("boot failed")
+    assert api.act(second, "poweron") == 202
+    assert api.act(second, "terminate") == 400
+    assert api.client.get(f"/servers/{second['id']}").json()["server"]["state"] == "starting"
+    assert api.act(first, "poweron") == 202
+    assert api.when(first, "running")
+
+
+def test_silence_ends_with_the_client_and_does_nothing(api: Api) -> None:
+    rule = {"service": "scaleway", "route": "POST */servers"}
+    api.simulator.faults(rule | {"kind": "hang", "skip": 1}, rule | {"kind": "delay", "seconds": 0.5, "times": 1})
+    started = time.monotonic()
+    api.create("delayed")
+    assert time.monotonic() - started >= 0.5
+    with pytest.raises(httpx.ReadTimeout):
+        api.client.post("/servers", json={"commercial_type": "DEV1-S", "image": "debian_bookworm"}, timeout=0.3)
+    assert [server["name"] for server in api.simulator.state()["servers"]] == ["delayed"]
+    assert [fault["times"] for fault in api.simulator.faults_left()] == [0, 0]
