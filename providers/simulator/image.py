@@ -94,7 +94,7 @@ def _suite() -> str:
     """The host's release. Raises ImageError on a system that is neither Debian nor Ubuntu."""
     facts = platform.freedesktop_os_release()
     family = {facts.get("ID", ""), *facts.get("ID_LIKE", "").split()}
-    suite = facts.get("VERSION_CODENAME", "")
+    suite = facts.get("UBUNTU_CODENAME") or facts.get("VERSION_CODENAME", "")
     if not family & {"debian", "ubuntu"} or not suite:
         raise ImageError(
             "The servers' image is made from Debian or Ubuntu package sources, and this machine has neither: "
