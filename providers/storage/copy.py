@@ -190,6 +190,5 @@ def _save_old(target: Bucket, tag: Tag, manifest: Manifest, key: str) -> None:
 
 
 def _marked(head: Head, tag: Tag) -> dict[str, str]:
-    """The source's own metadata, and whose copy it is; an earlier copy's marks do not travel on."""
-    own = {name: value for name, value in head.meta.items() if not name.startswith("bascule-")}
-    return own | {RUN: tag.run, STEP: tag.step, SOURCE: head.etag}
+    """The source's own metadata, and whose copy it is, in place of an earlier copy's marks."""
+    return {**head.meta, RUN: tag.run, STEP: tag.step, SOURCE: head.etag}

@@ -60,8 +60,8 @@ def test_a_body_that_ends_early_is_read_again(tmp_path: Path) -> None:
     assert asked == ["GET", "GET"]
 
 
-def test_an_empty_object_has_a_length(tmp_path: Path) -> None:
-    """S3 refuses an upload in chunks without one."""
+def test_an_empty_object_has_a_length_and_a_checksum(tmp_path: Path) -> None:
+    """S3 refuses an upload in chunks without a length, and one that arrives damaged."""
     sent: list[Request] = []
 
     def handler(request: Request) -> Response:
@@ -72,6 +72,7 @@ def test_an_empty_object_has_a_length(tmp_path: Path) -> None:
     with answering(handler, tmp_path) as bucket:
         bucket.upload("empty", tmp_path / "empty", hashlib.md5(b"").digest(), {}, {})
     assert sent[0].headers["Content-Length"] == "0"
+    assert sent[0].headers["Content-MD5"] == "1B2M2Y8AsgTpgAmY7PhCfg=="
     assert sent[0].headers["Transfer-Encoding"] is None
 
 
