@@ -3,16 +3,17 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from orchestrator.domain.kinds import KINDS, check_inputs
 from orchestrator.domain.model import Direction
 from orchestrator.domain.parameters import PARAMETER_TYPES, misfit
 from orchestrator.domain.problem import Complaint, Path, Problem
 from orchestrator.domain.references import find_in_keys, find_malformed
-from orchestrator.domain.wording import complaints_of, did_you_mean, shown
+from orchestrator.domain.salvage import Part, salvage
+from orchestrator.domain.wording import did_you_mean, shown
 from orchestrator.domain.yaml_text import Document, read_yaml
 from providers.wants import Name, Seconds, Words
 
@@ -21,12 +22,6 @@ MAX_STEPS = 2000
 
 ParameterName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 LongerThanZero = Annotated[Seconds, Field(gt=0)]
-
-
-class Part(BaseModel):
-    """A block of a runbook: unknown keys are errors, and nothing changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Retry(Part):
@@ -140,30 +135,10 @@ def read_sheet(text: str | bytes, file: str) -> tuple[Sheet | None, list[Problem
     return Sheet(document, runbook, complaints), sorted(problems)
 
 
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def salvage(
-    model: type[Model], data: object, complaints: list[Complaint], path: Path, **fallback: Any
-) -> Model:
-    """The model with what is right in `data`, the rest complained of and left at its default or fallback.
-
-    Every field of the model without a default needs a fallback.
-    """
-    try:
-        return model.model_validate(data, by_alias=True, by_name=False)
-    except ValidationError as error:
-        found = complaints_of(error, model, data)
-    complaints += [one.under(*path) for one in found]
-    wrong = {one.path[0] for one in found if one.path}
-    right = {key: value for key, value in data.items() if key not in wrong} if isinstance(data, Mapping) else {}
-    return model.model_validate({**fallback, **right}, by_alias=True, by_name=False)
-
-
 def _runbook(data: Mapping[str, Any], file: str, complaints: list[Complaint]) -> Runbook:
     stem = PurePosixPath(file).stem
     words = {"fr": "?", "en": "?"}
-    head = salvage(RunbookText, data, complaints, (), runbook=stem, service="unknown", title=words, steps={"x": None})
+    head = salvage(RunbookText, data, complaints, runbook=stem, service="unknown", title=words, steps={"x": None})
     parameters = dict(_parameters(_block(data, "parameters"), complaints))
     steps = {step_id: _step(step_id, body, complaints) for step_id, body in _block(data, "steps").items()}
     complaints += _signs(data)
@@ -192,7 +167,7 @@ def _parameters(written: Mapping[str, Any], complaints: list[Complaint]) -> Iter
             complaints.append(Complaint(path, f"The parameter `{name}` is {shown(body)}, no mapping.", remedy))
             body = {"type": "string"}
         before = len(complaints)
-        parameter = salvage(Parameter, body, complaints, path, type="string")
+        parameter = salvage(Parameter, body, complaints, *path, type="string")
         if len(complaints) == before and "default" in parameter.model_fields_set:
             complaints += _wrong_default(parameter, (*path, "default"))
         yield name, parameter
@@ -215,7 +190,7 @@ def _step(step_id: str, body: object, complaints: list[Complaint]) -> Step:
         return Step(id=step_id, uses="")
     undo = _undo(body, complaints, path)
     rest = {key: value for key, value in body.items() if key != "undo"}
-    found = salvage(StepBody, rest, complaints, path, uses="")
+    found = salvage(StepBody, rest, complaints, *path, uses="")
     if found.uses:
         complaints += _wrong_kind(found.uses, found.with_, path, "with" in body)
     if found.verify is not None:
@@ -246,7 +221,7 @@ def _undo(body: Mapping[str, Any], complaints: list[Complaint], path: Path) -> A
         return undo
     if isinstance(undo, Mapping):
         before = len(complaints)
-        action = salvage(UndoAction, undo, complaints, (*path, "undo"), uses="")
+        action = salvage(UndoAction, undo, complaints, *path, "undo", uses="")
         return action if len(complaints) == before else "none"
     message = f"`undo` is {shown(undo)}; it must be automatic, none, or a step's `uses` and `with`."
     remedy = did_you_mean(str(undo), ["automatic", "none"], "Write what takes the step back.")

@@ -1,0 +1,196 @@
+"""A scope: where everything is in a rehearsal, a drill or a live run, and which secrets open it.
+
+Every address, port, authority and credential reference of a provider is data
+here; the models say which keys each driver has.
+"""
+
+import ipaddress
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic_core import PydanticCustomError
+
+from orchestrator.domain.model import Mode
+from orchestrator.domain.salvage import Part
+from providers.wants import HostName, Name, Port, SecretRef, Zone
+
+Url = Annotated[
+    str,
+    Field(
+        max_length=500,
+        pattern=r"^https?://[^\s/@?#]+(?:/[^\s@?#]*)?$",
+        description="a URL that begins with http:// or https://, without user, password and query",
+    ),
+]
+Authorities = Annotated[str, Field(min_length=1, max_length=500, description="a PEM file: in the estate, or absolute")]
+Mailbox = Annotated[
+    str, Field(max_length=254, pattern=r"^[^\s@]+@[^\s@]+$", description="a mail address such as crisis@example.net")
+]
+Region = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9\-]{0,40}$", description="a region such as fr-par")]
+Identifier = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
+        description="an identifier such as 7a1b0c5e-0000-4000-8000-000000000001",
+    ),
+]
+
+
+def _address(text: str) -> str:
+    """`192.0.2.53`, `192.0.2.53:53` or `[2001:db8::1]:53`: looking a name up would need a resolver first."""
+    host, port = text, "53"
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        port = rest.removeprefix(":") or port
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    try:
+        ipaddress.ip_address(host)
+        right = port.isdecimal() and 0 < int(port[:6]) < 65536
+    except ValueError:
+        right = False
+    if not right:
+        raise PydanticCustomError(
+            "no_address",
+            "This is not an IP address with a port.",
+            {"remedy": "Write it such as 192.0.2.53:53 or [2001:db8::53]:53."},
+        )
+    return text
+
+
+def _network(text: str) -> str:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise PydanticCustomError(
+            "no_network", "This is not a network.", {"remedy": 'Write it such as 192.0.2.0/24 or "2001:db8::/32".'}
+        ) from None
+    return text
+
+
+Address = Annotated[str, Field(max_length=60), AfterValidator(_address)]
+Network = Annotated[str, Field(max_length=60), AfterValidator(_network)]
+
+
+class ScalewayCompute(Part):
+    """Scaleway's Instance API; without `url`, the vendor's own."""
+
+    driver: Literal["scaleway"]
+    url: Url | None = None
+    zone: Region
+    project: Identifier
+    organization: Identifier | None = None
+    token: SecretRef
+    ssh_key: str | None = Field(default=None, max_length=100, description="the name of a public key kept there")
+    ca: Authorities | None = None
+
+
+class Rfc2136Zone(Part):
+    """A zone changed by RFC 2136 updates with prerequisites, signed with a TSIG key; the first server is the primary."""
+
+    driver: Literal["rfc2136"]
+    servers: list[Address] = Field(min_length=1, max_length=13)
+    key_name: HostName
+    key_algorithm: Literal["hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512"] = "hmac-sha256"
+    key: SecretRef
+
+
+class PowerDnsZone(Part):
+    """A zone changed through PowerDNS's HTTP API; `servers` answer for it."""
+
+    driver: Literal["powerdns"]
+    url: Url
+    server_id: Annotated[str, Field(max_length=60, pattern=r"^[A-Za-z0-9_.\-]+$", description="a server id")] = "localhost"
+    servers: list[Address] = Field(min_length=1, max_length=13)
+    api_key: SecretRef
+    ca: Authorities | None = None
+
+
+DnsZone = Annotated[Rfc2136Zone | PowerDnsZone, Field(discriminator="driver")]
+
+
+class Dns(Part):
+    """`resolvers` look up the names that probes and mail ask for; `zones` are those that runbooks change."""
+
+    resolvers: list[Address] = Field(default_factory=list, max_length=20)
+    zones: dict[Zone, DnsZone] = Field(default_factory=dict)
+
+
+class S3Store(Part):
+    """An object store that speaks S3."""
+
+    driver: Literal["s3"]
+    url: Url
+    region: Region | None = None
+    access_key: SecretRef
+    secret_key: SecretRef
+    ca: Authorities | None = None
+
+
+class Ssh(Part):
+    """How plays and probes enter servers."""
+
+    user: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.\-]{0,31}$", description="a user name")] = "root"
+    port: Port = 22
+    key: SecretRef
+    host_keys: Literal["accept-new"] = "accept-new"
+
+
+class Smtp(Part):
+    """Who the mail probes say they are."""
+
+    helo: HostName | None = None
+    from_: Mailbox | None = Field(default=None, alias="from")
+    ca: Authorities | None = None
+
+
+class Tls(Part):
+    """The authorities that certificates are checked against; `verify` also checks those of mail servers."""
+
+    ca: Authorities | None = None
+    verify: bool = False
+
+
+class SmtpChannel(Part):
+    """Messages go out as mail."""
+
+    driver: Literal["smtp"]
+    host: HostName
+    port: Port = 25
+    from_: Mailbox = Field(alias="from")
+    to: list[Mailbox] = Field(min_length=1, max_length=100)
+
+
+class AppriseChannel(Part):
+    """Messages go out through Apprise; its URL holds a token, so it is a secret."""
+
+    driver: Literal["apprise"]
+    url: SecretRef
+
+
+Channel = Annotated[SmtpChannel | AppriseChannel, Field(discriminator="driver")]
+
+
+class Scope(Part):
+    """One scope. `networks` are the only addresses that its providers may reach; without them, any."""
+
+    mode: Mode
+    prefix: Annotated[
+        str,
+        Field(pattern=r"^(?:[a-z0-9][a-z0-9\-]{0,20})?$", description="a short prefix of server names, such as drill-"),
+    ] = ""
+    networks: list[Network] | None = Field(default=None, max_length=100)
+    zones: dict[Zone, Zone] = Field(default_factory=dict, description="runbook's zone: the zone used in this scope")
+    compute: dict[Name, ScalewayCompute] = Field(default_factory=dict)
+    dns: Dns = Dns()
+    storage: dict[Name, S3Store] = Field(default_factory=dict)
+    ssh: Ssh | None = None
+    smtp: Smtp = Smtp()
+    tls: Tls = Tls()
+    notify: dict[Name, Channel] = Field(default_factory=dict)
+
+    @model_serializer(mode="wrap")
+    def _without_absent_blocks(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A block that the estate does not have is not there for providers either."""
+        found: dict[str, Any] = serialize(self)
+        return {key: value for key, value in found.items() if value is not None}
