@@ -1,0 +1,92 @@
+"""A whole estate at one commit: its sheet and its runbooks, checked one by one and against each other."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from orchestrator.domain.checks.draft import Draft
+from orchestrator.domain.checks.needs import check_needs
+from orchestrator.domain.checks.nesting import check_nesting
+from orchestrator.domain.checks.places import check_places
+from orchestrator.domain.checks.references import check_references
+from orchestrator.domain.checks.restores import check_restores
+from orchestrator.domain.checks.rules import check_rules
+from orchestrator.domain.checks.services import check_services
+from orchestrator.domain.estate import FILE, Estate, read_estate_sheet
+from orchestrator.domain.problem import Problem
+from orchestrator.domain.runbook import Runbook, Sheet, read_sheet
+
+RUNBOOKS = "runbooks"
+MAX_RUNBOOKS = 500
+MAX_RUNBOOK_BYTES = 8 * 1024 * 1024
+"""All runbooks together; a larger estate is split."""
+
+_CHECKS = (
+    check_services,
+    check_needs,
+    check_references,
+    check_nesting,
+    check_rules,
+    check_places,
+    check_restores,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """An estate without problems. `files` are the paths of all its files."""
+
+    estate: Estate
+    runbooks: dict[str, Runbook]
+    files: frozenset[str]
+
+
+def read_bundle(files: Mapping[str, bytes]) -> tuple[Bundle | None, list[Problem]]:
+    """The bundle, or None and every problem, in the order of files and lines. Never raises on any content."""
+    paths = [*_runbook_files(files)]
+    if len(paths) > MAX_RUNBOOKS or sum(len(files[path]) for path in paths) > MAX_RUNBOOK_BYTES:
+        message = f"The estate has more than {MAX_RUNBOOKS} runbooks, or more than 8 MiB of them."
+        return None, [Problem(FILE, 1, 1, message, "Split the estate.")]
+    problems = [*_misplaced(files)]
+    sheets: dict[str, Sheet] = {}
+    unreadable: set[str] = set()
+    for path in paths:
+        stem = PurePosixPath(path).stem
+        sheet, found = read_sheet(files[path], path)
+        problems += found
+        if sheet is None:
+            unreadable.add(stem)
+        else:
+            sheets[stem] = sheet
+    if FILE not in files:
+        problems.append(Problem(FILE, 1, 1, f"The estate has no {FILE}.", f"Write {FILE} with `estate: name`."))
+        return None, sorted(problems)
+    estate, found = read_estate_sheet(files[FILE], FILE)
+    problems += found
+    if estate is None:
+        return None, sorted(problems)
+    draft = Draft(estate, sheets, frozenset(unreadable), frozenset(files))
+    for check in _CHECKS:
+        problems += check(draft)
+    if problems:
+        return None, sorted(set(problems))
+    return Bundle(estate.estate, {stem: sheet.runbook for stem, sheet in sheets.items()}, draft.files), []
+
+
+def _runbook_files(files: Mapping[str, bytes]) -> Iterator[str]:
+    for path in sorted(files):
+        if _is_runbook(path):
+            yield path
+
+
+def _is_runbook(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return len(parts) == 2 and parts[0] == RUNBOOKS and path.endswith(".yaml")
+
+
+def _misplaced(files: Mapping[str, bytes]) -> Iterator[Problem]:
+    for path in sorted(files):
+        below = path.startswith(f"{RUNBOOKS}/")
+        if below and path.endswith((".yaml", ".yml")) and not _is_runbook(path):
+            name = PurePosixPath(path).stem
+            yield Problem(path, 1, 1, "This file is not read as a runbook.", f"Rename it to {RUNBOOKS}/{name}.yaml.")

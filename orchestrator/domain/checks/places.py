@@ -1,0 +1,139 @@
+"""Where steps act: the scopes have the providers, zones, stores and channels that are named, the estate the files."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.domain.checks.draft import Action, Draft, actions, fill
+from orchestrator.domain.estate import written_block
+from orchestrator.domain.problem import Complaint, Path, Problem
+from orchestrator.domain.references import find_references, is_open
+from orchestrator.domain.runbook import Runbook
+from orchestrator.domain.wording import did_you_mean, listed
+
+_SECTIONS: Mapping[str, tuple[tuple[str, ...], tuple[Path, ...]]] = {
+    "compute.server": (("compute",), (("provider",),)),
+    "dns.records": (("dns", "zones"), (("zone",),)),
+    "storage.copy": (("storage",), (("from", "store"), ("to", "store"))),
+    "storage.verify": (("storage",), (("from", "store"), ("to", "store"))),
+    "notify.send": (("notify",), (("channel",),)),
+}
+"""Kind -> the block of a scope that it acts in, and where its inputs name an entry of it."""
+
+_FILES: Mapping[str, str] = {
+    "ansible.play": "play",
+    "human.task": "instructions",
+    "human.approval": "instructions",
+    "compute.server": "user_data",
+}
+
+_PLANNED: Mapping[str, tuple[Path, ...]] = {
+    "compute.server": (("name",),),
+    "storage.copy": (("from", "bucket"), ("to", "bucket")),
+    "storage.verify": (("from", "bucket"), ("to", "bucket")),
+}
+"""Further inputs that the plan must know: what a run holds for itself alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """One block of one scope, such as `compute`, with the names in it."""
+
+    scope: str
+    mode: str
+    names: tuple[str, ...]
+    zones: Mapping[str, Any]
+
+
+def check_places(draft: Draft) -> Iterator[Problem]:
+    for sheet in draft.sheets.values():
+        for action in actions(sheet.runbook):
+            found = [*_too_late(action)]
+            found = found or [*_missing_entries(draft, sheet.runbook, action), *_missing_file(draft, sheet.runbook, action)]
+            yield from map(sheet.document.problem, found)
+    yield from _authorities(draft)
+
+
+def _too_late(action: Action) -> Iterator[Complaint]:
+    paths = [*_SECTIONS.get(action.uses, ((), ()))[1], *_PLANNED.get(action.uses, ())]
+    if action.uses in _FILES:
+        paths.append((_FILES[action.uses],))
+    for path in paths:
+        for _, reference in find_references(_at(action.with_, path)):
+            if reference[0] in ("steps", "run"):
+                message = f"`{'.'.join(reference)}` is not known when the plan is made, and `{path[-1]}` must be."
+                yield action.complaint(message, "Use a parameter, or write the value out.", "with", *path)
+
+
+def _missing_entries(draft: Draft, runbook: Runbook, action: Action) -> Iterator[Complaint]:
+    section, paths = _SECTIONS.get(action.uses, ((), ()))
+    if not section:
+        return
+    blocks = [*_blocks(draft, section)]
+    if not blocks:
+        block = ".".join(section)
+        yield action.complaint(f"No scope has a block `{block}`.", f"Add `{block}` to the scopes in bascule.yaml.", "uses")
+        return
+    for path in paths:
+        missing = {
+            block.scope: name
+            for block in blocks
+            if (name := _name(draft, runbook, action, path, block)) is not None and name not in block.names
+        }
+        if missing:
+            name = next(iter(missing.values()))
+            where = f"scopes {listed(missing)}" if len(missing) > 1 else f"scope {listed(missing)}"
+            known = {entry for block in blocks for entry in block.names}
+            first = next(iter(missing))
+            add = f"Add `{name}` to scopes.{first}.{'.'.join(section)} in bascule.yaml."
+            message = f"There is no `{name}` in `{'.'.join(section)}` of the {where}."
+            yield action.complaint(message, did_you_mean(name, known, add), "with", *path)
+
+
+def _name(draft: Draft, runbook: Runbook, action: Action, path: Path, block: _Block) -> str | None:
+    """The entry's name in this scope; None when only a run's parameters will tell."""
+    name = _at(fill(draft, runbook, action.with_, block.mode), path)
+    if not isinstance(name, str) or is_open(name):
+        return None
+    placed = block.zones.get(name, name) if path == ("zone",) else name
+    return str(placed)
+
+
+def _blocks(draft: Draft, section: tuple[str, ...]) -> Iterator[_Block]:
+    """The scopes that have this block, as they are written: a mistake inside an entry does not hide its name."""
+    data = draft.estate.document.data
+    for scope in draft.estate.estate.scopes:
+        names = tuple(written_block(data, "scopes", scope, *section))
+        if names:
+            mode = str(written_block(data, "scopes", scope).get("mode"))
+            yield _Block(scope, mode, names, written_block(data, "scopes", scope, "zones"))
+
+
+def _missing_file(draft: Draft, runbook: Runbook, action: Action) -> Iterator[Complaint]:
+    name = _FILES.get(action.uses, "")
+    value = _at(fill(draft, runbook, action.with_), (name,))
+    if not isinstance(value, str) or is_open(value) or value in draft.files:
+        return
+    remedy = did_you_mean(value, draft.files, f"Write {value}.") if len(draft.files) < 2000 else f"Write {value}."
+    if "Did you mean" not in remedy:
+        remedy = f"Write the file {value}, or correct the path."
+    yield action.complaint(f"The estate has no file {value}.", remedy, "with", name)
+
+
+def _authorities(draft: Draft) -> Iterator[Problem]:
+    """A `ca` that is not absolute is a file of the estate."""
+    todo: list[tuple[Path, Any]] = [(("scopes",), written_block(draft.estate.document.data, "scopes"))]
+    while todo:
+        path, value = todo.pop()
+        if isinstance(value, Mapping):
+            todo.extend(((*path, key), inner) for key, inner in value.items())
+        elif path[-1] == "ca" and isinstance(value, str) and not value.startswith("/") and value not in draft.files:
+            message = f"The estate has no file {value}."
+            remedy = "Add the PEM file to the estate, write an absolute path, or `ca: null` for the machine's own."
+            yield draft.in_estate(Complaint(path, message, remedy))
+
+
+def _at(value: object, path: Path) -> object:
+    for part in path:
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value

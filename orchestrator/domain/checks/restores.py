@@ -1,0 +1,74 @@
+"""What one runbook takes away, the runbook of the other direction brings back.
+
+A drain without a restore is a one-way door that nobody notices before the day
+that it matters.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from orchestrator.domain.checks.draft import Action, Draft, actions, fill
+from orchestrator.domain.checks.nesting import reachable
+from orchestrator.domain.problem import Complaint, Problem
+from orchestrator.domain.references import is_open
+from orchestrator.domain.runbook import Sheet
+
+Key = tuple[str, ...]
+
+
+def check_restores(draft: Draft) -> Iterator[Problem]:
+    makes = {server for sheet in draft.sheets.values() for server in _servers(draft, sheet, "present")}
+    for sheet in draft.sheets.values():
+        for server, action in _servers(draft, sheet, "absent", "existing").items():
+            if server not in makes and not draft.unreadable:
+                yield sheet.document.problem(_never_made(action, server))
+    for service in draft.estate.estate.services.values():
+        if service.failover in draft.sheets and service.failback in draft.sheets:
+            there, back = reachable(draft, [service.failover]), reachable(draft, [service.failback])
+            yield from _unrestored(draft, there - back, back)
+            yield from _unrestored(draft, back - there, there)
+
+
+def _never_made(action: Action, server: Key) -> Complaint:
+    does = "releases" if action.with_.get("state") == "absent" else "looks for"
+    message = f"This step {does} the server `{server[1]}` at `{server[0]}`, and no runbook makes it."
+    remedy = "Correct `name` and `provider`, or add a compute.server step that makes it (state present)."
+    return action.complaint(message, remedy, "with", "name")
+
+
+def _servers(draft: Draft, sheet: Sheet, *states: str) -> dict[Key, Action]:
+    found: dict[Key, Action] = {}
+    for action in actions(sheet.runbook):
+        with_ = fill(draft, sheet.runbook, action.with_)
+        if action.uses == "compute.server" and with_.get("state", "present") in states:
+            key = (str(with_.get("provider")), str(with_.get("name")))
+            if not any(map(is_open, key)):
+                found.setdefault(key, action)
+    return found
+
+
+def _unrestored(draft: Draft, takes: set[str], gives: set[str]) -> Iterator[Problem]:
+    given = {key for stem in gives for key, _ in _records(draft, draft.sheets[stem], "present")}
+    unsure = any(is_open(part) for key in given for part in key)
+    for stem in sorted(takes):
+        sheet = draft.sheets[stem]
+        own = {key for key, _ in _records(draft, sheet, "present")}
+        for key, path in _records(draft, sheet, "absent"):
+            if key in given or key in own or unsure or any(map(is_open, key)):
+                continue
+            zone, name, kind = key
+            message = f"The record set {name} {kind} of {zone} is taken away here, and nothing brings it back."
+            remedy = f"Add it with `state: present` to the runbook of the other direction ({', '.join(sorted(gives))})."
+            yield sheet.document.problem(Complaint(path, message, remedy))
+
+
+def _records(draft: Draft, sheet: Sheet, state: str) -> Iterator[tuple[Key, tuple[str | int, ...]]]:
+    for action in actions(sheet.runbook):
+        if action.uses != "dns.records" or action.role:
+            continue
+        with_ = fill(draft, sheet.runbook, action.with_)
+        records: Any = with_.get("records")
+        for index, record in enumerate(records if isinstance(records, list) else []):
+            if isinstance(record, dict) and record.get("state", "present") == state:
+                key = (str(with_.get("zone")), str(record.get("name")).lower(), str(record.get("type")))
+                yield key, (*action.path, "with", "records", index)
