@@ -1,6 +1,5 @@
 """What the target lacks of the source, told by checksums."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -70,7 +69,3 @@ def _equal(source: Bucket, wanted: Entry, target: Bucket, there: Entry) -> bool:
 def _noted(bucket: Bucket, key: str) -> str | None:
     head = bucket.head(key)
     return head.meta.get(SOURCE) if head else None
-
-
-def as_json(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

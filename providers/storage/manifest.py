@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from providers.base import Tag
-from providers.storage.difference import SIDE, as_json
+from providers.storage.difference import SIDE
 from providers.storage.store import Bucket, Entry
 
 
@@ -52,7 +52,7 @@ def load(bucket: Bucket, tag: Tag) -> Manifest | None:
 
 
 def save(bucket: Bucket, tag: Tag, manifest: Manifest, workspace: Path) -> None:
-    content = as_json({"was": dict(manifest.was), "made_bucket": manifest.made_bucket})
+    content = json.dumps({"was": dict(manifest.was), "made_bucket": manifest.made_bucket}).encode()
     digest = hashlib.md5(content, usedforsecurity=False).digest()
     with tempfile.NamedTemporaryFile(dir=workspace) as file:
         file.write(content)
