@@ -11,7 +11,7 @@ from orchestrator.domain.model import Mode
 from orchestrator.domain.problem import Complaint, Path, Problem
 from orchestrator.domain.references import find_in_keys, find_malformed, find_references
 from orchestrator.domain.salvage import Part, salvage
-from orchestrator.domain.scope import Scope
+from orchestrator.domain.scope import Scope as Scope
 from orchestrator.domain.wording import did_you_mean, shown
 from orchestrator.domain.yaml_text import Document, read_yaml
 from providers.wants import Name, Seconds, Words

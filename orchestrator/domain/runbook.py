@@ -186,7 +186,9 @@ def _wrong_default(parameter: Parameter, path: Path) -> Iterator[Complaint]:
 def _step(step_id: str, body: object, complaints: list[Complaint]) -> Step:
     path: Path = ("steps", step_id)
     if not isinstance(body, Mapping):
-        complaints.append(Complaint(path, f"The step `{step_id}` is {shown(body)}, no mapping.", "Add `uses:` and `with:` below it."))
+        complaints.append(
+            Complaint(path, f"The step `{step_id}` is {shown(body)}, no mapping.", "Add `uses:` and `with:` below it.")
+        )
         return Step(id=step_id, uses="")
     undo = _undo(body, complaints, path)
     rest = {key: value for key, value in body.items() if key != "undo"}
@@ -242,6 +244,10 @@ def _signs(data: Mapping[str, Any]) -> Iterator[Complaint]:
     """`${{` where it is no reference, anywhere in the file."""
     for path, wrong in find_malformed(data):
         message = f"{shown(wrong)} is no reference: only a dotted path may stand inside."
-        yield Complaint(path, message, "Write it such as ${{ parameters.domain }} or ${{ steps.server.outputs.address }}.")
+        yield Complaint(
+            path, message, "Write it such as ${{ parameters.domain }} or ${{ steps.server.outputs.address }}."
+        )
     for path in find_in_keys(data):
-        yield Complaint(path, "A key can't be a reference.", "Write the key out; references stand in values.", on_key=True)
+        yield Complaint(
+            path, "A key can't be a reference.", "Write the key out; references stand in values.", on_key=True
+        )

@@ -86,7 +86,7 @@ class ScalewayCompute(Part):
 
 
 class Rfc2136Zone(Part):
-    """A zone changed by RFC 2136 updates with prerequisites, signed with a TSIG key; the first server is the primary."""
+    """A zone changed by RFC 2136 updates, signed with a TSIG key; the first server is the primary."""
 
     driver: Literal["rfc2136"]
     servers: list[Address] = Field(min_length=1, max_length=13)
@@ -100,7 +100,9 @@ class PowerDnsZone(Part):
 
     driver: Literal["powerdns"]
     url: Url
-    server_id: Annotated[str, Field(max_length=60, pattern=r"^[A-Za-z0-9_.\-]+$", description="a server id")] = "localhost"
+    server_id: Annotated[str, Field(max_length=60, pattern=r"^[A-Za-z0-9_.\-]+$", description="a server id")] = (
+        "localhost"
+    )
     servers: list[Address] = Field(min_length=1, max_length=13)
     api_key: SecretRef
     ca: Authorities | None = None

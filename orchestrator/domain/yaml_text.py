@@ -82,19 +82,23 @@ class _Refused(Exception):
 def _decode(text: str | bytes) -> str:
     if len(text) > MAX_BYTES:
         size = f"{len(text) / MAX_BYTES:.1f}"
-        raise _Refused(Position(1, 1), f"The file has {size} MiB; at most 1 MiB is read.", "Split it into smaller files.")
-    if isinstance(text, bytes):
-        try:
-            text = text.decode("utf-8")
-        except UnicodeDecodeError as error:
-            at = _position(text[: error.start].decode("utf-8"))
-            raise _Refused(at, "This byte is not UTF-8 text.", "Save the file as UTF-8.") from None
+        message = f"The file has {size} MiB; at most 1 MiB is read."
+        raise _Refused(Position(1, 1), message, "Split it into smaller files.")
+    text = _utf8(text) if isinstance(text, bytes) else text
     strange = yaml.reader.Reader.NON_PRINTABLE.search(text)
     if strange is not None:
         code = f"U+{ord(strange.group()):04X}"
         remedy = "Delete it, or write it as an escape in double quotes."
         raise _Refused(_position(text[: strange.start()]), f"The character {code} is not allowed in YAML.", remedy)
     return text
+
+
+def _utf8(text: bytes) -> str:
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        at = _position(text[: error.start].decode("utf-8"))
+        raise _Refused(at, "This byte is not UTF-8 text.", "Save the file as UTF-8.") from None
 
 
 def _position(before: str) -> Position:
@@ -129,7 +133,7 @@ class _Reader:
     def __init__(self, file: str, text: str) -> None:
         self._file = file
         self._text = text
-        self._loader = yaml.SafeLoader(text)
+        self._loader: Any = yaml.SafeLoader(text)
         self._anchors: dict[str, _Node] = {}
         self._aliases = 0
         self._nodes = 0
@@ -167,8 +171,9 @@ class _Reader:
             raise self._unreadable(mark, error) from None
         except (ValueError, OverflowError):
             mark = self._loader.get_mark()
+            at = Position(mark.line + 1, mark.column + 1)
             remedy = "Correct the escape, or use single quotes, in which a backslash means itself."
-            raise _Refused(Position(mark.line + 1, mark.column + 1), "This escape names no character.", remedy) from None
+            raise _Refused(at, "This escape names no character.", remedy) from None
 
     def _unreadable(self, mark: Any, error: yaml.MarkedYAMLError) -> _Refused:
         at = Position(mark.line + 1, mark.column + 1)
@@ -184,7 +189,7 @@ class _Reader:
 
     def _node(self, event: Any, depth: int) -> _Node:
         if depth > MAX_DEPTH:
-            _refuse(event, f"This is nested more than {MAX_DEPTH} levels deep.", "Flatten it; no runbook needs that depth.")
+            _refuse(event, f"This is nested more than {MAX_DEPTH} levels deep.", "Flatten it.")
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, depth)
         self._count(event)
@@ -204,14 +209,15 @@ class _Reader:
     def _count(self, event: Any, nodes: int = 1) -> None:
         self._nodes += nodes
         if self._nodes > MAX_NODES:
-            _refuse(event, f"The file stands for more than {MAX_NODES} keys and values.", "Split it into smaller files.")
+            message = f"The file stands for more than {MAX_NODES} keys and values."
+            _refuse(event, message, "Split it into smaller files.")
 
     def _alias(self, event: yaml.AliasEvent, depth: int) -> _Node:
         self._aliases += 1
-        name = _short(event.anchor)
+        name = _short(str(event.anchor))
         if self._aliases > MAX_ALIASES:
             _refuse(event, f"The file has more than {MAX_ALIASES} aliases.", "Write the values out.")
-        found = self._anchors.get(event.anchor)
+        found = self._anchors.get(str(event.anchor))
         if found is None:
             remedy = f"Put &{name} before it, or quote a text that begins with an asterisk."
             _refuse(event, f"The alias *{name} has no anchor before it.", remedy)
@@ -222,7 +228,8 @@ class _Reader:
         if self._repeated > MAX_BYTES:
             _refuse(event, f"The alias *{name} repeats more than 1 MiB of text.", "Write out only what is needed.")
         if depth + found.height > MAX_DEPTH:
-            _refuse(event, f"The alias *{name} nests more than {MAX_DEPTH} levels deep.", "Write out only what is needed.")
+            message = f"The alias *{name} nests more than {MAX_DEPTH} levels deep."
+            _refuse(event, message, "Write out only what is needed.")
         return found
 
     def _sequence(self, node: _Node, depth: int) -> None:

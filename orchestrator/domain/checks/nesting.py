@@ -91,7 +91,9 @@ def _circles(draft: Draft) -> Iterator[Problem]:
         sheet = draft.sheets[circle[0]]
         follower = circle[1 % len(circle)]
         action = next(action for action in _nested(sheet.runbook) if action.with_.get("runbook") == follower)
-        way = " runs ".join(f"`{stem}` (line {_line(draft.sheets[stem], circle, at)})" for at, stem in enumerate(circle))
+        way = " runs ".join(
+            f"`{stem}` (line {_line(draft.sheets[stem], circle, at)})" for at, stem in enumerate(circle)
+        )
         message = f"These runbooks run each other without end: {way} runs `{circle[0]}`."
         complaint = action.complaint(message, "Remove one of these steps.", "with", "runbook")
         yield sheet.document.problem(complaint)

@@ -49,7 +49,10 @@ def check_places(draft: Draft) -> Iterator[Problem]:
     for sheet in draft.sheets.values():
         for action in actions(sheet.runbook):
             found = [*_too_late(action)]
-            found = found or [*_missing_entries(draft, sheet.runbook, action), *_missing_file(draft, sheet.runbook, action)]
+            found = found or [
+                *_missing_entries(draft, sheet.runbook, action),
+                *_missing_file(draft, sheet.runbook, action),
+            ]
             yield from map(sheet.document.problem, found)
     yield from _authorities(draft)
 
@@ -72,7 +75,9 @@ def _missing_entries(draft: Draft, runbook: Runbook, action: Action) -> Iterator
     blocks = [*_blocks(draft, section)]
     if not blocks:
         block = ".".join(section)
-        yield action.complaint(f"No scope has a block `{block}`.", f"Add `{block}` to the scopes in bascule.yaml.", "uses")
+        yield action.complaint(
+            f"No scope has a block `{block}`.", f"Add `{block}` to the scopes in bascule.yaml.", "uses"
+        )
         return
     for path in paths:
         missing = {

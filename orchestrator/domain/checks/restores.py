@@ -23,7 +23,7 @@ def check_restores(draft: Draft) -> Iterator[Problem]:
             if server not in makes and not draft.unreadable:
                 yield sheet.document.problem(_never_made(action, server))
     for service in draft.estate.estate.services.values():
-        if service.failover in draft.sheets and service.failback in draft.sheets:
+        if service.failover and service.failback and {service.failover, service.failback} <= draft.sheets.keys():
             there, back = reachable(draft, [service.failover]), reachable(draft, [service.failback])
             yield from _unrestored(draft, there - back, back)
             yield from _unrestored(draft, back - there, there)

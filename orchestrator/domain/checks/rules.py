@@ -30,10 +30,14 @@ def _step(action: Action) -> Iterator[Complaint]:
         return
     if not kind.has_provider and "retry" in said:
         who = "A person answers" if kind.by_person else "Time passes"
-        yield Complaint((*action.path, "retry"), f"{who} once: `{action.uses}` is not retried.", "Remove `retry`.", on_key=True)
+        yield Complaint(
+            (*action.path, "retry"), f"{who} once: `{action.uses}` is not retried.", "Remove `retry`.", on_key=True
+        )
     if not kind.has_provider and step.verify is not None:
         message = f"`{action.uses}` has no effect that `verify` could check."
-        yield Complaint((*action.path, "verify"), message, "Make the check a step of its own that needs this one.", on_key=True)
+        yield Complaint(
+            (*action.path, "verify"), message, "Make the check a step of its own that needs this one.", on_key=True
+        )
     if step.undo == "automatic" and not undoes_itself(action.uses, action.with_):
         yield from _no_automatic_undo(action)
     yield from _twice(action)

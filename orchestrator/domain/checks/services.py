@@ -70,9 +70,7 @@ def _services_of_runbooks(draft: Draft) -> Iterator[Problem]:
             yield sheet.document.problem(Complaint(("runbook",), message, remedy))
         if runbook.service == sheet.document.data.get("service") and runbook.service not in services:
             remedy = did_you_mean(runbook.service, services.keys(), "Name a service of bascule.yaml.")
-            yield sheet.document.problem(
-                Complaint(("service",), f"There is no service `{runbook.service}`.", remedy)
-            )
+            yield sheet.document.problem(Complaint(("service",), f"There is no service `{runbook.service}`.", remedy))
 
 
 def _origin(draft: Draft, name: str, service: Service) -> Iterator[Complaint]:
