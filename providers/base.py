@@ -91,7 +91,7 @@ class Presence(StrEnum):
     ALREADY = "already"
     """What is wanted holds, but this step did not make it: nothing to do, and never undone."""
     PENDING = "pending"
-    """Our effect was started and is not finished (a server that boots): ask again later."""
+    """Our effect was started and arrives by itself (a server that boots): ask again later."""
     CONFLICT = "conflict"
     """Something else is there, that is not what was expected and not what is wanted."""
     UNPROVABLE = "unprovable"
@@ -106,6 +106,7 @@ class Finding:
     plan keeps it as `before`, and drift is a difference from it.
     `outputs`: what later steps may refer to; set when the effect is there.
     `effect`: what `undo` needs to take it back; empty when nothing of ours is there.
+    ABSENT with an effect was begun and cut off: `apply` finishes it, `undo` takes it back.
     `message`: one sentence for a person.
     `again_after`: with PENDING, seconds until it is worth asking again.
     """

@@ -192,7 +192,8 @@ class Act:
 
     def _drifted(self, work: Work, found: Finding) -> bool:
         expected = work.spec.before
-        same = expected is None or work.view.drift_accepted or work.view.had_intent
+        begun = work.view.had_intent and work.view.before is not None
+        same = expected is None or work.view.drift_accepted or begun
         if same or found.presence is Presence.ALREADY or dict(found.values) == expected:
             return False
         data = {
@@ -210,9 +211,7 @@ class Act:
             if journal.run.paused or journal.run.state is not RunState.RUNNING:
                 runs.put_back(journal.connection, work.run.id, work.step.step_id, work.step.dispatch)
                 return False
-            before: Mapping[str, Any] = dict(found.values) if found is not None else {}
-            if view.had_intent and found is not None and found.presence is not Presence.ABSENT:
-                before = view.before or {}
+            before = _before(view, found)
             deadline = self.progress.clock() + work.spec.timeout
             data = {"fence": work.fence, "before": before, "wake_at": deadline, "message": ""}
             journal.step_event(work.step.step_id, view, StepEvent.INTENT, data)
@@ -226,7 +225,7 @@ class Act:
         if found is not None and found.presence is Presence.UNPROVABLE:
             self._outcome_unknown(work, found.message)
             return
-        before = dict(found.values) if found is not None else {}
+        before = _before(work.view, found)
         try:
             done = action.provider.apply(action.want, work.tag, before, work.report)
         except ProviderError as error:
@@ -399,6 +398,13 @@ class Act:
             view = self.still(journal, work, state)
             journal.step_event(work.step.step_id, view, kind, data)
         self.boundary("outcome", work.run.id, work.step.step_id)
+
+
+def _before(view: StepView, found: Finding | None) -> Mapping[str, Any]:
+    """What was there before the step's first write: as journalled once, else as just seen."""
+    if view.had_intent and view.before is not None:
+        return view.before
+    return dict(found.values) if found is not None else {}
 
 
 def _reads_only(uses: str) -> bool:

@@ -74,8 +74,7 @@ class Undo:
                 "Look yourself; then skip this step with a reason.",
                 permanent=True,
             )
-        ours = found.presence in (Presence.OURS, Presence.PENDING)
-        return _with(work, found.effect if ours else {})
+        return _with(work, found.effect)
 
     def _prove_origin(self, work: Work) -> None:
         """A dead vendor is no place to go back to."""
