@@ -237,6 +237,7 @@ class _Compiler:
         self._scope = scope
         self._scope_name = scope_name
         self._given = parameters
+        self._origins: dict[str, dict[str, Any] | None] = {}
 
     def compile(self, services: Sequence[str], direction: Direction) -> list[PlannedStep]:
         steps: list[PlannedStep] = []
@@ -246,6 +247,7 @@ class _Compiler:
             needs = self._bundle.estate.services[name].needs
             entry = tuple(sorted({step for need in needs for step in exits.get(need, ())}))
             values = self._parameters(runbook, self._given)
+            self._origins[name] = self._origin(name, values) if direction is Direction.FAILOVER else None
             made = self._expand(runbook, runbook.name, values, entry, name)
             exits[name] = _exits(made)
             steps.extend(made)
@@ -324,7 +326,7 @@ class _Compiler:
                 "on_failure": step.on_failure,
                 "verify": verify,
                 "undo": undo,
-                "origin": self._origin(service, values) if kind.points_endpoint else None,
+                "origin": self._origins[service] if kind.points_endpoint else None,
                 "names": {name: f"{prefix}/{name}" for name in _named_steps([with_, verify, undo])},
                 "after": self._after(with_, prefix),
             }

@@ -12,11 +12,10 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 
-import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig
 from dbos._serialization import DBOSPortableJSON
 
-from orchestrator.store.database import Database
+from orchestrator.store.database import Connection, Database
 from orchestrator.store.journal import Dispatch
 
 log = logging.getLogger("bascule.engine")
@@ -78,7 +77,7 @@ class Durable:
             QUEUE, worker_concurrency=self._concurrency, polling_interval_sec=IDLE_POLL, on_conflict="always_update"
         )
 
-    def enqueue(self, conn: sa.Connection, dispatch: Dispatch) -> None:
+    def enqueue(self, conn: Connection, dispatch: Dispatch) -> None:
         """Put a dispatch on the queue; it is there when the caller's transaction commits, and not before."""
         if self._client is None:
             raise RuntimeError("the durable queue is not launched")

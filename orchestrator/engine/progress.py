@@ -4,18 +4,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import sqlalchemy as sa
 
 from orchestrator.domain.journal import RunEvent
 from orchestrator.domain.model import ENDED_RUN, RunState, StepState
 from orchestrator.store import runs
-from orchestrator.store.database import Database
+from orchestrator.store.database import Connection, Database
 from orchestrator.store.journal import Dispatch, RunJournal
 
 Clock = Callable[[], float]
 """Seconds since the epoch, UTC."""
 
-Enqueue = Callable[[sa.Connection, Dispatch], None]
+Enqueue = Callable[[Connection, Dispatch], None]
 
 
 class Progress:
@@ -29,7 +28,7 @@ class Progress:
         self._moves = 0
 
     @contextmanager
-    def journal(self, run_id: str, first: Callable[[sa.Connection], None] | None = None) -> Iterator[RunJournal]:
+    def journal(self, run_id: str, first: Callable[[Connection], None] | None = None) -> Iterator[RunJournal]:
         """The one way to change a run. An exception inside takes everything back.
 
         `first` runs in the same transaction before the run's row is read: a new run is inserted there.
@@ -74,7 +73,7 @@ class Progress:
             return self._moves
 
 
-def _conclude(journal: RunJournal, conn: sa.Connection) -> None:
+def _conclude(journal: RunJournal, conn: Connection) -> None:
     """Move the run itself, when its steps have come far enough."""
     state = journal.run.state
     if state is RunState.UNDO_REQUESTED and not journal.count(StepState.RUNNING):

@@ -140,8 +140,10 @@ class Decisions:
 
 
 def _cancel_unstarted(journal: RunJournal) -> None:
-    for step_id, view in list(journal.steps_in(*_UNSTARTED)):
-        journal.step_event(step_id, view, StepEvent.CANCELLED)
+    """A step that is held has no intent either; one that failed before any stays as the fact that it is."""
+    for step_id, view in list(journal.steps_in(*_UNSTARTED, StepState.HELD)):
+        if view.state is not StepState.HELD or not view.had_intent:
+            journal.step_event(step_id, view, StepEvent.CANCELLED)
 
 
 def _need_reason(reason: str) -> None:

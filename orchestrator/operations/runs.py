@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
 
 from orchestrator.domain.authority import RELEASES_NEEDED, Refused, check_approver, check_mode
 from orchestrator.domain.journal import RunEvent
@@ -17,6 +16,7 @@ from orchestrator.engine.progress import Progress
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.request import Conflict, Denied
 from orchestrator.store import runs
+from orchestrator.store.database import Connection
 from orchestrator.store.journal import RunJournal
 from orchestrator.store.runs import NewStep
 
@@ -68,7 +68,7 @@ class Runs:
         run_id = _new_id()
         now = self._progress.clock()
 
-        def insert(conn: sa.Connection) -> None:
+        def insert(conn: Connection) -> None:
             known = self._known(conn, key, fingerprint)
             if known is not None:
                 raise _Known(known)
@@ -90,7 +90,7 @@ class Runs:
             return Started(error.run_id, created=False)
         return Started(run_id, created=True)
 
-    def _insert(self, conn: sa.Connection, run_id: str, plan: Plan, actor: str, reason: str, now: float) -> None:
+    def _insert(self, conn: Connection, run_id: str, plan: Plan, actor: str, reason: str, now: float) -> None:
         values: dict[str, Any] = {
             "id": run_id,
             "plan_digest": plan.digest,
@@ -113,7 +113,7 @@ class Runs:
         journal.run_event(RunEvent.STARTED)
         journal.start_steps()
 
-    def _known(self, conn: sa.Connection, key: str | None, fingerprint: str) -> str | None:
+    def _known(self, conn: Connection, key: str | None, fingerprint: str) -> str | None:
         row = runs.idempotent_run(conn, key) if key is not None else None
         if row is None:
             return None

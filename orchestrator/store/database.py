@@ -17,6 +17,10 @@ MIGRATIONS = _CHECKOUT if _CHECKOUT.exists() else Path(sys.prefix) / "share" / "
 """A checkout has its own; an installed wheel keeps them in the environment's share folder."""
 
 
+Connection = sa.Connection
+"""A connection within a transaction; other floors hand it on and never speak SQL on it."""
+
+
 class Database:
     """Writers and readers of one database.
 

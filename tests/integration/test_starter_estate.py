@@ -1,0 +1,144 @@
+"""The starter estate, whole: failover and undo leave the world as it was; failback brings home what was written meanwhile."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.domain.model import RunState, StepState
+from orchestrator.engine.spec import ActionSpec
+from providers.base import Tag
+from providers.wants import Record, Records
+from tests.simulator_fixture import Simulator
+from tests.town_hall import TownHall, commit_all
+
+SERVICES = ["identity", "portal", "mail"]
+
+
+@pytest.fixture
+def town_hall(fresh_simulator: Simulator, tmp_path: Path) -> Iterator[TownHall]:
+    made = TownHall(fresh_simulator, tmp_path)
+    yield made
+    made.stop()
+
+
+def world(simulator: Simulator) -> dict[str, Any]:
+    """Zones without SOA serial, servers, volumes, buckets; messages that were sent stay sent."""
+    state = simulator.state()
+    return {name: part for name, part in state.items() if name != "mailboxes"}
+
+
+def endpoints(simulator: Simulator) -> Any:
+    return simulator.state()["zones"]
+
+
+def test_failover_then_undo_leaves_the_world_as_it_was(town_hall: TownHall) -> None:
+    before = world(town_hall.simulator)
+    run_id = town_hall.run(SERVICES)
+    during = world(town_hall.simulator)
+    assert {server["name"] for server in during["servers"]} == {"identity", "portal"}
+    assert during["zones"] != before["zones"]
+    town_hall.undo(run_id)
+    assert world(town_hall.simulator) == before
+    town_hall.check_fold(run_id)
+
+
+def test_failover_then_failback_brings_home_what_was_written_meanwhile(town_hall: TownHall) -> None:
+    simulator = town_hall.simulator
+    before = endpoints(simulator)
+    run_id = town_hall.run(SERVICES)
+    address = town_hall.steps(run_id)["portal-failover/server"].outputs["address"]
+    write_on_server(town_hall, run_id, address, "/srv/portal/depot/plainte.txt", "La rue du Moulin est dans le noir.")
+    for service in ("mail", "portal", "identity"):
+        back = town_hall.run([service], "failback")
+        town_hall.check_fold(back)
+    assert endpoints(simulator) == before
+    assert simulator.state()["servers"] == []
+    assert "depot/plainte.txt" in simulator.state()["buckets"]["s3-source"]["valbourg-portal"]
+
+
+def test_the_same_inputs_give_the_same_digest_and_a_change_outside_another(town_hall: TownHall) -> None:
+    plans = town_hall.bascule.plans
+    first = plans.make(SERVICES, "rehearsal")
+    assert plans.make(list(reversed(SERVICES)), "rehearsal").digest == first.digest
+    assert plans.moved(first) == []
+    change_mx(town_hall, "20 backup.outlook.test.")
+    moved = plans.moved(first)
+    assert [entry["step"] for entry in moved] == ["mail-failover/cutover"]
+    assert plans.make(SERVICES, "rehearsal").digest != first.digest
+
+
+def test_a_change_since_the_plan_holds_the_step_that_it_concerns(town_hall: TownHall) -> None:
+    plan = town_hall.bascule.plans.make(["mail"], "rehearsal")
+    change_mx(town_hall, "20 backup.outlook.test.")
+    before = endpoints(town_hall.simulator)
+    run_id = town_hall.bascule.runs.start(plan.digest, "olga").run_id
+
+    def held() -> bool:
+        steps = town_hall.steps(run_id)
+        for step_id, person in (("mailboxes", "alice"), ("go", "alice"), ("go", "bob")):
+            row = steps[f"mail-failover/{step_id}"]
+            if row.state == StepState.WAITING.value and person not in row.waits_for["given"]:
+                town_hall.bascule.decisions.approve(run_id, f"mail-failover/{step_id}", person)
+        return bool(steps["mail-failover/cutover"].state == StepState.HELD.value)
+
+    town_hall.until(held, "the cutover to be held")
+    assert endpoints(town_hall.simulator) == before
+    town_hall.bascule.decisions.undo(run_id, "olga", "not today")
+    assert town_hall.end(run_id) is RunState.UNDONE
+    assert endpoints(town_hall.simulator) == before
+
+
+def test_a_run_stays_on_its_commit_and_a_gone_remote_changes_nothing(town_hall: TownHall) -> None:
+    estates = town_hall.bascule.estates
+    first = estates.newest()
+    plan = town_hall.bascule.plans.make(["mail"], "rehearsal")
+    runbook = town_hall.estate / "runbooks" / "mail-failover.yaml"
+    runbook.write_text(runbook.read_text().replace("mx.mailo.com", "mx.other.example"))
+    second = commit_all(town_hall.estate, "another target")
+    assert estates.sync("test") == (second, True)
+    run_id = town_hall.bascule.runs.start(plan.digest, "olga").run_id
+    town_hall.estate.rename(town_hall.estate.with_name("gone"))
+    town_hall.bascule.hasten_sync()
+    assert town_hall.end(run_id) is RunState.SUCCEEDED
+    assert first != second
+    mx = [record for record in endpoints(town_hall.simulator)["valbourg.example"] if "MX" in str(record)]
+    assert "mx.mailo.com" in str(mx)
+
+
+def change_mx(town_hall: TownHall, value: str) -> None:
+    """Somebody else changes the zone, by the same protocol."""
+    want = Records(zone="valbourg.example", records=[Record(name="@", type="MX", values=[value])])
+    provider = dns_provider(town_hall, want)
+    seen = provider.observe(want, Tag("other", "hand"), None)
+    provider.apply(want, Tag("other", "hand"), seen.values, lambda _: None)
+
+
+def dns_provider(town_hall: TownHall, want: Any) -> Any:
+    run = type("Run", (), {"id": "hand", "commit": town_hall.bascule.estates.newest(), "scope": "rehearsal"})
+    spec = ActionSpec.model_validate({"uses": "dns.records", "with": want.model_dump(mode="json")})
+    return town_hall.bascule.workshop.action(run, "hand", spec, {}, 20.0).provider
+
+
+def write_on_server(town_hall: TownHall, run_id: str, address: str, path: str, text: str) -> None:
+    key = town_hall.bascule.paths.secrets / "rehearsal" / "ssh-key"
+    options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+    command = ["ssh", "-i", str(key), *options, f"root@{address}", f"cat > {path}"]
+    subprocess.run(command, input=text, text=True, check=True, timeout=20)
+
+
+def test_undo_does_not_point_back_to_a_dead_place(town_hall: TownHall) -> None:
+    simulator = town_hall.simulator
+    run_id = town_hall.run(["portal"])
+    moved = endpoints(simulator)
+    simulator.faults({"service": "portal-old", "route": "GET *", "kind": "status", "status": 503, "times": None})
+    town_hall.bascule.decisions.undo(run_id, "olga", "try to go back")
+    step_id = "portal-failover/names"
+    town_hall.until(lambda: town_hall.steps(run_id)[step_id].state == StepState.UNDO_FAILED.value, "the undo to stop")
+    assert endpoints(simulator) == moved
+    assert "does not show that it is alive" in town_hall.steps(run_id)[step_id].message
+    simulator.faults()
+    town_hall.bascule.decisions.retry(run_id, step_id, "olga")
+    assert town_hall.end(run_id) is RunState.UNDONE
