@@ -66,8 +66,9 @@ def read_bundle(files: Mapping[str, bytes]) -> tuple[Bundle | None, list[Problem
     if estate is None:
         return None, sorted(problems)
     draft = Draft(estate, sheets, frozenset(unreadable), frozenset(files))
+    told = {(problem.file, problem.line, problem.column) for problem in problems}
     for check in _CHECKS:
-        problems += check(draft)
+        problems += [found for found in check(draft) if (found.file, found.line, found.column) not in told]
     if problems:
         return None, sorted(set(problems))
     return Bundle(estate.estate, {stem: sheet.runbook for stem, sheet in sheets.items()}, draft.files), []

@@ -9,7 +9,7 @@ from pydantic import Field
 from orchestrator.domain.kinds import KINDS, check_inputs
 from orchestrator.domain.model import Mode
 from orchestrator.domain.problem import Complaint, Path, Problem
-from orchestrator.domain.references import find_in_keys, find_malformed, find_references
+from orchestrator.domain.references import find_in_keys, find_malformed, find_references, is_open, value_at
 from orchestrator.domain.salvage import Part, salvage
 from orchestrator.domain.scope import Scope as Scope
 from orchestrator.domain.wording import did_you_mean, shown
@@ -36,8 +36,8 @@ class Service(Part):
     needs: tuple[Name, ...] = ()
     vendor: Name
     target: Name
-    rto: Seconds | None = Field(default=None, description="seconds until it must be back")
-    rpo: Seconds | None = Field(default=None, description="seconds of data that may be lost")
+    rto: Seconds | None = Field(default=None, description="the longest it may be away")
+    rpo: Seconds | None = Field(default=None, description="how much of the latest data may be lost")
     failover: Name | None = None
     failback: Name | None = None
     origin: Origin | None = None
@@ -85,8 +85,8 @@ def read_estate_sheet(text: str | bytes, file: str) -> tuple[EstateSheet | None,
         return None, [*problems, document.problem(Complaint((), what, "Begin with `estate: name`."))]
     complaints: list[Complaint] = []
     estate = _estate(document.data, complaints)
-    complaints += _references(document.data)
-    problems += [document.problem(one) for one in complaints]
+    complaints = [one for one in complaints if not is_open(value_at(document.data, one.path))]
+    problems += document.problems([*complaints, *_references(document.data)])
     return EstateSheet(document, estate), sorted(problems)
 
 

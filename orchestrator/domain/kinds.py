@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from orchestrator.domain.problem import Complaint
-from orchestrator.domain.references import is_open
+from orchestrator.domain.references import is_open, value_at
 from orchestrator.domain.wording import complaints_of, one_sentence
 from providers import wants
 from providers.wants import Wish, Words
@@ -98,7 +98,7 @@ def check_inputs(uses: str, with_: Mapping[str, Any], *, resolved: bool) -> list
         KINDS[uses].inputs.model_validate(dict(with_), by_alias=True, by_name=False)
     except ValidationError as error:
         found = complaints_of(error, KINDS[uses].inputs, with_)
-        return found if resolved else [one for one in found if not is_open(_value_at(with_, one))]
+        return found if resolved else [one for one in found if not is_open(value_at(with_, one.path))]
     return []
 
 
@@ -108,12 +108,3 @@ def parse_inputs(uses: str, with_: Mapping[str, Any]) -> Wish:
         return KINDS[uses].inputs.model_validate(dict(with_), by_alias=True, by_name=False)
     except ValidationError as error:
         raise ValueError(one_sentence(complaints_of(error, KINDS[uses].inputs, with_))) from None
-
-
-def _value_at(value: Any, complaint: Complaint) -> object:
-    for part in complaint.path:
-        try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value

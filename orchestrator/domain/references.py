@@ -30,6 +30,16 @@ _REFERENCE = re.compile(r"\$\{\{([^{}]*)\}\}")
 _DOTTED = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
 
 
+def value_at(value: Any, path: Path) -> Any:
+    """What stands at `path` of plain data; None where there is nothing."""
+    for part in path:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
 def is_open(value: object) -> bool:
     """True when the value is text with a reference in it, well written or not."""
     return isinstance(value, str) and _OPEN in value

@@ -1,7 +1,7 @@
 """A runbook: YAML text -> typed steps, or everything that is wrong with it, each with its place and its remedy."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -111,7 +111,6 @@ class Sheet:
 
     document: Document
     runbook: Runbook
-    complaints: list[Complaint] = field(default_factory=list)
 
 
 def read_runbook(text: str | bytes, file: str) -> tuple[Runbook | None, list[Problem]]:
@@ -131,8 +130,8 @@ def read_sheet(text: str | bytes, file: str) -> tuple[Sheet | None, list[Problem
         return None, [*problems, document.problem(missing)]
     complaints: list[Complaint] = []
     runbook = _runbook(document.data, file, complaints)
-    problems += [document.problem(one) for one in complaints]
-    return Sheet(document, runbook, complaints), sorted(problems)
+    problems += document.problems(complaints)
+    return Sheet(document, runbook), sorted(problems)
 
 
 def _runbook(data: Mapping[str, Any], file: str, complaints: list[Complaint]) -> Runbook:
@@ -193,7 +192,7 @@ def _step(step_id: str, body: object, complaints: list[Complaint]) -> Step:
     undo = _undo(body, complaints, path)
     rest = {key: value for key, value in body.items() if key != "undo"}
     found = salvage(StepBody, rest, complaints, *path, uses="")
-    if found.uses:
+    if found.uses and isinstance(body.get("with", {}), Mapping):
         complaints += _wrong_kind(found.uses, found.with_, path, "with" in body)
     if found.verify is not None:
         complaints += _wrong_kind(found.verify.uses, found.verify.with_, (*path, "verify"), True)

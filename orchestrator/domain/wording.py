@@ -110,6 +110,8 @@ def _wrong_value(path: Path, node: Schema | None, root: Schema, detail: Any) -> 
     if not what:
         said = str(detail["msg"]).removeprefix("Value error, ").rstrip(".")
         return Complaint(path, f"{said[:1].upper()}{said[1:]}.", "Correct this value.")
+    if "gt" in (detail.get("ctx") or {}):
+        what = f"{what}, and longer than zero"
     name = f"`{path[-1]}`" if path and isinstance(path[-1], str) else "This entry" if path else "This"
     options = _options(node, root)
     remedy = f"Write {what}."
@@ -125,7 +127,7 @@ def _driver(path: Path, node: Schema, value: object) -> Complaint:
     drivers = list(node.get("discriminator", {}).get("mapping", {}))
     given = value.get("driver") if isinstance(value, Mapping) else None
     if given is None:
-        return Complaint(path, "`driver` is missing.", f"Add `driver`: one of {listed(drivers)}.")
+        return Complaint((*path, "driver"), "`driver` is missing.", f"Add `driver`: one of {listed(drivers)}.")
     return Complaint(
         (*path, "driver"),
         f"The driver {shown(given)} is unknown.",
@@ -181,8 +183,9 @@ def expected(node: Schema, root: Schema) -> str:
     if node.get("pattern") in _PATTERNS:
         return _PATTERNS[node["pattern"]]
     if node.get("examples") == _DURATION_EXAMPLES:
-        longer = " and longer than zero" if "exclusiveMinimum" in node else ""
-        return f"a duration such as 30s, 10m or 1h30m{longer}"
+        return "a duration such as 30s, 10m or 1h30m"
+    if "pattern" in node and node.get("description"):
+        return str(node["description"])
     words = _TYPES.get(str(node.get("type")))
     if words is None:
         choices = [expected(choice, root) for choice in node.get("anyOf", ())]

@@ -8,7 +8,7 @@ cannot carry is refused.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
@@ -40,6 +40,8 @@ class Document:
     data: Any
     values: Mapping[Path, Position]
     keys: Mapping[Path, Position]
+    strange: frozenset[Position] = frozenset()
+    """Where values stand that could not be kept, and that a problem tells of already."""
 
     def at(self, path: Path, *, on_key: bool = False) -> Position:
         """The place of the value at `path`, or of its key; where there is none, of the nearest thing around it."""
@@ -55,6 +57,10 @@ class Document:
     def problem(self, complaint: Complaint) -> Problem:
         line, column = self.at(complaint.path, on_key=complaint.on_key)
         return Problem(self.file, line, column, complaint.message, complaint.remedy)
+
+    def problems(self, complaints: Iterable[Complaint]) -> list[Problem]:
+        """The complaints as problems, but those about values that could not even be read."""
+        return [self.problem(one) for one in complaints if one.on_key or self.at(one.path) not in self.strange]
 
 
 def read_yaml(text: str | bytes, file: str) -> tuple[Document | None, list[Problem]]:
@@ -139,6 +145,7 @@ class _Reader:
         self._nodes = 0
         self._repeated = 0
         self._problems: list[Problem] = []
+        self._strange: set[Position] = set()
 
     def read(self) -> tuple[Document, list[Problem]]:
         try:
@@ -150,7 +157,7 @@ class _Reader:
         for path, node in _walk(root):
             values[path] = node.position
             keys.update({(*path, key): position for key, position in node.keys.items()})
-        return Document(self._file, root.data, values, keys), self._problems
+        return Document(self._file, root.data, values, keys, frozenset(self._strange)), self._problems
 
     def _document(self) -> _Node:
         self._next()  # the stream's start
@@ -177,15 +184,29 @@ class _Reader:
 
     def _unreadable(self, mark: Any, error: yaml.MarkedYAMLError) -> _Refused:
         at = Position(mark.line + 1, mark.column + 1)
-        message, remedy = _WORDS_AT.get(self._text[mark.index : mark.index + 1], ("", ""))
-        if not message:
-            why = error.problem or "it can't be understood"
-            message = f"This is not YAML: {why}" + (f" ({error.context})." if error.context else ".")
-            remedy = "Correct the indentation, quotes or brackets here."
-        return _Refused(at, message, remedy)
+        sign, opened = self._sign(mark), self._sign(error.context_mark)
+        if opened in _OPENING and sign not in ("{", "\t"):
+            at = Position(error.context_mark.line + 1, error.context_mark.column + 1)
+            message = f"This {_OPENING[opened]} is not closed; line {mark.line + 1} can't go on from it."
+            return _Refused(
+                at, message, f"Close the {_OPENING[opened]}, or put a comma or quotes where they are missing."
+            )
+        if sign in _WORDS_AT:
+            return _Refused(at, *_WORDS_AT[sign])
+        why = error.problem or "it can't be understood"
+        message = f"This is not YAML: {why}" + (f" ({error.context})." if error.context else ".")
+        return _Refused(at, message, "Correct the indentation, quotes or brackets here.")
+
+    def _sign(self, mark: Any) -> str:
+        """The sign that stands at PyYAML's mark; it tells mistakes apart better than the wording of its errors."""
+        return self._text[mark.index : mark.index + 1] if mark is not None else ""
 
     def _complain(self, position: Position, message: str, remedy: str) -> None:
         self._problems.append(Problem(self._file, *position, message, remedy))
+
+    def _leave_out(self, node: _Node, message: str, remedy: str) -> None:
+        self._strange.add(node.position)
+        self._complain(node.position, message, remedy)
 
     def _node(self, event: Any, depth: int) -> _Node:
         if depth > MAX_DEPTH:
@@ -269,7 +290,7 @@ class _Reader:
         node.weight = len(text)
         if not _is_text(text):
             message = "This text holds a character that can't be kept: NUL or half a surrogate pair."
-            self._complain(node.position, message, "Remove the escape that writes it.")
+            self._leave_out(node, message, "Remove the escape that writes it.")
             return
         node.data = text
         if event.style is None:
@@ -282,7 +303,7 @@ class _Reader:
         if kind not in _PLAIN or ":" in text or _means_itself(kind, text):
             return
         if kind == "int" and len(text) > MAX_DIGITS:
-            self._complain(node.position, f"The number {_short(text)} is too long.", "Put it in quotes if it is text.")
+            self._leave_out(node, f"The number {_short(text)} is too long.", "Put it in quotes if it is text.")
             return
         try:
             value = self._loader.construct_object(yaml.ScalarNode(tag, text))
@@ -290,7 +311,7 @@ class _Reader:
             return
         if isinstance(value, float) and not math.isfinite(value):
             message = f"{_short(text)} is not a number that can be kept."
-            self._complain(node.position, message, "Write a finite number, or put it in quotes if it is text.")
+            self._leave_out(node, message, "Write a finite number, or put it in quotes if it is text.")
             return
         node.data = value
 
@@ -307,7 +328,7 @@ def _means_itself(kind: str, text: str) -> bool:
 
 
 _QUOTE = "Put the whole text in quotes."
-_WORDS_AT: Mapping[str, tuple[str, str]] = {
+_WORDS_AT = {
     "\t": ("A tab stands here, where YAML takes only spaces.", "Replace the tab by spaces."),
     "%": ("A text can't begin with % without quotes.", _QUOTE),
     "@": ("A text can't begin with @ without quotes.", _QUOTE),
@@ -318,7 +339,8 @@ _WORDS_AT: Mapping[str, tuple[str, str]] = {
         "Put the text in quotes if the colon belongs to it; otherwise correct the indentation.",
     ),
 }
-"""What the sign at which PyYAML stopped says about the mistake, better than its own words."""
+
+_OPENING = {"{": "brace", "[": "bracket", '"': "quote", "'": "quote"}
 
 
 def _refuse(event: Any, message: str, remedy: str) -> NoReturn:

@@ -7,7 +7,7 @@ from typing import Any
 from orchestrator.domain.checks.draft import Action, Draft, actions, fill
 from orchestrator.domain.estate import written_block
 from orchestrator.domain.problem import Complaint, Path, Problem
-from orchestrator.domain.references import find_references, is_open
+from orchestrator.domain.references import find_references, is_open, value_at
 from orchestrator.domain.runbook import Runbook
 from orchestrator.domain.wording import did_you_mean, listed
 
@@ -62,7 +62,7 @@ def _too_late(action: Action) -> Iterator[Complaint]:
     if action.uses in _FILES:
         paths.append((_FILES[action.uses],))
     for path in paths:
-        for _, reference in find_references(_at(action.with_, path)):
+        for _, reference in find_references(value_at(action.with_, path)):
             if reference[0] in ("steps", "run"):
                 message = f"`{'.'.join(reference)}` is not known when the plan is made, and `{path[-1]}` must be."
                 yield action.complaint(message, "Use a parameter, or write the value out.", "with", *path)
@@ -73,7 +73,7 @@ def _missing_entries(draft: Draft, runbook: Runbook, action: Action) -> Iterator
     if not section:
         return
     blocks = [*_blocks(draft, section)]
-    if not blocks:
+    if not blocks and draft.estate.estate.scopes:
         block = ".".join(section)
         yield action.complaint(
             f"No scope has a block `{block}`.", f"Add `{block}` to the scopes in bascule.yaml.", "uses"
@@ -97,7 +97,7 @@ def _missing_entries(draft: Draft, runbook: Runbook, action: Action) -> Iterator
 
 def _name(draft: Draft, runbook: Runbook, action: Action, path: Path, block: _Block) -> str | None:
     """The entry's name in this scope; None when only a run's parameters will tell."""
-    name = _at(fill(draft, runbook, action.with_, block.mode), path)
+    name = value_at(fill(draft, runbook, action.with_, block.mode), path)
     if not isinstance(name, str) or is_open(name):
         return None
     placed = block.zones.get(name, name) if path == ("zone",) else name
@@ -116,7 +116,7 @@ def _blocks(draft: Draft, section: tuple[str, ...]) -> Iterator[_Block]:
 
 def _missing_file(draft: Draft, runbook: Runbook, action: Action) -> Iterator[Complaint]:
     name = _FILES.get(action.uses, "")
-    value = _at(fill(draft, runbook, action.with_), (name,))
+    value = value_at(fill(draft, runbook, action.with_), (name,))
     if not isinstance(value, str) or is_open(value) or value in draft.files:
         return
     remedy = did_you_mean(value, draft.files, f"Write {value}.") if len(draft.files) < 2000 else f"Write {value}."
@@ -136,9 +136,3 @@ def _authorities(draft: Draft) -> Iterator[Problem]:
             message = f"The estate has no file {value}."
             remedy = "Add the PEM file to the estate, write an absolute path, or `ca: null` for the machine's own."
             yield draft.in_estate(Complaint(path, message, remedy))
-
-
-def _at(value: object, path: Path) -> object:
-    for part in path:
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value

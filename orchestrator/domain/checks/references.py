@@ -6,7 +6,7 @@ from orchestrator.domain.checks.circles import all_needed
 from orchestrator.domain.checks.draft import Action, Draft, actions, estate_value, fill
 from orchestrator.domain.kinds import KINDS, check_inputs
 from orchestrator.domain.problem import Complaint, Problem
-from orchestrator.domain.references import UNKNOWN_YET, Reference, find_references, whole_reference
+from orchestrator.domain.references import UNKNOWN_YET, Reference, find_references, value_at, whole_reference
 from orchestrator.domain.runbook import Runbook
 from orchestrator.domain.wording import did_you_mean, listed
 
@@ -92,10 +92,7 @@ def _wrong_step(runbook: Runbook, action: Action, reference: Reference) -> Wrong
 
 
 def _list_in_text(runbook: Runbook, action: Action, path: tuple[str | int, ...], reference: Reference) -> Wrong | None:
-    value: object = action.with_
-    for part in path:
-        value = value[part]  # type: ignore[index]
-    if whole_reference(value) is not None:
+    if whole_reference(value_at(action.with_, path)) is not None:
         return None
     is_list = reference[0] == "parameters" and runbook.parameters[reference[1]].type == "list"
     if reference[0] == "steps":
@@ -112,16 +109,9 @@ def _unfit(draft: Draft, runbook: Runbook, action: Action) -> Iterator[Complaint
     before = check_inputs(action.uses, action.with_, resolved=False)
     for complaint in check_inputs(action.uses, fill(draft, runbook, action.with_), resolved=False):
         if complaint not in before:
-            names = {".".join(reference) for _, reference in find_references(_at(action.with_, complaint))}
-            message = f"{complaint.message} (with {listed(sorted(names))} filled in)" if names else complaint.message
-            remedy = f"{complaint.remedy} Or change what the reference names." if names else complaint.remedy
-            yield Complaint(complaint.path, message, remedy, complaint.on_key).under(*action.path, "with")
-
-
-def _at(value: object, complaint: Complaint) -> object:
-    for part in complaint.path:
-        try:
-            value = value[part]  # type: ignore[index]
-        except (KeyError, IndexError, TypeError):
-            return value
-    return value
+            names = {".".join(reference) for _, reference in find_references(value_at(action.with_, complaint.path))}
+            if names:
+                message = f"With {listed(sorted(names))} filled in: {complaint.message}"
+                remedy = "Change what the reference names (a parameter's default), or refer to something that fits."
+                complaint = Complaint(complaint.path, message, remedy)
+            yield complaint.under(*action.path, "with")

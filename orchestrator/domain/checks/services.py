@@ -11,7 +11,7 @@ from orchestrator.domain.kinds import KINDS
 from orchestrator.domain.model import Direction
 from orchestrator.domain.problem import Complaint, Problem
 from orchestrator.domain.references import find_references
-from orchestrator.domain.wording import did_you_mean
+from orchestrator.domain.wording import did_you_mean, listed
 
 
 def check_services(draft: Draft) -> Iterator[Problem]:
@@ -86,11 +86,10 @@ def _origin(draft: Draft, name: str, service: Service) -> Iterator[Complaint]:
             if problem:
                 yield Complaint(where, *problem)
             continue
-        for stem in changing:
-            parameters = draft.sheets[stem].runbook.parameters
-            if len(reference) != 2 or reference[1] not in parameters:
-                message = f"The runbook `{stem}` has no parameter `{'.'.join(reference[1:])}`."
-                yield Complaint(where, message, did_you_mean(reference[-1], parameters.keys(), "Add it there."))
+        lacking = [stem for stem in changing if reference[1] not in draft.sheets[stem].runbook.parameters]
+        if lacking or len(reference) != 2:
+            message = f"There is no parameter `{'.'.join(reference[1:])}` in {listed(sorted(lacking))}."
+            yield Complaint(where, message, f"Add `{reference[1]}` to `parameters` there, or write the value out.")
 
 
 def _points(draft: Draft, stem: str) -> bool:
