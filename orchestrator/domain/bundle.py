@@ -15,6 +15,7 @@ from orchestrator.domain.checks.services import check_services
 from orchestrator.domain.estate import FILE, Estate, read_estate_sheet
 from orchestrator.domain.problem import Problem
 from orchestrator.domain.runbook import Runbook, Sheet, read_sheet
+from orchestrator.domain.yaml_text import MAX_BYTES
 
 RUNBOOKS = "runbooks"
 MAX_RUNBOOKS = 500
@@ -44,7 +45,7 @@ class Bundle:
 def read_bundle(files: Mapping[str, bytes]) -> tuple[Bundle | None, list[Problem]]:
     """The bundle, or None and every problem, in the order of files and lines. Never raises on any content."""
     paths = [*_runbook_files(files)]
-    if len(paths) > MAX_RUNBOOKS or sum(len(files[path]) for path in paths) > MAX_RUNBOOK_BYTES:
+    if len(paths) > MAX_RUNBOOKS or sum(min(len(files[path]), MAX_BYTES) for path in paths) > MAX_RUNBOOK_BYTES:
         message = f"The estate has more than {MAX_RUNBOOKS} runbooks, or more than 8 MiB of them."
         return None, [Problem(FILE, 1, 1, message, "Split the estate.")]
     problems = [*_misplaced(files)]

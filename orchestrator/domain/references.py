@@ -26,6 +26,8 @@ UNKNOWN_YET: Final = _UnknownYet()
 """What a lookup answers for a value that only a later moment knows: the reference stays as it is written."""
 
 _OPEN = "${{"
+_SHOWN = 60
+"""Characters of a wrong reference that are told."""
 _REFERENCE = re.compile(r"\$\{\{([^{}]*)\}\}")
 _DOTTED = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
 
@@ -56,8 +58,8 @@ def find_references(value: Any) -> list[tuple[Path, Reference]]:
 
 
 def find_malformed(value: Any) -> list[tuple[Path, str]]:
-    """Every `${{` below `value` that is no reference: what stands there, and the path to the text that holds it."""
-    return [(path, wrong) for path, text in _texts(value, ()) for wrong in _malformed(text)]
+    """The texts below `value` with a `${{` that is no reference: their paths, and what stands there."""
+    return [(path, wrong) for path, text in _texts(value, ()) if (wrong := _malformed(text)) is not None]
 
 
 def find_in_keys(value: Any) -> list[Path]:
@@ -112,16 +114,16 @@ def _inner(text: str) -> Iterator[str]:
     return (match.group(1).strip() for match in _REFERENCE.finditer(text))
 
 
-def _malformed(text: str) -> Iterator[str]:
+def _malformed(text: str) -> str | None:
+    """The first `${{` of a text that begins no reference, with some of what follows."""
     at = text.find(_OPEN)
     while at >= 0:
         match = _REFERENCE.match(text, at)
-        if match is None:
-            end = text.find("}}", at)
-            yield text[at : end + 2] if end >= 0 else text[at:]
-        elif not _DOTTED.fullmatch(match.group(1).strip()):
-            yield match.group(0)
-        at = text.find(_OPEN, at + len(_OPEN))
+        if match is None or not _DOTTED.fullmatch(match.group(1).strip()):
+            end = text.find("}}", at, at + _SHOWN)
+            return text[at : end + 2] if end >= 0 else text[at : at + _SHOWN]
+        at = text.find(_OPEN, match.end())
+    return None
 
 
 def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:

@@ -103,7 +103,7 @@ def _open(node: Schema) -> Schema:
 
 def _or_reference(node: Schema) -> Schema:
     """The schema of a value, or of a reference to one. What is free text already needs no second choice."""
-    outer = {key: node[key] for key in ("title", "description", "default", "examples") if key in node}
+    outer: Schema = {key: node[key] for key in ("title", "description", "default", "examples") if key in node}
     inner = {key: value for key, value in node.items() if key not in outer}
     if not inner or inner == {"type": "string"}:
         return node

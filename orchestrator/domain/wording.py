@@ -16,6 +16,9 @@ from providers import wants
 
 Schema = Mapping[str, Any]
 
+MOST_COMPARED = 300
+"""Names that a wrong one is compared with: more would take too long."""
+
 _KEY_MARK = "[key]"
 """What pydantic puts at the end of the place of a mapping's key."""
 
@@ -40,7 +43,7 @@ def one_sentence(complaints: Sequence[Complaint]) -> str:
 
 def did_you_mean(word: str, known: Collection[str], otherwise: str) -> str:
     """A remedy for a wrong name: the nearest known one, or `otherwise`."""
-    near = difflib.get_close_matches(word[:100], list(known), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word[:100], list(known), n=1, cutoff=0.6) if len(known) <= MOST_COMPARED else []
     if near:
         return f"Did you mean `{near[0]}`?"
     if not known:
@@ -110,17 +113,26 @@ def _wrong_value(path: Path, node: Schema | None, root: Schema, detail: Any) -> 
     if not what:
         said = str(detail["msg"]).removeprefix("Value error, ").rstrip(".")
         return Complaint(path, f"{said[:1].upper()}{said[1:]}.", "Correct this value.")
+    what, _, examples = what.replace(", such as", " such as").partition(" such as ")
     if "gt" in (detail.get("ctx") or {}):
-        what = f"{what}, and longer than zero"
-    name = f"`{path[-1]}`" if path and isinstance(path[-1], str) else "This entry" if path else "This"
-    options = _options(node, root)
-    remedy = f"Write {what}."
+        what = f"{what} longer than zero"
+    remedy = _remedy(value, what, examples, _options(node, root))
+    return Complaint(path, f"{_subject(path)} is {shown(value)}; it must be {what}.", remedy)
+
+
+def _subject(path: Path) -> str:
+    if not path:
+        return "This"
+    return f"`{path[-1]}`" if isinstance(path[-1], str) else "This entry"
+
+
+def _remedy(value: object, what: str, examples: str, options: Sequence[str]) -> str:
     if isinstance(value, str) and options:
         near = difflib.get_close_matches(value[:100], options, n=1, cutoff=0.6)
-        remedy = f"Did you mean `{near[0]}`?" if near else remedy
-    elif isinstance(value, int | float) and what.startswith(("a text", "a host", "a name")):
-        remedy = f'Put it in quotes: "{shown(value)}".'
-    return Complaint(path, f"{name} is {shown(value)}; it must be {what}.", remedy)
+        return f"Did you mean `{near[0]}`?" if near else f"Write {what}."
+    if isinstance(value, int | float) and what.startswith(("a text", "a host", "a name")):
+        return f'Put it in quotes: "{shown(value)}".'
+    return f"Write it such as {examples}." if examples else f"Write {what}."
 
 
 def _driver(path: Path, node: Schema, value: object) -> Complaint:

@@ -184,9 +184,10 @@ class _Reader:
 
     def _unreadable(self, mark: Any, error: yaml.MarkedYAMLError) -> _Refused:
         at = Position(mark.line + 1, mark.column + 1)
-        sign, opened = self._sign(mark), self._sign(error.context_mark)
+        before: Any = error.context_mark
+        sign, opened = self._sign(mark), self._sign(before)
         if opened in _OPENING and sign not in ("{", "\t"):
-            at = Position(error.context_mark.line + 1, error.context_mark.column + 1)
+            at = Position(before.line + 1, before.column + 1)
             message = f"This {_OPENING[opened]} is not closed; line {mark.line + 1} can't go on from it."
             return _Refused(
                 at, message, f"Close the {_OPENING[opened]}, or put a comma or quotes where they are missing."

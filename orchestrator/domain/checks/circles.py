@@ -1,10 +1,14 @@
 """Circles in a graph of needs."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 MOST = 20
 """Circles that are told; mending those shows the next."""
+
+
+LONGEST = 10
+"""Members of a circle that are named."""
 
 
 def circles(needs: Mapping[str, Iterable[str]]) -> Iterator[tuple[str, ...]]:
@@ -23,6 +27,13 @@ def circles(needs: Mapping[str, Iterable[str]]) -> Iterator[tuple[str, ...]]:
             left = {name: [n for n in found if n not in gone] for name, found in left.items() if name not in gone}
         else:
             return
+
+
+def told(circle: tuple[str, ...], verb: str, line: Callable[[str], int]) -> str:
+    """The way round: `a` (line 3) needs `b` (line 7) needs `a`; the middle of a long one is left out."""
+    names = [f"`{name}` (line {line(name)})" for name in circle[:LONGEST]]
+    left_out = len(circle) - LONGEST
+    return verb.join([*names, *([f"({left_out} more)"] if left_out > 0 else []), f"`{circle[0]}`"])
 
 
 def all_needed(needs: Mapping[str, Iterable[str]], name: str) -> set[str]:

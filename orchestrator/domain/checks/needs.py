@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from orchestrator.domain.checks.circles import all_needed, circles
+from orchestrator.domain.checks.circles import all_needed, circles, told
 from orchestrator.domain.checks.draft import Draft
 from orchestrator.domain.problem import Complaint, Problem
 from orchestrator.domain.runbook import Sheet
@@ -43,7 +43,5 @@ def _circle(sheet: Sheet, circle: tuple[str, ...]) -> Complaint:
     where = ("steps", circle[0], "needs", needs.index(circle[1 % len(circle)]))
     if len(circle) == 1:
         return Complaint(where, f"The step `{circle[0]}` needs itself.", f"Remove `{circle[0]}` from its `needs`.")
-    lines = {step: sheet.document.at(("steps", step), on_key=True).line for step in circle}
-    way = " needs ".join(f"`{step}` (line {lines[step]})" for step in circle)
-    message = f"These steps wait for each other in a circle: {way} needs `{circle[0]}`."
-    return Complaint(where, message, "Remove one of these needs.")
+    way = told(circle, " needs ", lambda step: sheet.document.at(("steps", step), on_key=True).line)
+    return Complaint(where, f"These steps wait for each other in a circle: {way}.", "Remove one of these needs.")

@@ -1,8 +1,9 @@
 """Runbooks that run others: the others exist, are given what they need, and never come back to themselves."""
 
 from collections.abc import Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
 
-from orchestrator.domain.checks.circles import circles
+from orchestrator.domain.checks.circles import circles, told
 from orchestrator.domain.checks.draft import Action, Draft, actions, fill
 from orchestrator.domain.parameters import misfit
 from orchestrator.domain.problem import Complaint, Problem
@@ -91,39 +92,31 @@ def _circles(draft: Draft) -> Iterator[Problem]:
         sheet = draft.sheets[circle[0]]
         follower = circle[1 % len(circle)]
         action = next(action for action in _nested(sheet.runbook) if action.with_.get("runbook") == follower)
-        way = " runs ".join(
-            f"`{stem}` (line {_line(draft.sheets[stem], circle, at)})" for at, stem in enumerate(circle)
-        )
-        message = f"These runbooks run each other without end: {way} runs `{circle[0]}`."
+        way = told(circle, " runs ", lambda stem: _line(draft.sheets[stem], circle))
+        message = f"These runbooks run each other without end: {way}."
         complaint = action.complaint(message, "Remove one of these steps.", "with", "runbook")
         yield sheet.document.problem(complaint)
 
 
-def _line(sheet: Sheet, circle: tuple[str, ...], at: int) -> int:
-    follower = circle[(at + 1) % len(circle)]
-    action = next(action for action in _nested(sheet.runbook) if action.with_.get("runbook") == follower)
+def _line(sheet: Sheet, circle: tuple[str, ...]) -> int:
+    """Where this runbook runs the next one of the circle."""
+    action = next(action for action in _nested(sheet.runbook) if action.with_.get("runbook") in circle)
     return sheet.document.at((*action.path, "with", "runbook")).line
 
 
 def _excess(draft: Draft) -> Iterator[Problem]:
+    """A few runbooks that run each other many times over make a plan without bounds."""
+    graph = {stem: [t for t in _targets(sheet.runbook) if t in draft.sheets] for stem, sheet in draft.sheets.items()}
+    try:
+        order = [*TopologicalSorter(graph).static_order()]
+    except CycleError:
+        return  # told already, and such a plan has no size
     sizes: dict[str, int] = {}
-    for stem, sheet in draft.sheets.items():
-        if _size(draft, stem, sizes, frozenset()) > MOST_STEPS and all(
-            _size(draft, target, sizes, frozenset()) <= MOST_STEPS for target in _targets(sheet.runbook)
-        ):
+    for stem in order:
+        steps = draft.sheets[stem].runbook.steps.values()
+        own = sum(1 for step in steps if step.uses != "runbook.run")
+        sizes[stem] = own + sum(sizes[target] for target in graph[stem])
+        if sizes[stem] > MOST_STEPS and all(sizes[target] <= MOST_STEPS for target in graph[stem]):
             message = f"With all that it runs, this runbook has more than {MOST_STEPS} steps."
             complaint = Complaint(("steps",), message, "Run fewer runbooks from here.", on_key=True)
-            yield sheet.document.problem(complaint)
-
-
-def _size(draft: Draft, stem: str, sizes: dict[str, int], inside: frozenset[str]) -> int:
-    """Steps of a runbook with all that it runs; circles, which are told elsewhere, count nothing."""
-    if stem in sizes:
-        return sizes[stem]
-    if stem not in draft.sheets or stem in inside or len(inside) > 100:
-        return 0
-    runbook = draft.sheets[stem].runbook
-    own = sum(1 for step in runbook.steps.values() if step.uses != "runbook.run")
-    size = own + sum(_size(draft, target, sizes, inside | {stem}) for target in _targets(runbook))
-    sizes[stem] = size
-    return size
+            yield draft.sheets[stem].document.problem(complaint)

@@ -119,9 +119,8 @@ def _missing_file(draft: Draft, runbook: Runbook, action: Action) -> Iterator[Co
     value = value_at(fill(draft, runbook, action.with_), (name,))
     if not isinstance(value, str) or is_open(value) or value in draft.files:
         return
-    remedy = did_you_mean(value, draft.files, f"Write {value}.") if len(draft.files) < 2000 else f"Write {value}."
-    if "Did you mean" not in remedy:
-        remedy = f"Write the file {value}, or correct the path."
+    folder = [path for path in draft.files if path.partition("/")[0] == value.partition("/")[0]]
+    remedy = did_you_mean(value, folder, f"Write the file {value}, or correct the path.")
     yield action.complaint(f"The estate has no file {value}.", remedy, "with", name)
 
 

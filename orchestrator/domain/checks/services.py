@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from orchestrator.domain.checks.circles import circles
+from orchestrator.domain.checks.circles import circles, told
 from orchestrator.domain.checks.draft import Draft, actions
 from orchestrator.domain.checks.nesting import reachable
 from orchestrator.domain.checks.references import unknown_elsewhere
@@ -52,9 +52,8 @@ def _circles(draft: Draft) -> Iterator[Complaint]:
     services = draft.estate.estate.services
     for circle in circles({name: service.needs for name, service in services.items()}):
         where = ("services", circle[0], "needs", services[circle[0]].needs.index(circle[1 % len(circle)]))
-        lines = {name: draft.estate.document.at(("services", name), on_key=True).line for name in circle}
-        way = " needs ".join(f"`{name}` (line {lines[name]})" for name in circle)
-        message = f"These services wait for each other in a circle: {way} needs `{circle[0]}`."
+        way = told(circle, " needs ", lambda name: draft.estate.document.at(("services", name), on_key=True).line)
+        message = f"These services wait for each other in a circle: {way}."
         if len(circle) == 1:
             message = f"The service `{circle[0]}` needs itself."
         yield Complaint(where, message, "Remove one of these needs.")
