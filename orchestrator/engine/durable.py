@@ -26,7 +26,7 @@ APPLICATION_VERSION = "1"
 """Changes only when dispatches of an older version can no longer be worked on."""
 
 BUSY_POLL = 0.02
-IDLE_POLL = 0.25
+IDLE_POLL = 0.5
 """Seconds between two looks at the queue: DBOS shortens a longer one by a tenth per look."""
 
 Body = Callable[[str, str, int], None]

@@ -54,6 +54,7 @@ class Undo:
             view = self._act.still(journal, work, StepState.UNDOING)
             data = {"fence": work.fence}
             journal.step_event(work.step.step_id, view, StepEvent.UNDO_RECLAIMED, data)
+        self._act.boundary("undo-reclaimed", work.run.id, work.step.step_id)
         self._take_back(work)
 
     def settle(self, work: Work) -> None:
@@ -142,6 +143,7 @@ class Undo:
                     data = {"message": found.message}
                     journal.step_event(work.step.step_id, view, StepEvent.UNDO_UNDER_WAY, data)
                 journal.dispatch(work.step.step_id, found.again_after)
+            self._act.boundary("undo-outcome", work.run.id, work.step.step_id)
             return
         if found.presence is Presence.ABSENT:
             self._end(work, None, StepEvent.UNDONE, found.message)

@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+import time
 
 from orchestrator.domain.journal import StepEvent
 from orchestrator.domain.model import StepState
@@ -20,6 +21,9 @@ from orchestrator.store.journal import step_view
 log = logging.getLogger("bascule.engine")
 
 WATCH_EVERY = 1.0
+SLOW_AFTER = 10.0
+"""Seconds without an active run before the queue is looked at less often."""
+
 GRACE = 30.0
 """Seconds past its timeout that an attempt has before the watch gives it up."""
 
@@ -43,6 +47,7 @@ class Worker:
         self._workshop = workshop
         self._boundary = boundary
         self._clock = clock
+        self._busy_until = 0.0
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._output: Output | None = None
@@ -104,7 +109,9 @@ class Worker:
     def _look_around(self) -> None:
         with self.database.read() as conn:
             busy = runs.any_active(conn)
-        self._durable.keep_pace(busy=busy)
+        now = time.monotonic()
+        self._busy_until = now + SLOW_AFTER if busy else self._busy_until
+        self._durable.keep_pace(busy=now < self._busy_until)
         self.lease.renew()
         if not busy:
             return

@@ -70,6 +70,7 @@ def _sqlite_engine(url: str, *, pool_size: int, read_only: bool) -> sa.Engine:
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=120,
+        pool_reset_on_return=None,
         connect_args={"check_same_thread": False, "timeout": 30},
     )
 
