@@ -1,0 +1,5 @@
+"""The command line: the `bascule` command."""
+
+from orchestrator.cli.root import main
+
+__all__ = ["main"]

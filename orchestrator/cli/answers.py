@@ -1,0 +1,94 @@
+"""What the service answers about runs and steps, as the command line reads it: a newer service may say more."""
+
+from typing import Any
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+
+from orchestrator.domain.model import ENDED_RUN, Mode, RunState, StepState
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+
+class RunAnswer(_Answer):
+    """A run as it stands. Times are seconds since the epoch, UTC."""
+
+    id: str
+    state: RunState
+    plan_digest: str
+    commit: str = ""
+    scope: str
+    mode: Mode
+    direction: str
+    services: list[str]
+    requested_by: str = ""
+    reason: str = ""
+    releases_needed: int = 0
+    releases: list[str] = Field(default_factory=list)
+    paused: bool = False
+    message: str = ""
+    created_at: float = 0.0
+    started_at: float | None = None
+    ended_at: float | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED_RUN
+
+
+class WaitsFor(_Answer):
+    """What a step waits for: `for` is approval, task, time or decision."""
+
+    what: str = Field(default="", alias="for")
+    role: str = ""
+    count: int = 1
+    given: list[str] = Field(default_factory=list)
+    instructions: str | None = None
+    code: str = ""
+    expected: Any = None
+    found: Any = None
+
+
+class StepAnswer(_Answer):
+    """A step as it stands."""
+
+    id: str = Field(validation_alias=AliasChoices("id", "step_id"))
+    uses: str
+    state: StepState
+    service: str = ""
+    attempt: int = 0
+    message: str = ""
+    waits_for: WaitsFor | None = None
+    expect: float | None = None
+    needs: list[str] = Field(default_factory=list)
+    started_at: float | None = None
+    ended_at: float | None = None
+    wake_at: float | None = None
+
+
+class RunWithSteps(_Answer):
+    run: RunAnswer
+    steps: list[StepAnswer]
+
+
+class EventAnswer(_Answer):
+    """One line of a run's journal."""
+
+    seq: int
+    at: float
+    kind: str
+    actor: str
+    step: str | None = Field(default=None, validation_alias=AliasChoices("step", "step_id"))
+    attempt: int = 0
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class LogLine(_Answer):
+    """One line that a step wrote while it ran."""
+
+    id: int = 0
+    step: str = Field(default="", validation_alias=AliasChoices("step", "step_id"))
+    attempt: int = 0
+    at: float
+    text: str

@@ -1,0 +1,168 @@
+"""What a planned step would change, in lines for a person. Pure."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from orchestrator.cli.wording import clean, counted, duration, one_line, short_step, size
+from orchestrator.domain.kinds import KINDS
+from orchestrator.domain.plan import PlannedStep, Seen
+
+_REFERENCE = re.compile(r"\$\{\{\s*steps\.([^.\s]+)\.outputs\.([^.\s}]+)\s*\}\}")
+
+NOT_YET = "what is there then"
+"""Of a record set that can't be looked at before another step has ended."""
+ONE_LINE = 46
+"""Characters that fit beside a step's name on a terminal of 80."""
+
+
+def change_lines(step: PlannedStep, now: float) -> list[str]:
+    """One line or more: what this step does, what would change now, and how old that knowledge is."""
+    describe = _DESCRIPTIONS.get(step.uses, _plain)
+    lines = [clean(line) for line in describe(step)]
+    return lines + [clean(line) for line in _age(step.seen, now)]
+
+
+def _server(step: PlannedStep) -> Iterator[str]:
+    with_ = step.with_
+    name, provider = with_.get("name"), with_.get("provider")
+    already = step.seen is not None and step.seen.presence in ("already", "ours")
+    if with_.get("state", "present") == "existing":
+        yield f"find the server {name} at {provider}"
+    elif with_.get("state") == "absent":
+        yield f"release the server {name} at {provider}"
+    elif already:
+        yield f"server {name} is at {provider} already"
+    else:
+        yield f"create the server {name} at {provider} ({with_.get('size')}, {with_.get('image')})"
+    if step.seen is not None and step.seen.presence == "conflict":
+        yield f"! {one_line(step.seen.message)}"
+
+
+def _records(step: PlannedStep) -> Iterator[str]:
+    yield f"DNS {step.with_.get('zone')}"
+    before = _record_sets(step.seen)
+    for record in step.with_.get("records", []):
+        name, kind = str(record.get("name")), str(record.get("type"))
+        was = before.get((name.lower(), kind)) if before is not None else NOT_YET
+        wanted = "nothing" if record.get("state") == "absent" else _values(record.get("values", []), record.get("ttl"))
+        yield from _turned(f"  {name} {kind}:", was or "nothing", wanted)
+
+
+def _turned(what: str, was: str, wanted: str) -> Iterator[str]:
+    """On one line what fits there, otherwise the new state below the old."""
+    if was == wanted:
+        yield f"{what} {was}, as it is"
+    elif len(what) + len(was) + len(wanted) < ONE_LINE:
+        yield f"{what} {was} → {wanted}"
+    else:
+        yield f"{what} {was}"
+        yield f"    → {wanted}"
+
+
+def _record_sets(seen: Seen | None) -> Mapping[tuple[str, str], str] | None:
+    """What was found of each record set; None when nothing was looked at."""
+    if seen is None or "records" not in seen.values:
+        return None
+    return {
+        (str(one["name"]).lower(), str(one["type"])): _values(one["values"], one["ttl"])
+        for one in seen.values["records"]
+        if one.get("values")
+    }
+
+
+def _values(values: Sequence[Any], ttl: Any) -> str:
+    said = ", ".join(known(str(value)) for value in values)
+    return f"{said} ({ttl} s)" if ttl is not None else said
+
+
+def known(value: str) -> str:
+    """A value with its references read out: `after server` stands for what that step will hand out."""
+    return _REFERENCE.sub(lambda found: f"<{found[2]} after {found[1]}>", value)
+
+
+def _copy(step: PlannedStep) -> Iterator[str]:
+    source, target = _place(step.with_.get("from")), _place(step.with_.get("to"))
+    prefix = f" under {step.with_['prefix']}" if step.with_.get("prefix") else ""
+    values = step.seen.values if step.seen else {}
+    if "to_copy" not in values:
+        yield f"copy {source} to {target}{prefix}"
+    elif not values["to_copy"]:
+        yield f"{counted(values.get('same', 0), 'object')} of {source} are at {target} already"
+    else:
+        what = f"{counted(values['to_copy'], 'object')} ({size(values.get('bytes', 0))})"
+        bucket = ", making the bucket" if values.get("bucket") == "missing" else ""
+        yield f"copy {what}{prefix} from {source} to {target}{bucket}"
+
+
+def _compare(step: PlannedStep) -> Iterator[str]:
+    yield f"compare {_place(step.with_.get('from'))} with {_place(step.with_.get('to'))}; changes nothing"
+
+
+def _place(place: Any) -> str:
+    return f"{place.get('store')}/{place.get('bucket')}" if isinstance(place, Mapping) else "?"
+
+
+def _play(step: PlannedStep) -> Iterator[str]:
+    hosts = ", ".join(step.with_.get("hosts", {}))
+    yield f"play {step.with_.get('play')} on {hosts}"
+
+
+def _approval(step: PlannedStep) -> Iterator[str]:
+    count = int(step.with_.get("count", 1))
+    sheet = f"; {step.with_['instructions']}" if step.with_.get("instructions") else ""
+    verb = "says" if count == 1 else "say"
+    yield f"{counted(count, str(step.with_.get('role', 'approver')))} {verb} yes{sheet}"
+
+
+def _task(step: PlannedStep) -> Iterator[str]:
+    yield f"an {step.with_.get('role', 'operator')} does {step.with_.get('instructions')}"
+
+
+def _wait(step: PlannedStep) -> Iterator[str]:
+    wanted = step.with_.get("duration")
+    yield f"wait for {duration(wanted) if isinstance(wanted, int | float) else known(str(wanted))}"
+
+
+def _message(step: PlannedStep) -> Iterator[str]:
+    title = step.with_.get("title")
+    said = title.get("en", "") if isinstance(title, Mapping) else ""
+    yield f"tell {step.with_.get('channel')}: {known(str(said))}"
+
+
+def _probe(step: PlannedStep) -> Iterator[str]:
+    what = next((step.with_[key] for key in ("url", "host", "domain", "zone") if step.with_.get(key)), "")
+    port = f" port {step.with_['port']}" if step.with_.get("port") else ""
+    yield f"check {step.uses.removeprefix('probe.')} {known(str(what))}{port}; changes nothing"
+
+
+def _plain(step: PlannedStep) -> Iterator[str]:
+    kind = KINDS.get(step.uses)
+    yield kind.words.en if kind else step.uses
+
+
+def _age(seen: Seen | None, now: float) -> Iterator[str]:
+    if seen is None:
+        return
+    if seen.stale and seen.at is not None:
+        yield f"! as it was {duration(now - seen.at)} ago; now it can't be read: {one_line(seen.message)}"
+    elif seen.at is None:
+        yield f"! can't be read now: {one_line(seen.message)}"
+
+
+def after_line(step: PlannedStep) -> str:
+    """What must be over before this step's change is known; empty when it is known now."""
+    return f"after {short_step(step.after)}" if step.after else ""
+
+
+_DESCRIPTIONS = {
+    "compute.server": _server,
+    "ansible.play": _play,
+    "dns.records": _records,
+    "storage.copy": _copy,
+    "storage.verify": _compare,
+    "human.approval": _approval,
+    "human.task": _task,
+    "wait.for": _wait,
+    "notify.send": _message,
+} | {name: _probe for name in KINDS if name.startswith("probe.")}

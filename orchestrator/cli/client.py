@@ -1,0 +1,209 @@
+"""The running service, spoken to over HTTP with this installation's token."""
+
+import json
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from orchestrator.cli.answers import EventAnswer, LogLine, RunAnswer, RunWithSteps
+from orchestrator.cli.exits import CommandError, Exit, NoService
+from orchestrator.domain.plan import Plan
+from orchestrator.operations.request import Paths
+
+ANSWER_WITHIN = 120.0
+"""Seconds: a plan looks at everything it would change before it is answered."""
+QUIET_FOR = 30.0
+"""Seconds without a byte after which a stream counts as broken; the service says something more often."""
+CREATE_TRIES = 3
+
+
+class Unreachable(NoService):
+    """The service went away, or never was there."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEvent:
+    """One server-sent event; `data` is its JSON."""
+
+    id: str
+    kind: str
+    data: Any
+
+
+class Service:
+    """Talks to the service of one data directory. Every refusal becomes a CommandError with the service's sentence."""
+
+    def __init__(self, url: str, token: str, data: Path) -> None:
+        self.url = url
+        self._data = data
+        self._http = httpx.Client(
+            base_url=f"{url}/api/v1/",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=httpx.Timeout(ANSWER_WITHIN, connect=5.0),
+            trust_env=False,
+        )
+
+    @classmethod
+    def of(cls, data: Path) -> Self:
+        """The service that works on this data directory. Raises NoService."""
+        paths = Paths(data)
+        try:
+            said = json.loads(paths.service.read_text(encoding="utf-8"))
+            token = paths.token.read_text(encoding="utf-8").strip()
+            return cls(str(said["url"]).rstrip("/"), token, data)
+        except PermissionError as error:
+            raise CommandError(
+                f"The data directory {data} belongs to someone else: use their account, or give --data."
+            ) from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise _none_for(data) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        asked = {name: value for name, value in parameters.items() if value is not None}
+        return self._answer(self._send("GET", path, params=asked))
+
+    def post(self, path: str, body: Mapping[str, Any], *, key: str | None = None) -> Any:
+        headers = {"Idempotency-Key": key} if key else {}
+        return self._answer(self._send("POST", path, json=dict(body), headers=headers))
+
+    def make_plan(
+        self, services: list[str], scope: str, direction: str = "failover", parameters: Mapping[str, Any] | None = None
+    ) -> Plan:
+        asked = {"services": services, "scope": scope, "direction": direction, "parameters": dict(parameters or {})}
+        return Plan.model_validate(self.post("plans", asked))
+
+    def plan(self, digest: str) -> Plan:
+        return Plan.model_validate(self.get(f"plans/{_part(digest)}"))
+
+    def moved(self, digest: str) -> list[dict[str, Any]]:
+        """What changed outside since the plan was made."""
+        said = self.get(f"plans/{_part(digest)}/moved")
+        found: list[dict[str, Any]] = said.get("moved", []) if isinstance(said, dict) else said
+        return found
+
+    def create_run(self, digest: str, actor: str, reason: str = "") -> tuple[str, bool]:
+        """The run's id, and whether it is new. A lost answer is asked for again with the same key: one run."""
+        key = str(uuid.uuid4())
+        body = {"digest": digest, "as": actor, "reason": reason}
+        for left in reversed(range(CREATE_TRIES)):
+            try:
+                said = self.post("runs", body, key=key)
+                return str(said["id"]), bool(said["created"])
+            except Unreachable:
+                if not left:
+                    raise
+                time.sleep(0.5)
+        raise AssertionError("unreachable")
+
+    def run(self, run_id: str) -> RunWithSteps:
+        return RunWithSteps.model_validate(self.get(f"runs/{_part(run_id)}"))
+
+    def runs(self, *, limit: int = 50, active: bool = False) -> list[RunAnswer]:
+        said = self.get("runs", limit=limit, active="true" if active else None)
+        return [RunAnswer.model_validate(one) for one in _listed(said, "runs")]
+
+    def events(self, run_id: str, after: int | None = None) -> list[EventAnswer]:
+        said = self.get(f"runs/{_part(run_id)}/events", after=after)
+        return [EventAnswer.model_validate(one) for one in _listed(said, "events")]
+
+    def logs(self, run_id: str, step: str | None = None, after: int | None = None) -> list[LogLine]:
+        said = self.get(f"runs/{_part(run_id)}/logs", step=step, after=after)
+        return [LogLine.model_validate(one) for one in _listed(said, "lines")]
+
+    def decide(self, run_id: str, verb: str, actor: str, *, step: str | None = None, **more: Any) -> None:
+        """One decision of a person about a run, or about one of its steps."""
+        place = f"runs/{_part(run_id)}" + (f"/steps/{_part(step)}" if step else "")
+        body = {"as": actor, **{name: value for name, value in more.items() if value not in (None, "", False)}}
+        self.post(f"{place}/{verb}", body)
+
+    @contextmanager
+    def stream(self, run_id: str, last: str) -> Iterator[Iterator[StreamEvent]]:
+        """Live events of a run after the event `last`. Raises Unreachable when the connection breaks."""
+        headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last} if last else {})}
+        timeout = httpx.Timeout(QUIET_FOR, connect=5.0)
+        try:
+            with self._http.stream("GET", f"runs/{_part(run_id)}/stream", headers=headers, timeout=timeout) as answer:
+                if answer.is_error:
+                    answer.read()
+                    self._answer(answer)
+                yield read_events(answer.iter_lines())
+        except httpx.TransportError as error:
+            raise _none_for(self._data) from error
+
+    def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **more)
+        except httpx.ConnectError as error:
+            raise _none_for(self._data) from error
+        except httpx.TransportError as error:
+            raise Unreachable(
+                f"The service at {self.url} did not answer ({type(error).__name__}): look at its log, then try again."
+            ) from error
+
+    def _answer(self, response: httpx.Response) -> Any:
+        if response.is_success:
+            return response.json() if response.content else None
+        raise _refusal(response, self.url)
+
+
+def read_events(lines: Iterator[str]) -> Iterator[StreamEvent]:
+    """Server-sent events (WHATWG HTML §9.2.6) whose data is JSON; comments are skipped."""
+    kind, last, data = "message", "", list[str]()
+    for line in lines:
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if not line:
+            if data:
+                yield StreamEvent(last, kind, json.loads("\n".join(data)))
+            kind, data = "message", []
+        elif name == "event":
+            kind = value
+        elif name == "data":
+            data.append(value)
+        elif name == "id":
+            last = value
+
+
+def _refusal(response: httpx.Response, url: str) -> CommandError:
+    """The error of a problem+json answer (RFC 9457)."""
+    try:
+        problem = response.json()
+        detail = str(problem.get("detail") or problem.get("title") or "")
+    except (ValueError, AttributeError):
+        problem, detail = {}, ""
+    if response.status_code == httpx.codes.UNAUTHORIZED:
+        detail = f"The service at {url} does not accept this data directory's token: another installation runs there."
+    if not detail:
+        detail = f"The service at {url} answered {response.status_code} without saying why; look at its log."
+    return CommandError(detail, Exit.REFUSED if problem.get("code") == "refused" else Exit.FAILED)
+
+
+def _none_for(data: Path) -> Unreachable:
+    return Unreachable(f"No service is running for {data}. Start one with: bascule serve")
+
+
+def _listed(said: Any, name: str) -> list[Any]:
+    """A list, whether it comes bare or under its name."""
+    found: list[Any] = said.get(name, []) if isinstance(said, dict) else said
+    return found
+
+
+def _part(text: str) -> str:
+    """A run, digest or step within a path. Step ids hold slashes, which stay."""
+    return quote(text, safe="/:")

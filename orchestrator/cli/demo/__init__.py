@@ -1,0 +1,1 @@
+"""`bascule demo`: a whole failover against the simulator, from nothing to proof, on this machine."""

@@ -1,0 +1,115 @@
+"""`bascule demo`: sets everything up in a temporary directory, performs, and takes everything away."""
+
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.client import Service
+from orchestrator.cli.exits import Exit
+from orchestrator.cli.session import Json, Session, session_of
+
+
+def demo(
+    context: typer.Context,
+    undo: Annotated[bool, typer.Option("--undo", help="Undo it at the end, and prove that all is as before.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything up until Ctrl-C, to look around.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Fail over a simulated town hall on this machine, from nothing to proof.
+
+    Starts the simulator (the one part that needs root: its servers are network namespaces), a service of its own in a
+    temporary directory and the starter estate; shows the plan; runs it, two demo identities answering its hold points
+    through the API; and fetches the proof over the wire, before and after. Exit code 0 only when the proof holds.
+    With --json the story goes to standard error and the result to standard output.
+    """
+    # Imported late: the probes of the proof take two seconds to load, which help and completion can do without.
+    from orchestrator.cli.demo.house import running_service
+    from orchestrator.cli.demo.show import Show
+    from orchestrator.cli.demo.town import founded_estate, given_secrets, rehearsal_scope, running_town
+
+    outer = session_of(context)
+    out = outer.err if as_json else outer.out
+    with _stopped_by_signals(), ExitStack() as stack:
+        work = stack.enter_context(_workplace(outer))
+        session = Session(data=work / "data", out=out, err=outer.err)
+        session.line("Starting a small Europe on this machine, and Bascule.")
+        town = stack.enter_context(running_town(work / "town", session.line, interactive=sys.stdin.isatty()))
+        session.data.mkdir(mode=0o700)
+        estate = founded_estate(town, work / "estate")
+        given_secrets(town, session.data)
+        service = stack.enter_context(running_service(session.data, estate, work / "service.log"))
+        session.line(f"The page, live: {page_link(service, session.data)}")
+        show = Show(session, service, town, rehearsal_scope(estate))
+        holds = show.perform(and_undo=undo)
+        if as_json:
+            outer.json(show.result)
+        _stay(session, service) if keep else _farewell(session, undo=undo)
+    raise typer.Exit(Exit.DONE if holds else Exit.FAILED)
+
+
+def page_link(service: Service, data: Path) -> str:
+    """Where the page is; the token opens it."""
+    token = (data / "token").read_text(encoding="utf-8").strip()
+    return f"{service.url}/#token={token}"
+
+
+def _farewell(session: Session, *, undo: bool) -> None:
+    session.line("Look around while everything is up: bascule demo --keep")
+    if not undo:
+        session.line("Take it all back at the end, with proof: bascule demo --undo")
+
+
+def _stay(session: Session, service: Service) -> None:
+    session.line()
+    session.line("Everything stays up until Ctrl-C. To explore, in another terminal:")
+    session.line(f"  the page                  {page_link(service, session.data)}")
+    session.line(f"  export BASCULE_DATA={session.data}")
+    for command in ("bascule status", "bascule history", "bascule plan --direction failback mail"):
+        session.line(f"  {command}")
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        session.line("Taking everything down.")
+
+
+@contextmanager
+def _workplace(session: Session) -> Iterator[Path]:
+    """A directory for all of it. Its logs are kept when something went wrong, and it says where."""
+    work = Path(tempfile.mkdtemp(prefix="bascule-demo-"))
+    try:
+        yield work
+    except Exception:
+        kept = Path(tempfile.mkdtemp(prefix="bascule-demo-logs-"))
+        for log in (*work.glob("*.log"), *work.glob("data/*.log"), *work.glob("town/*/log")):
+            shutil.copy(log, kept / f"{log.parent.name}-{log.name}")
+        session.note(f"The logs of the service and of the simulator are in {kept}.")
+        raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        if work.exists():
+            session.note(f"{work} could not be removed entirely; remove it by hand, as root.")
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the demo as Ctrl-C does: with everything taken down."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

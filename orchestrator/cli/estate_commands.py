@@ -1,0 +1,94 @@
+"""The estate: is it valid, what may it hold, which commit counts."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from orchestrator.cli.client import Service
+from orchestrator.cli.estate_files import problems_at
+from orchestrator.cli.exits import Exit, NoService
+from orchestrator.cli.session import As, Json, Session, session_of
+from orchestrator.cli.wording import counted
+from orchestrator.domain.schema import estate_schema, runbook_schema
+
+
+def validate(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="An estate's directory, or one of its files.")],
+    as_json: Json = False,
+) -> None:
+    """Check an estate or one runbook: every problem at once, each with its place and its remedy.
+
+    Needs no service. With --json: an array of {file, line, column, message, remedy}.
+    """
+    session = session_of(context)
+    problems = problems_at(path)
+    if as_json:
+        session.json([problem.as_json() for problem in problems])
+    else:
+        for problem in problems:
+            session.line(f"{problem.file}:{problem.line}:{problem.column}: {problem.message}")
+            session.line(f"    {problem.remedy}")
+        session.line(f"{counted(len(problems), 'problem')}." if problems else f"{path} is valid.")
+    raise typer.Exit(Exit.FAILED if problems else Exit.DONE)
+
+
+def schema(
+    context: typer.Context,
+    what: Annotated[Literal["runbook", "estate"], typer.Argument(help="runbooks/*.yaml, or bascule.yaml")] = "runbook",
+    as_json: Json = False,
+) -> None:
+    """Print the JSON Schema of a runbook or of bascule.yaml, for completion in editors. It is JSON either way."""
+    del as_json
+    session_of(context).json(runbook_schema() if what == "runbook" else estate_schema())
+
+
+def sync(context: typer.Context, actor: As, as_json: Json = False) -> None:
+    """Fetch the estate now and accept its newest commit, if it is valid.
+
+    Without a running service this is done in this process.
+    """
+    session = session_of(context)
+    try:
+        with Service.of(session.data) as service:
+            said: dict[str, Any] = service.post("estate/sync", {"as": actor})
+            commit, new = str(said["commit"]), bool(said["new"])
+    except NoService:
+        from orchestrator.cli.inside import bascule_inside
+
+        with bascule_inside(session) as bascule:
+            commit, new = bascule.estates.sync(actor)
+    if as_json:
+        session.json({"commit": commit, "new": new})
+    else:
+        session.line(f"Estate {commit}, {'accepted now' if new else 'known already'}.")
+
+
+def show(context: typer.Context, as_json: Json = False) -> None:
+    """The accepted commit with its services and scopes."""
+    session = session_of(context)
+    with Service.of(session.data) as service:
+        said = service.get("estate")
+    if as_json:
+        session.json(said)
+    else:
+        _show(session, said)
+
+
+def _show(session: Session, said: dict[str, Any]) -> None:
+    session.line(f"Estate {said.get('name') or said.get('estate') or ''} at {said.get('commit')}")
+    session.line(f"  from {said.get('url')}, branch {said.get('branch')}")
+    for name, service in _named(said.get("services")):
+        needs = ", ".join(service.get("needs") or ())
+        after = f", needs {needs}" if needs else ""
+        session.line(f"  service {name}: {service.get('vendor')} → {service.get('target')}{after}")
+    for name, scope in _named(said.get("scopes")):
+        session.line(f"  scope {name}: {scope.get('mode', scope)}")
+
+
+def _named(block: Any) -> list[tuple[str, Any]]:
+    """Name and body, whether the block is a mapping or a list of named entries."""
+    if isinstance(block, dict):
+        return [(name, body if isinstance(body, dict) else {"mode": body}) for name, body in block.items()]
+    return [(one.get("name", "?"), one) if isinstance(one, dict) else (str(one), {}) for one in block or ()]

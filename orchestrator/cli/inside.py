@@ -1,0 +1,64 @@
+"""Bascule's own parts inside this process: for `serve`, and for commands that no service answers.
+
+Imported where it is needed only: the parts take two seconds to load, which help and completion can do without.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from orchestrator.app import AlreadyRunning, Bascule, Settings
+from orchestrator.cli.exits import CommandError
+from orchestrator.cli.session import Session
+
+
+def settings_of(session: Session, host: str = "127.0.0.1", port: int = 8700) -> Settings:
+    return Settings(
+        data=session.data,
+        estate_url=estate_address(session.estate),
+        estate_branch=session.branch,
+        database_url=database_address(session.database_url, os.environ),
+        host=host,
+        port=port,
+    )
+
+
+@contextmanager
+def bascule_inside(session: Session) -> Iterator[Bascule]:
+    """All parts, without working on runs. Raises CommandError when another process works on the data directory."""
+    try:
+        bascule = Bascule(settings_of(session))
+    except AlreadyRunning as error:
+        raise CommandError(
+            f"Another Bascule works on {session.data} and does not answer: stop it, or wait until it has started."
+        ) from error
+    try:
+        yield bascule
+    finally:
+        bascule.stop()
+
+
+def estate_address(given: str) -> str:
+    """A directory becomes its absolute path; an address stays as it is."""
+    if not given or "://" in given:
+        return given
+    return str(Path(given).expanduser().resolve())
+
+
+def database_address(url: str, environment: Mapping[str, str]) -> str:
+    """The database's URL, its password taken from the file that BASCULE_DATABASE_PASSWORD_FILE names, if any."""
+    file = environment.get("BASCULE_DATABASE_PASSWORD_FILE", "")
+    parts = urlsplit(url)
+    if not url or not file or parts.password is not None:
+        return url
+    try:
+        password = Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise CommandError(
+            f"The database's password can't be read from {file} ({error.strerror}): "
+            "correct BASCULE_DATABASE_PASSWORD_FILE or the file's mode."
+        ) from error
+    user, _, place = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{place}").geturl()

@@ -1,0 +1,82 @@
+"""Making a plan, by the running service or, without one, in this process."""
+
+import json
+import time
+from typing import Annotated, Any, Literal
+
+import typer
+
+from orchestrator.cli.client import Service
+from orchestrator.cli.exits import CommandError, NoService
+from orchestrator.cli.plan_page import show_plan
+from orchestrator.cli.session import Json, Session, session_of
+from orchestrator.domain.model import Direction
+from orchestrator.domain.plan import Plan
+from orchestrator.estate_git import EstateGitError
+
+REHEARSAL = "rehearsal"
+
+Services = Annotated[list[str], typer.Argument(metavar="SERVICE…", help="The services to plan for.")]
+Scope = Annotated[str, typer.Option("--scope", "-s", help="The scope of bascule.yaml that it runs in.")]
+Towards = Annotated[
+    Literal["failover", "failback"], typer.Option("--direction", help="To the fallback target, or back.")
+]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A runbook's parameter; may be repeated.")
+]
+
+
+def plan(
+    context: typer.Context,
+    services: Services,
+    scope: Scope = REHEARSAL,
+    direction: Towards = "failover",
+    parameters: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Show what would change, in which order, and how long it would take. Changes nothing.
+
+    Without a running service the plan is made in this process; a service started later knows it by its digest.
+    """
+    session = session_of(context)
+    given = parsed(parameters)
+    try:
+        with Service.of(session.data) as service:
+            made = service.make_plan(services, scope, direction, given)
+    except NoService:
+        made = _made_here(session, services, scope, direction, given)
+    if as_json:
+        session.json(made.model_dump(mode="json", by_alias=True))
+        return
+    show_plan(session, made, time.time())
+    session.line(f"Run it: bascule run --plan {made.digest}")
+
+
+def _made_here(session: Session, services: list[str], scope: str, direction: str, given: dict[str, Any]) -> Plan:
+    from orchestrator.cli.inside import bascule_inside
+
+    with bascule_inside(session) as bascule:
+        if session.estate:
+            try:
+                bascule.estates.sync("plan")
+            except EstateGitError as error:
+                if not bascule.mirror.exists:
+                    raise
+                session.note(f"{error} The plan is made from the newest commit that was read before.")
+        elif not bascule.mirror.exists:
+            raise CommandError("No estate is known here: name its repository with --estate URL or BASCULE_ESTATE.")
+        return bascule.plans.make(services, scope, Direction(direction), given)
+
+
+def parsed(parameters: list[str] | None) -> dict[str, Any]:
+    """`name=value` each; a value that is JSON keeps its type, anything else is text. Raises BadParameter."""
+    found: dict[str, Any] = {}
+    for text in parameters or ():
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise typer.BadParameter(f"{text!r} is not NAME=VALUE.", param_hint="--set")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found

@@ -1,0 +1,91 @@
+"""A plan on a terminal: its steps in order with what each would change, the critical path, the digest."""
+
+from itertools import groupby
+
+from rich import box
+from rich.console import Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.cli.changes import after_line, change_lines
+from orchestrator.cli.session import Session
+from orchestrator.cli.wording import counted, duration, short_step
+from orchestrator.domain.kinds import KINDS
+from orchestrator.domain.plan import Plan, PlannedStep, critical_path, expected
+
+
+def show_plan(session: Session, plan: Plan, now: float) -> None:
+    """The whole plan. `now` is seconds since the epoch, UTC."""
+    session.out.print(_heading(plan))
+    session.out.print(_steps(plan, now))
+    show_path(session, plan)
+    session.line(f"Digest {plan.digest}")
+
+
+def show_plan_shortly(session: Session, plan: Plan) -> None:
+    """A few lines: for who starts it at once."""
+    session.out.print(_heading(plan))
+    for service, steps in groupby(plan.steps, key=lambda step: step.service):
+        found = list(steps)
+        changing = sum(1 for step in found if _changes(step))
+        people = sum(1 for step in found if KINDS[step.uses].by_person)
+        held = f", {counted(people, 'hold point')}" if people else ""
+        session.line(f"  {service}: {counted(len(found), 'step')}, {changing} that change something{held}")
+    show_path(session, plan)
+    session.line(f"Digest {plan.digest}")
+
+
+def show_path(session: Session, plan: Plan) -> None:
+    path = " → ".join(_brief(step) for step in plan.critical_path)
+    session.out.print(Text(f"Critical path (*): {path}" if path else "Nothing to do."))
+    hands_off = machine_seconds(plan)
+    least = f"; {duration(hands_off)} if people answer at once" if plan.expected_seconds > hands_off else ""
+    session.line(f"Expected: {duration(plan.expected_seconds)}{least}")
+
+
+def machine_seconds(plan: Plan) -> float:
+    """How long the plan is expected to take when people answer at once, in seconds."""
+    quick = [step.model_copy(update={"expect": 0.0}) if KINDS[step.uses].by_person else step for step in plan.steps]
+    return critical_path(quick)[1]
+
+
+def _heading(plan: Plan) -> Text:
+    what = f"{plan.direction} of {', '.join(plan.services)}"
+    title = f"Plan: {what} in scope {plan.scope}, {counted(len(plan.steps), 'step')}, estate {plan.commit[:12]}"
+    return Text(title, style="bold")
+
+
+def _steps(plan: Plan, now: float) -> Table:
+    critical = set(plan.critical_path)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("step", no_wrap=True)
+    table.add_column("what it would change now", ratio=1, overflow="fold")
+    table.add_column("expected", justify="right", no_wrap=True)
+    for service, steps in groupby(plan.steps, key=lambda step: step.service):
+        table.add_row(Text(service, style="bold"))
+        for step in steps:
+            lines = change_lines(step, now)
+            after = after_line(step)
+            if after:
+                lines[0] += f" ({after})"
+            name = f"{'*' if step.id in critical else ' '} {short_step(step.id)}"
+            table.add_row(Text(name), Group(*map(_indented, lines)), duration(expected(step)))
+    return table
+
+
+def _indented(line: str) -> Padding:
+    """Its leading blanks hold for all the lines that it is wrapped into."""
+    text = line.lstrip(" ")
+    return Padding(Text(text), (0, 0, 0, len(line) - len(text)))
+
+
+def _changes(step: PlannedStep) -> bool:
+    kind = KINDS[step.uses]
+    return kind.has_provider and not kind.reads_only
+
+
+def _brief(step_id: str) -> str:
+    """`portal-failover/go` -> `portal/go`: the words that every runbook's name repeats say nothing here."""
+    runbook, _, step = step_id.partition("/")
+    return f"{runbook.removesuffix('-failover').removesuffix('-failback')}/{step}"

@@ -1,0 +1,151 @@
+"""The `bascule` command: its options, its commands, and the one place where errors end."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli import (
+    decision_commands,
+    estate_commands,
+    plan_commands,
+    record_commands,
+    run_commands,
+    service_commands,
+)
+from orchestrator.cli.demo import command as demo_command
+from orchestrator.cli.exits import CommandError, Exit
+from orchestrator.cli.session import Session, session_of
+from orchestrator.estate_git import EstateGitError
+from orchestrator.operations.request import Denied, RequestError
+
+log = logging.getLogger("bascule.cli")
+
+EPILOG = """
+Exit codes: 0 done · 1 failed or invalid · 2 usage · 3 waits for a person · 4 refused by a gate.
+
+Begin with `bascule demo` (everything, against a simulator on this machine), or `bascule validate PATH` and
+`bascule serve --help` for an estate of your own.
+"""
+
+app = typer.Typer(
+    name="bascule",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"bascule {version('bascule')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", envvar="BASCULE_DATA", file_okay=False, show_default="~/.local/share/bascule",
+            help="The data directory: journal, estate mirror, secrets.",
+        ),
+    ] = None,
+    estate: Annotated[
+        str,
+        typer.Option(metavar="URL", envvar="BASCULE_ESTATE", help="The estate's Git repository: https, ssh or a path."),
+    ] = "",
+    branch: Annotated[str, typer.Option(envvar="BASCULE_BRANCH", help="The estate's branch.")] = "main",
+    database: Annotated[
+        str,
+        typer.Option(
+            metavar="URL", envvar="BASCULE_DATABASE_URL", show_default="SQLite in the data directory",
+            help="postgresql+psycopg://… for several workers; BASCULE_DATABASE_PASSWORD_FILE may hold the password.",
+        ),
+    ] = "",
+    _show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:  # fmt: skip
+    """Moves an organisation to European providers when its American clouds are cut off, and back."""
+    session = session_of(context)
+    session.data = data.expanduser().absolute() if data else session.data
+    session.estate, session.branch, session.database_url = estate, branch, database
+
+
+ESTATE, RUNS, PEOPLE, SERVICE = "Estate and plans", "Runs", "People's decisions", "Service"
+
+estate_app = typer.Typer(no_args_is_help=True, help="The estate's Git repository, as the service reads it.")
+estate_app.command("sync")(estate_commands.sync)
+estate_app.command("show")(estate_commands.show)
+
+app.command("validate", rich_help_panel=ESTATE)(estate_commands.validate)
+app.command("schema", rich_help_panel=ESTATE)(estate_commands.schema)
+app.add_typer(estate_app, name="estate", rich_help_panel=ESTATE)
+app.command("plan", rich_help_panel=ESTATE)(plan_commands.plan)
+app.command("rehearse", rich_help_panel=RUNS)(run_commands.rehearse)
+app.command("run", rich_help_panel=RUNS)(run_commands.run)
+app.command("watch", rich_help_panel=RUNS)(run_commands.watch)
+app.command("status", rich_help_panel=RUNS)(record_commands.status)
+app.command("history", rich_help_panel=RUNS)(record_commands.history)
+app.command("logs", rich_help_panel=RUNS)(record_commands.logs)
+app.command("approve", rich_help_panel=PEOPLE)(decision_commands.approve)
+app.command("reject", rich_help_panel=PEOPLE)(decision_commands.reject)
+app.command("release", rich_help_panel=PEOPLE)(decision_commands.release)
+app.command("pause", rich_help_panel=PEOPLE)(decision_commands.pause)
+app.command("resume", rich_help_panel=PEOPLE)(decision_commands.resume)
+app.command("cancel", rich_help_panel=PEOPLE)(decision_commands.cancel)
+app.command("retry", rich_help_panel=PEOPLE)(decision_commands.retry)
+app.command("skip", rich_help_panel=PEOPLE)(decision_commands.skip)
+app.command("undo", rich_help_panel=PEOPLE)(decision_commands.undo)
+app.command("serve", rich_help_panel=SERVICE)(service_commands.serve)
+app.command("demo", rich_help_panel=SERVICE)(demo_command.demo)
+
+
+def main() -> None:
+    """Entry of the `bascule` command. Every end of it is an exit code of `Exit`; no error shows a stack trace."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    session = Session()
+    try:
+        app(obj=session, prog_name="bascule")
+    except CommandError as error:
+        _end(session, error.message, error.code)
+    except Denied as error:
+        _end(session, str(error), Exit.REFUSED)
+    except (RequestError, EstateGitError) as error:
+        _end(session, str(error), Exit.FAILED)
+    except KeyboardInterrupt:
+        sys.exit(Exit.INTERRUPTED)
+    except Exception as error:
+        kept = _log_to_file(session)
+        log.exception("a command ended unexpectedly")
+        _end(session, f"Something unexpected went wrong ({type(error).__name__}). {kept}", Exit.FAILED)
+
+
+def _end(session: Session, message: str, code: Exit) -> None:
+    session.note(message)
+    sys.exit(code)
+
+
+def _log_to_file(session: Session) -> str:
+    """Let the log go where someone can find it; answers where, in a sentence."""
+    file = session.data / "bascule.log"
+    log.propagate = False
+    try:
+        session.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handler = logging.FileHandler(file, encoding="utf-8")
+    except OSError as error:
+        log.addHandler(logging.NullHandler())
+        return f"The details could not be written to {file} ({error.strerror}): give --data DIR, then try again."
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    return f"The details are in {file}: report them with what you did."

@@ -1,0 +1,28 @@
+"""The service in this process, with its API or as a worker alone. Imported late, for the reason `inside` gives."""
+
+import signal
+import threading
+
+from orchestrator.app import Bascule
+from orchestrator.cli.inside import settings_of
+from orchestrator.cli.session import Session
+from orchestrator.web.server import serve
+
+
+def serve_api(session: Session, host: str, port: int) -> None:
+    """Serve until SIGTERM or Ctrl-C. Raises AlreadyRunning."""
+    serve(Bascule(settings_of(session, host, port)), host, port)
+
+
+def work_on_runs(session: Session) -> None:
+    """Work until SIGTERM or Ctrl-C, without serving anything. Raises AlreadyRunning."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    bascule = Bascule(settings_of(session))
+    bascule.start()
+    session.note("This worker works on runs. Ctrl-C stops it; what is under way is taken up again later.")
+    try:
+        stop.wait()
+    finally:
+        bascule.stop()

@@ -1,0 +1,85 @@
+"""What every command is given: where the data is, which estate, and where to write."""
+
+import getpass
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from orchestrator.cli.wording import clean
+from orchestrator.operations.request import Paths
+
+
+def default_data(environment: Mapping[str, str]) -> Path:
+    """XDG Base Directory Specification: data that should outlive the session."""
+    base = environment.get("XDG_DATA_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".local" / "share") / "bascule"
+
+
+def _console(*, stderr: bool = False) -> Console:
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
+@dataclass
+class Session:
+    """One call of `bascule`. The root command fills in the options before any other command runs."""
+
+    data: Path = field(default_factory=lambda: default_data(os.environ))
+    estate: str = ""
+    branch: str = "main"
+    database_url: str = ""
+    out: Console = field(default_factory=_console)
+    err: Console = field(default_factory=lambda: _console(stderr=True))
+
+    @property
+    def paths(self) -> Paths:
+        return Paths(self.data)
+
+    @property
+    def live(self) -> bool:
+        """A person looks at a terminal."""
+        return self.out.is_terminal and not self.out.is_dumb_terminal
+
+    def line(self, text: str | Text = "") -> None:
+        """One line on standard output, never wrapped where it is not shown on a terminal."""
+        self.out.print(text, soft_wrap=not self.live)
+
+    def note(self, text: str) -> None:
+        """A sentence beside the result, on standard error."""
+        self.err.print(clean(text), soft_wrap=True)
+
+    def json(self, value: Any, *, line: bool = False) -> None:
+        """One JSON document; as a `line`, one of many (JSON lines)."""
+        sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=None if line else 2) + "\n")
+        sys.stdout.flush()
+
+
+def session_of(context: typer.Context) -> Session:
+    session = context.obj
+    assert isinstance(session, Session)
+    return session
+
+
+def this_person() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
+As = Annotated[
+    str,
+    typer.Option("--as", metavar="NAME", envvar="BASCULE_AS", default_factory=this_person, show_default="you",
+                 help="Who does this; the journal keeps the name."),
+]  # fmt: skip
+Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; the journal keeps it.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as `bascule status` shows it.")]
+StepId = Annotated[str, typer.Argument(metavar="STEP", help="The step's id, such as portal-failover/go.")]

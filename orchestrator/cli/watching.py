@@ -1,0 +1,167 @@
+"""Watching a run: a picture that lives on a terminal, one line a change anywhere else."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from orchestrator.cli.answers import LogLine, RunAnswer, StepAnswer
+from orchestrator.cli.attention import stands_still, verdict, waits
+from orchestrator.cli.board import board, change_line, run_word, waiting_lines
+from orchestrator.cli.client import Service
+from orchestrator.cli.exits import Exit
+from orchestrator.cli.follow import Change, Followed, Follower
+from orchestrator.cli.session import Session
+from orchestrator.cli.wording import clock, duration, one_line
+from orchestrator.domain.model import RunState
+
+FORWARD = frozenset({RunState.SUCCEEDED})
+EITHER_WAY = frozenset({RunState.SUCCEEDED, RunState.UNDONE})
+
+Answer = Callable[[Followed], None]
+"""Called after every change, so that whoever follows can answer what waits."""
+
+
+class Screen(Protocol):
+    def show(self, followed: Followed, change: Change) -> None: ...
+
+
+def watch(
+    session: Session,
+    run_id: str,
+    *,
+    until_waiting: bool,
+    wanted: frozenset[RunState] = EITHER_WAY,
+    expected: float = 0.0,
+    answer: Answer | None = None,
+    as_json: bool = False,
+) -> Exit:
+    """Show a run until it ends, or with `until_waiting` until only people can bring it further.
+
+    Answers the exit code: `wanted` are the ends that count as done. Raises CommandError
+    when the service stays away.
+    """
+    follower = Follower(lambda: Service.of(session.data), run_id)
+    followed = None
+    with _screen(session, expected, as_json=as_json) as screen:
+        for followed, change in follower.changes():
+            screen.show(followed, change)
+            if answer is not None:
+                answer(followed)
+            if until_waiting and stands_still(followed.run, followed.listed):
+                break
+    assert followed is not None
+    code = verdict(followed.run, followed.listed, wanted)
+    if not session.live and not as_json:
+        _last_words(session, followed)
+    return code
+
+
+@contextmanager
+def _screen(session: Session, expected: float, *, as_json: bool) -> Iterator[Screen]:
+    if as_json or not session.live:
+        yield _JsonLines(session) if as_json else _Lines(session)
+        return
+    picture = _LivePicture(session, expected)
+    with picture.live:
+        yield picture
+
+
+class _LivePicture:
+    """The board, drawn anew four times a second so that time is seen to pass."""
+
+    def __init__(self, session: Session, expected: float) -> None:
+        self._session = session
+        self._expected = expected
+        self._followed: Followed | None = None
+        self.live = Live(console=session.out, get_renderable=self._picture, refresh_per_second=4)
+
+    def show(self, followed: Followed, change: Change) -> None:
+        del change
+        self._followed = followed
+
+    def _picture(self) -> RenderableType:
+        followed = self._followed
+        if followed is None:
+            return Text("Reading the run …")
+        run, steps = followed.run, followed.listed
+        height = self._session.out.height
+        said = dict(followed.said)
+        picture = board(run, steps, time.time(), expected=self._expected, height=height, said=said)
+        if followed.lost_since is None:
+            return picture
+        away = duration(time.monotonic() - followed.lost_since)
+        return Group(picture, Text(f"\nThe service has not answered for {away}; trying again …", style="bold"))
+
+
+class _Lines:
+    """One line a change: for logs, pipes and screen readers."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._told: dict[str, str] = {}
+        self._away = False
+
+    def show(self, followed: Followed, change: Change) -> None:
+        if followed.lost_since is not None:
+            if not self._away:
+                self._session.note("The service does not answer; trying again for a minute.")
+            self._away = True
+            return
+        self._away = False
+        if change is None:
+            self._tell_run(followed.run)
+            for step in followed.listed:
+                self._tell_step(step)
+        elif isinstance(change, RunAnswer):
+            self._tell_run(change)
+        elif isinstance(change, StepAnswer):
+            self._tell_step(change)
+
+    def _tell_run(self, run: RunAnswer) -> None:
+        said = f": {one_line(run.message)}" if run.message else ""
+        self._tell("", f"{run.mode.value} {run.id} {run_word(run)}{said}")
+
+    def _tell_step(self, step: StepAnswer) -> None:
+        if step.id in self._told or step.state.value != "pending":
+            self._tell(step.id, change_line(step))
+
+    def _tell(self, subject: str, text: str) -> None:
+        if self._told.get(subject) != text:
+            self._told[subject] = text
+            self._session.line(f"{clock(time.time())} {text}")
+
+
+class _JsonLines:
+    """One JSON object a change, for programs: `kind` is run, step or log."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._told: dict[str, str] = {}
+
+    def show(self, followed: Followed, change: Change) -> None:
+        if change is not None:
+            self._tell(change)
+        elif followed.lost_since is None:
+            self._tell(followed.run)
+            for step in followed.listed:
+                self._tell(step)
+
+    def _tell(self, one: RunAnswer | StepAnswer | LogLine) -> None:
+        text = one.model_dump_json()
+        subject = one.id if not isinstance(one, LogLine) else ""
+        if subject and self._told.get(subject) == text:
+            return
+        self._told[subject] = text
+        kind = {RunAnswer: "run", StepAnswer: "step", LogLine: "log"}[type(one)]
+        self._session.json({"kind": kind, **one.model_dump(mode="json", by_alias=True)}, line=True)
+
+
+def _last_words(session: Session, followed: Followed) -> None:
+    waiting = waits(followed.run, followed.listed)
+    if waiting:
+        session.line(waiting_lines(waiting))

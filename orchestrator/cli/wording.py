@@ -1,0 +1,66 @@
+"""How times, sizes and texts from elsewhere read on a terminal."""
+
+import re
+from datetime import datetime
+
+_CONTROLS = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def clean(text: str) -> str:
+    """Without control characters and terminal sequences: what servers and plays say can't steer the terminal."""
+    return _CONTROLS.sub("", text)
+
+
+def one_line(text: str) -> str:
+    return " ".join(clean(text.replace("\n", " ")).split())
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `1 min 12 s`, `2 h 05 min`, `3 d 4 h`."""
+    if seconds < 0:
+        return "0 s"
+    if seconds < 1:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02d} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def clock(at: float) -> str:
+    """The time of day here."""
+    return datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
+
+
+def moment(at: float) -> str:
+    """Day and time here, to the second."""
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def size(count: int) -> str:
+    """Bytes, in powers of 1000."""
+    if count < 1000:
+        return f"{count} B"
+    power = min((len(str(count)) - 1) // 3, 4)
+    return f"{count / 1000**power:.1f} {'kMGT'[power - 1]}B"
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def short_step(step_id: str) -> str:
+    """A step's id without its runbook's name, for places where that is said already."""
+    return step_id.partition("/")[2] or step_id
+
+
+def short_digest(digest: str) -> str:
+    """Enough of a digest to be told from others by eye."""
+    return digest[:19]
