@@ -1,0 +1,75 @@
+"""What a plan says of each step."""
+
+from typing import Any
+
+from orchestrator.cli.changes import change_lines
+from orchestrator.domain.kinds import KINDS
+from orchestrator.domain.plan import PlannedStep
+
+NOW = 1_000_000.0
+
+
+def lines(uses: str, with_: dict[str, Any], **more: Any) -> list[str]:
+    step = {"id": "r/s", "uses": uses, "with": with_, "service": "s", "runbook": "r", **more}
+    return change_lines(PlannedStep.model_validate(step), NOW)
+
+
+def seen(presence: str, values: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    return {"presence": presence, "values": values or {}, "at": NOW, **more}
+
+
+def mx(*values: str) -> dict[str, Any]:
+    return {"name": "@", "type": "MX", "ttl": 300, "values": list(values)}
+
+
+def test_records_before_and_after() -> None:
+    with_ = {"zone": "valbourg.example", "records": [{"name": "@", "type": "MX", "ttl": 60, "values": ["10 b."]}]}
+    found = seen("absent", {"records": [mx("0 a.")]})
+    assert lines("dns.records", with_, seen=found) == ["DNS valbourg.example", "  @ MX: 0 a. (300 s) → 10 b. (60 s)"]
+
+
+def test_a_record_set_that_is_made_and_one_that_goes() -> None:
+    records = [
+        {"name": "Portal", "type": "A", "ttl": 60, "values": ["${{ steps.server.outputs.address }}"]},
+        {"name": "@", "type": "MX", "state": "absent", "ttl": 300, "values": []},
+    ]
+    gone = {"name": "portal", "type": "A", "ttl": None, "values": []}
+    found = seen("absent", {"records": [gone, mx("0 a.")]})
+    assert lines("dns.records", {"zone": "v.example", "records": records}, seen=found)[1:] == [
+        "  Portal A: nothing",
+        "    → <address after server> (60 s)",
+        "  @ MX: 0 a. (300 s) → nothing",
+    ]
+
+
+def test_what_was_not_looked_at_is_not_called_nothing() -> None:
+    with_ = {"zone": "v.example", "records": [{"name": "@", "type": "A", "ttl": 60, "values": ["192.0.2.1"]}]}
+    assert "what is there then" in lines("dns.records", with_)[1]
+
+
+def test_a_snapshot_says_its_age_and_why() -> None:
+    found = seen("absent", {"to_copy": 2, "bytes": 3400, "same": 1, "bucket": "present"})
+    found |= {"at": NOW - 7200, "stale": True, "message": "No answer."}
+    place = {"from": {"store": "source", "bucket": "b"}, "to": {"store": "target", "bucket": "b"}}
+    assert lines("storage.copy", place, seen=found) == [
+        "copy 2 objects (3.4 kB) from source/b to target/b",
+        "! as it was 2 h ago; now it can't be read: No answer.",
+    ]
+
+
+def test_what_cannot_be_read_is_said() -> None:
+    found = {"presence": "unreadable", "message": "No route\nto host."}
+    server = {"provider": "scaleway", "name": "portal", "size": "S", "image": "i"}
+    assert lines("compute.server", server, seen=found)[-1] == "! can't be read now: No route to host."
+
+
+def test_texts_from_elsewhere_cannot_steer_the_terminal() -> None:
+    server = {"provider": "scaleway", "name": "p\x1b]0;evil\x07", "size": "S", "image": "i"}
+    (line,) = lines("compute.server", server)
+    assert "\x1b" not in line
+    assert "\x07" not in line
+
+
+def test_every_kind_is_described_without_its_inputs() -> None:
+    for uses in KINDS:
+        assert all(lines(uses, {}))
