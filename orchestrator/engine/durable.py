@@ -26,7 +26,7 @@ APPLICATION_VERSION = "1"
 """Changes only when dispatches of an older version can no longer be worked on."""
 
 BUSY_POLL = 0.02
-IDLE_POLL = 0.5
+IDLE_POLL = 0.7
 """Seconds between two looks at the queue: DBOS shortens a longer one by a tenth per look."""
 
 Body = Callable[[str, str, int], None]
@@ -67,6 +67,7 @@ class Durable:
             "log_level": "WARNING",
             "use_listen_notify": False,
             "notification_listener_polling_interval_sec": 1.0,
+        "scheduler_polling_interval_sec": 60.0,
         }
         DBOS(config=config)
         DBOS.launch()
