@@ -40,8 +40,8 @@ def _address(text: str) -> str:
     """`192.0.2.53`, `192.0.2.53:53` or `[2001:db8::1]:53`: looking a name up would need a resolver first."""
     host, port = text, "53"
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":") or port
+        host, closed, rest = text[1:].partition("]")
+        port = rest.removeprefix(":") or (port if closed else "")
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
     try:

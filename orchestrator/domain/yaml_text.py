@@ -192,6 +192,9 @@ class _Reader:
             return _Refused(
                 at, message, f"Close the {_OPENING[opened]}, or put a comma or quotes where they are missing."
             )
+        if sign in ("", "\0"):
+            message = "The file ends in the middle of something."
+            return _Refused(at, message, "Close what is open: a bracket, a brace or a quote.")
         if sign in _WORDS_AT:
             return _Refused(at, *_WORDS_AT[sign])
         why = error.problem or "it can't be understood"

@@ -1,6 +1,6 @@
 """Circles in a graph of needs."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 MOST = 20
@@ -29,9 +29,9 @@ def circles(needs: Mapping[str, Iterable[str]]) -> Iterator[tuple[str, ...]]:
             return
 
 
-def told(circle: tuple[str, ...], verb: str, line: Callable[[str], int]) -> str:
+def told(circle: tuple[str, ...], verb: str, lines: Mapping[str, int]) -> str:
     """The way round: `a` (line 3) needs `b` (line 7) needs `a`; the middle of a long one is left out."""
-    names = [f"`{name}` (line {line(name)})" for name in circle[:LONGEST]]
+    names = [f"`{name}` (line {lines[name]})" for name in circle[:LONGEST]]
     left_out = len(circle) - LONGEST
     return verb.join([*names, *([f"({left_out} more)"] if left_out > 0 else []), f"`{circle[0]}`"])
 

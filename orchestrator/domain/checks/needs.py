@@ -43,5 +43,5 @@ def _circle(sheet: Sheet, circle: tuple[str, ...]) -> Complaint:
     where = ("steps", circle[0], "needs", needs.index(circle[1 % len(circle)]))
     if len(circle) == 1:
         return Complaint(where, f"The step `{circle[0]}` needs itself.", f"Remove `{circle[0]}` from its `needs`.")
-    way = told(circle, " needs ", lambda step: sheet.document.at(("steps", step), on_key=True).line)
+    way = told(circle, " needs ", {step: sheet.document.at(("steps", step), on_key=True).line for step in circle})
     return Complaint(where, f"These steps wait for each other in a circle: {way}.", "Remove one of these needs.")

@@ -92,7 +92,7 @@ def _circles(draft: Draft) -> Iterator[Problem]:
         sheet = draft.sheets[circle[0]]
         follower = circle[1 % len(circle)]
         action = next(action for action in _nested(sheet.runbook) if action.with_.get("runbook") == follower)
-        way = told(circle, " runs ", lambda stem: _line(draft.sheets[stem], circle))
+        way = told(circle, " runs ", {stem: _line(draft.sheets[stem], circle) for stem in circle})
         message = f"These runbooks run each other without end: {way}."
         complaint = action.complaint(message, "Remove one of these steps.", "with", "runbook")
         yield sheet.document.problem(complaint)

@@ -52,7 +52,8 @@ def _circles(draft: Draft) -> Iterator[Complaint]:
     services = draft.estate.estate.services
     for circle in circles({name: service.needs for name, service in services.items()}):
         where = ("services", circle[0], "needs", services[circle[0]].needs.index(circle[1 % len(circle)]))
-        way = told(circle, " needs ", lambda name: draft.estate.document.at(("services", name), on_key=True).line)
+        lines = {name: draft.estate.document.at(("services", name), on_key=True).line for name in circle}
+        way = told(circle, " needs ", lines)
         message = f"These services wait for each other in a circle: {way}."
         if len(circle) == 1:
             message = f"The service `{circle[0]}` needs itself."
