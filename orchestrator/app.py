@@ -11,8 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.engine.act import Boundary
 from orchestrator.engine.progress import Clock
+from orchestrator.engine.work import Boundary
 from orchestrator.engine.worker import Worker
 from orchestrator.engine.workshop import EstateWorkshop
 from orchestrator.estate_git import EstateGitError, EstateMirror

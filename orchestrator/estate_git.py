@@ -21,9 +21,18 @@ GIT_TIMEOUT = 60.0
 _URL = re.compile(r"^(?:https://|ssh://|file:///|/)[A-Za-z0-9@._~:/+%\-]+$")
 _BRANCH = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._/\-]{0,100}$")
 _COMMIT = re.compile(r"^[0-9a-f]{40}(?:[0-9a-f]{24})?$")
-_SETTINGS = ("protocol.allow=never", "protocol.https.allow=always", "protocol.ssh.allow=always")
-_SETTINGS += ("protocol.file.allow=always", "core.hooksPath=/dev/null", "submodule.recurse=false")
-_SETTINGS += ("fetch.fsckObjects=true", "core.symlinks=false", "credential.helper=", "safe.directory=*")
+_SETTINGS = (
+    "protocol.allow=never",
+    "protocol.https.allow=always",
+    "protocol.ssh.allow=always",
+    "protocol.file.allow=always",
+    "core.hooksPath=/dev/null",
+    "core.symlinks=false",
+    "credential.helper=",
+    "fetch.fsckObjects=true",
+    "safe.directory=*",
+    "submodule.recurse=false",
+)
 
 
 class EstateGitError(Exception):
@@ -58,7 +67,9 @@ class EstateMirror:
 
     def newest(self, branch: str = "main") -> str:
         """The newest fetched commit of the branch. Raises EstateGitError when there is none."""
-        return self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"refs/heads/{branch}^{{commit}}").strip()
+        return self._git(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", f"refs/heads/{branch}^{{commit}}"
+        ).strip()
 
     def files(self, commit: str) -> dict[str, bytes]:
         """Path -> content of every file at the commit. Raises EstateGitError for links, submodules and excess."""
@@ -76,8 +87,10 @@ class EstateMirror:
             entries[path] = blob
             total += int(size)
         if len(entries) > MAX_FILES or total > MAX_BYTES:
-            raise EstateGitError(f"The estate has {len(entries)} files and {total} bytes; the bounds are "
-                                 f"{MAX_FILES} files and {MAX_BYTES} bytes.")
+            raise EstateGitError(
+                f"The estate has {len(entries)} files and {total} bytes; the bounds are "
+                f"{MAX_FILES} files and {MAX_BYTES} bytes."
+            )
         return self._blobs(entries)
 
     def checkout(self, commit: str) -> Path:
@@ -123,7 +136,11 @@ class EstateMirror:
         try:
             done = subprocess.run(
                 ["git", *settings, *place, *arguments],
-                input=stdin, capture_output=True, timeout=GIT_TIMEOUT, env=environment, check=False,
+                input=stdin,
+                capture_output=True,
+                timeout=GIT_TIMEOUT,
+                env=environment,
+                check=False,
             )
         except subprocess.TimeoutExpired as error:
             raise EstateGitError(f"git {arguments[0]} gave no answer within {GIT_TIMEOUT:g} s.") from error

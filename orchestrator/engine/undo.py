@@ -1,13 +1,15 @@
 """Taking one step back: find what it left, prove the place it would point back to, take back, prove."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from orchestrator.domain.journal import StepEvent, StepView
 from orchestrator.domain.kinds import KINDS
 from orchestrator.domain.model import RunState, StepState
-from orchestrator.engine.act import Act, Stale, Work
 from orchestrator.engine.spec import ActionSpec
+from orchestrator.engine.work import Bench, Stale, Work, reads_only
 from orchestrator.engine.workshop import Action
 from orchestrator.store import runs
 from orchestrator.store.journal import RunJournal, step_view
@@ -23,13 +25,13 @@ UNDO_WAIT = 2.0
 class Undo:
     """The way back of a step; it shares the forward way's looks, fences and journal."""
 
-    def __init__(self, act: Act) -> None:
-        self._act = act
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
 
     def attempt(self, work: Work) -> None:
         """UNDO_READY: nothing of ours ends here; an effect of ours is taken back once its old place is proven."""
         if work.run.paused or work.run.state != RunState.UNDOING.value:
-            self._act.put_back(work)
+            self._bench.put_back(work)
             return
         nothing = _nothing_to_take_back(work)
         if nothing is not None:
@@ -45,16 +47,16 @@ class Undo:
             self._fail(work, StepState.UNDO_READY, error)
             return
         if self._claim(work):
-            self._act.boundary("undo-intent", work.run.id, work.step.step_id)
+            self._bench.boundary("undo-intent", work.run.id, work.step.step_id)
             self._take_back(work)
 
     def reconcile(self, work: Work) -> None:
         """UNDOING after a crash: undoing is repeatable, so it is done again."""
-        with self._act.progress.journal(work.run.id) as journal:
-            view = self._act.still(journal, work, StepState.UNDOING)
+        with self._bench.progress.journal(work.run.id) as journal:
+            view = self._bench.still(journal, work, StepState.UNDOING)
             data = {"fence": work.fence}
             journal.step_event(work.step.step_id, view, StepEvent.UNDO_RECLAIMED, data)
-        self._act.boundary("undo-reclaimed", work.run.id, work.step.step_id)
+        self._bench.boundary("undo-reclaimed", work.run.id, work.step.step_id)
         self._take_back(work)
 
     def settle(self, work: Work) -> None:
@@ -67,8 +69,8 @@ class Undo:
             return work
         if work.view.before is None:
             return work
-        action = self._act.action(work, work.spec, work.spec.timeout)
-        found = self._act.look(action, work, work.view.before)
+        action = self._bench.action(work, work.spec, work.spec.timeout)
+        found = self._bench.look(action, work, work.view.before)
         if found.presence is Presence.UNPROVABLE:
             raise ProviderError(
                 f"{found.message} It can't be proved whether there is something to take back. "
@@ -83,7 +85,7 @@ class Undo:
         if origin is None or kind is None or not kind.points_endpoint:
             return
         try:
-            action = self._act.action(work, origin, 30.0)
+            action = self._bench.action(work, origin, 30.0)
             action.provider.apply(action.want, work.tag, {}, work.report)
         except ProviderError as error:
             raise ProviderError(
@@ -92,8 +94,8 @@ class Undo:
             ) from error
 
     def _claim(self, work: Work) -> bool:
-        with self._act.progress.journal(work.run.id) as journal:
-            view = self._act.still(journal, work, StepState.UNDO_READY)
+        with self._bench.progress.journal(work.run.id) as journal:
+            view = self._bench.still(journal, work, StepState.UNDO_READY)
             if journal.run.paused:
                 runs.put_back(journal.connection, work.run.id, work.step.step_id, work.step.dispatch)
                 return False
@@ -105,7 +107,7 @@ class Undo:
         try:
             found = self._undo(work)
         except ProviderError as error:
-            self._act.boundary("undo-effect", work.run.id, work.step.step_id)
+            self._bench.boundary("undo-effect", work.run.id, work.step.step_id)
             self._fail(work, StepState.UNDOING, error)
             return
         except Exception:
@@ -113,15 +115,15 @@ class Undo:
             text = f"Unexpected fault while undoing {work.spec.uses}; the service's log has the details."
             self._fail(work, StepState.UNDOING, ProviderError(text, permanent=True))
             return
-        self._act.boundary("undo-effect", work.run.id, work.step.step_id)
+        self._bench.boundary("undo-effect", work.run.id, work.step.step_id)
         self._record(work, found)
 
     def _undo(self, work: Work) -> Finding:
         undo = work.spec.undo
         if isinstance(undo, ActionSpec):
-            action = self._act.action(work, undo, work.spec.timeout)
+            action = self._bench.action(work, undo, work.spec.timeout)
             return self._run_action(work, action)
-        action = self._act.action(work, work.spec, work.spec.timeout)
+        action = self._bench.action(work, work.spec, work.spec.timeout)
         return action.provider.undo(action.want, work.tag, work.view.effect, work.report)
 
     def _run_action(self, work: Work, action: Action) -> Finding:
@@ -137,13 +139,13 @@ class Undo:
 
     def _record(self, work: Work, found: Finding) -> None:
         if found.presence is Presence.PENDING:
-            with self._act.progress.journal(work.run.id) as journal:
+            with self._bench.progress.journal(work.run.id) as journal:
                 view = self._owned(journal, work)
                 if view.state is StepState.UNDOING:
                     data = {"message": found.message}
                     journal.step_event(work.step.step_id, view, StepEvent.UNDO_UNDER_WAY, data)
                 journal.dispatch(work.step.step_id, found.again_after)
-            self._act.boundary("undo-outcome", work.run.id, work.step.step_id)
+            self._bench.boundary("undo-outcome", work.run.id, work.step.step_id)
             return
         if found.presence is Presence.ABSENT:
             self._end(work, None, StepEvent.UNDONE, found.message)
@@ -152,20 +154,20 @@ class Undo:
         self._fail(work, StepState.UNDOING, ProviderError(text, permanent=True))
 
     def _end(self, work: Work, state: StepState | None, kind: StepEvent, message: str) -> None:
-        with self._act.progress.journal(work.run.id) as journal:
-            view = self._act.still(journal, work, state) if state else self._owned(journal, work)
+        with self._bench.progress.journal(work.run.id) as journal:
+            view = self._bench.still(journal, work, state) if state else self._owned(journal, work)
             journal.step_event(work.step.step_id, view, kind, {"message": message})
-        self._act.boundary("undo-outcome", work.run.id, work.step.step_id)
+        self._bench.boundary("undo-outcome", work.run.id, work.step.step_id)
 
     def _fail(self, work: Work, state: StepState, error: ProviderError) -> None:
-        with self._act.progress.journal(work.run.id) as journal:
+        with self._bench.progress.journal(work.run.id) as journal:
             ready = state is StepState.UNDO_READY
-            view = self._act.still(journal, work, state) if ready else self._owned(journal, work)
+            view = self._bench.still(journal, work, state) if ready else self._owned(journal, work)
             data = {"message": error.message, "permanent": error.permanent}
             view = journal.step_event(work.step.step_id, view, StepEvent.UNDO_FAILED, data)
             if not error.permanent and view.undo_attempt < UNDO_ATTEMPTS:
                 journal.undo_ready(work.step.step_id, view, delay=max(error.retry_after or 0.0, UNDO_WAIT))
-        self._act.boundary("undo-outcome", work.run.id, work.step.step_id)
+        self._bench.boundary("undo-outcome", work.run.id, work.step.step_id)
 
     def _owned(self, journal: RunJournal, work: Work) -> StepView:
         row = journal.step(work.step.step_id)
@@ -179,13 +181,12 @@ class Undo:
 
 
 def _nothing_to_take_back(work: Work) -> str | None:
-    kind = KINDS.get(work.spec.uses)
-    if kind is not None and kind.reads_only:
+    if reads_only(work.spec.uses):
         return "It changed nothing."
     if work.spec.undo == "none":
         return "Its runbook says that there is nothing to undo."
     return None
 
 
-def _with(work: Work, effect: object) -> Work:
+def _with(work: Work, effect: Mapping[str, Any]) -> Work:
     return replace(work, view=replace(work.view, effect=effect))

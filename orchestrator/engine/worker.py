@@ -4,19 +4,22 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 
 from orchestrator.domain.journal import StepEvent
 from orchestrator.domain.model import StepState
-from orchestrator.engine.act import Act, Boundary, Stale
+from orchestrator.engine.act import Act
 from orchestrator.engine.durable import Durable
 from orchestrator.engine.output import Output
 from orchestrator.engine.progress import Clock, Progress
 from orchestrator.engine.spec import StepSpec
 from orchestrator.engine.undo import Undo
+from orchestrator.engine.waiting import WITHOUT_PROVIDER, Waiting
+from orchestrator.engine.work import Bench, Boundary, Stale, Work
 from orchestrator.engine.workshop import Workshop
 from orchestrator.store import runs, workers
-from orchestrator.store.database import Database
-from orchestrator.store.journal import step_view
+from orchestrator.store.database import Database, DatabaseAwayError
+from orchestrator.store.journal import Dispatch, step_view
 
 log = logging.getLogger("bascule.engine")
 
@@ -26,6 +29,18 @@ SLOW_AFTER = 10.0
 
 GRACE = 30.0
 """Seconds past its timeout that an attempt has before the watch gives it up."""
+
+
+_MISHAPS = {
+    StepState.READY: StepEvent.FAILED,
+    StepState.RUNNING: StepEvent.UNKNOWN,
+    StepState.SETTLING: StepEvent.UNKNOWN,
+    StepState.VERIFYING: StepEvent.FAILED,
+    StepState.WAITING: StepEvent.FAILED,
+    StepState.UNDO_READY: StepEvent.UNDO_FAILED,
+    StepState.UNDOING: StepEvent.UNDO_FAILED,
+    StepState.UNDO_SETTLING: StepEvent.UNDO_FAILED,
+}
 
 
 class Worker:
@@ -44,19 +59,18 @@ class Worker:
         self.lease = workers.Lease(database, clock)
         self._durable = Durable(database, self.lease.worker_id, concurrency=concurrency)
         self.progress = Progress(database, self._durable.enqueue, clock)
-        self._workshop = workshop
-        self._boundary = boundary
         self._clock = clock
         self._busy_until = 0.0
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
-        self._output: Output | None = None
-        self._act: Act | None = None
+        self._output = Output(database, clock, self.progress.announce)
+        self._bench = Bench(self.progress, workshop, self._output, self.lease.worker_id, boundary)
+        self._act = Act(self._bench)
+        self._waiting = Waiting(self._bench, self._act)
+        self._undo = Undo(self._bench)
 
     def start(self) -> None:
-        self._output = Output(self.database, self._clock, self.progress.announce)
-        self._act = Act(self.progress, self._workshop, self._output, self.lease.worker_id, self._boundary)
-        self._undo = Undo(self._act)
+        self._output.start()
         self.lease.take()
         self._durable.launch(self.work)
         self._take_over()
@@ -68,33 +82,57 @@ class Worker:
         if self._watcher.is_alive():
             self._watcher.join(timeout=10)
         self._durable.close()
-        if self._output is not None:
-            self._output.close()
+        self._output.close()
         self.lease.give_back()
 
     def work(self, run_id: str, step_id: str, number: int) -> None:
         """The body of a dispatch: what it does follows from the step's state alone."""
-        act, undo = self._act, self._undo
-        assert act is not None
-        work = act.load(run_id, step_id, number)
-        if work is None:
-            return
-        todo = {
-            StepState.READY: act.attempt,
-            StepState.RUNNING: act.reconcile,
-            StepState.SETTLING: act.settle,
-            StepState.VERIFYING: act.verify,
-            StepState.WAITING: act.wake,
-            StepState.UNDO_READY: undo.attempt,
-            StepState.UNDOING: undo.reconcile,
-            StepState.UNDO_SETTLING: undo.settle,
-        }.get(work.view.state)
-        if todo is None:
-            return
         try:
-            todo(work)
+            work = self._bench.load(run_id, step_id, number)
+            if work is not None:
+                self._todo(work)(work)
         except Stale as gone:
             log.info("nothing written: %s", gone)
+        except DatabaseAwayError:
+            log.exception("the database went away from step %s of run %s", step_id, run_id)
+            self._again(Dispatch(run_id, step_id, number))
+        except Exception as error:
+            log.exception("step %s of run %s met an unexpected fault", step_id, run_id)
+            self._mishap(run_id, step_id, number, type(error).__name__)
+
+    def _todo(self, work: Work) -> Callable[[Work], None]:
+        begin = self._waiting.begin if work.spec.uses in WITHOUT_PROVIDER else self._act.attempt
+        return {
+            StepState.READY: begin,
+            StepState.RUNNING: self._act.reconcile,
+            StepState.SETTLING: self._waiting.settle,
+            StepState.VERIFYING: self._waiting.verify,
+            StepState.WAITING: self._waiting.wake,
+            StepState.UNDO_READY: self._undo.attempt,
+            StepState.UNDOING: self._undo.reconcile,
+            StepState.UNDO_SETTLING: self._undo.settle,
+        }.get(work.view.state, lambda _: None)
+
+    def _again(self, dispatch: Dispatch) -> None:
+        """Give the step to a new dispatch as soon as the database answers: as after a crash, it looks first."""
+        while not self._stopping.wait(1.0):
+            try:
+                with self.database.write() as conn:
+                    again = runs.redispatch(conn, dispatch)
+                    if again is not None:
+                        self._durable.enqueue(conn, again)
+                return
+            except DatabaseAwayError as error:
+                log.warning("the database does not answer yet: %s", error)
+
+    def _mishap(self, run_id: str, step_id: str, number: int, what: str) -> None:
+        """A fault of Bascule's own: the step says so and a person decides, instead of a run that hangs."""
+        text = f"Unexpected {what} in Bascule itself; the service's log has the details. Retry, or skip with a reason."
+        with self.progress.journal(run_id) as journal:
+            row = journal.step(step_id)
+            kind = _MISHAPS.get(StepState(row.state))
+            if row.dispatch == number and kind is not None:
+                journal.step_event(step_id, step_view(row), kind, {"message": text, "fence": "", "permanent": True})
 
     def _watch(self) -> None:
         while not self._stopping.wait(WATCH_EVERY):

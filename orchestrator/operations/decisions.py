@@ -149,4 +149,3 @@ def _cancel_unstarted(journal: RunJournal) -> None:
 def _need_reason(reason: str) -> None:
     if not reason.strip():
         raise RequestError("Give a reason: it is kept in the journal.")
-

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-
 from orchestrator.domain.authority import RELEASES_NEEDED, Refused, check_approver, check_mode
 from orchestrator.domain.journal import RunEvent
 from orchestrator.domain.model import Mode

@@ -21,6 +21,10 @@ Connection = sa.Connection
 """A connection within a transaction; other floors hand it on and never speak SQL on it."""
 
 
+DatabaseAwayError = sa.exc.OperationalError
+"""The database does not answer, is locked for long, or has no room: nothing was written, and it may pass."""
+
+
 class Database:
     """Writers and readers of one database.
 

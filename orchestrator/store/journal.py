@@ -24,15 +24,27 @@ from orchestrator.store.tables import edges, events, runs, steps
 SYSTEM = "bascule"
 """The actor of what the engine does by itself."""
 
-_SMALL = (
-    "state attempt undo_attempt open_needs undo_open had_intent drift_accepted fence waits_for message "
-    "started_at ended_at wake_at"
-).split()
-_LARGE = "before outputs effect".split()
+_SMALL = [
+    "state",
+    "attempt",
+    "undo_attempt",
+    "open_needs",
+    "undo_open",
+    "had_intent",
+    "drift_accepted",
+    "fence",
+    "waits_for",
+    "message",
+    "started_at",
+    "ended_at",
+    "wake_at",
+]
+_LARGE = ["before", "outputs", "effect"]
 _VIEW = _SMALL + _LARGE
 _VIEW_COLUMNS = [steps.c[name] for name in _VIEW]
 
-_R, _S = sa.bindparam("r"), sa.bindparam("s")
+_R: sa.BindParameter[str] = sa.bindparam("r")
+_S: sa.BindParameter[str] = sa.bindparam("s")
 _THIS = (steps.c.run_id == _R, steps.c.step_id == _S)
 
 # The statements of every step, built once: building them costs more than SQLite takes to run them.
@@ -44,7 +56,17 @@ _DISPATCH = {"dispatch": steps.c.dispatch + 1, "queued": sa.bindparam("v_queued"
 _UPDATE_AND_DISPATCH = _UPDATE_SMALL.values(_DISPATCH).returning(steps.c.dispatch)
 _DISPATCH_ONLY = sa.update(steps).where(*_THIS).values(_DISPATCH).returning(steps.c.dispatch)
 _INSERT_EVENT = sa.insert(events)
-_RUN_COLUMNS = "seq state paused remaining undo_remaining releases message started_at ended_at".split()
+_RUN_COLUMNS = [
+    "seq",
+    "state",
+    "paused",
+    "remaining",
+    "undo_remaining",
+    "releases",
+    "message",
+    "started_at",
+    "ended_at",
+]
 _UPDATE_RUN = sa.update(runs).where(runs.c.id == _R).values({name: sa.bindparam(f"v_{name}") for name in _RUN_COLUMNS})
 _FULFIL = (
     sa.update(steps)

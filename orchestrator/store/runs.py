@@ -10,7 +10,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from orchestrator.domain.journal import Event, Graph, StepView
 from orchestrator.domain.model import ENDED_RUN, RunState, StepState
 from orchestrator.store.journal import Dispatch, RunNotFound, step_view
-from orchestrator.store.tables import edges, events, holds, idempotency_keys, output_lines, plans, runs, snapshots, steps
+from orchestrator.store.tables import (
+    edges,
+    events,
+    holds,
+    idempotency_keys,
+    output_lines,
+    plans,
+    runs,
+    snapshots,
+    steps,
+)
 
 Row = sa.Row[Any]
 
@@ -59,9 +69,7 @@ def insert_run(conn: sa.Connection, values: Mapping[str, Any], new_steps: Sequen
     rows = [_step_row(run_id, ordinal, step) for ordinal, step in enumerate(new_steps)]
     if rows:
         conn.execute(sa.insert(steps), rows)
-    pairs = [
-        {"run_id": run_id, "need": need, "dependent": step.step_id} for step in new_steps for need in step.needs
-    ]
+    pairs = [{"run_id": run_id, "need": need, "dependent": step.step_id} for step in new_steps for need in step.needs]
     if pairs:
         conn.execute(sa.insert(edges), pairs)
 
@@ -211,6 +219,18 @@ def put_back(conn: sa.Connection, run_id: str, step_id: str, number: int) -> Non
     """A paused run's step goes back to the outbox, unless it was dispatched anew meanwhile."""
     where = (steps.c.run_id == run_id, steps.c.step_id == step_id, steps.c.dispatch == number)
     conn.execute(sa.update(steps).where(*where).values(queued=False))
+
+
+def redispatch(conn: sa.Connection, dispatch: Dispatch, delay: float = 1.0) -> Dispatch | None:
+    """A new dispatch in place of one that was cut short; None when the step has moved on without it."""
+    where = (steps.c.run_id == dispatch.run_id, steps.c.step_id == dispatch.step_id)
+    number = conn.execute(
+        sa.update(steps)
+        .where(*where, steps.c.dispatch == dispatch.number)
+        .values(dispatch=steps.c.dispatch + 1, queued=True)
+        .returning(steps.c.dispatch)
+    ).scalar_one_or_none()
+    return None if number is None else Dispatch(dispatch.run_id, dispatch.step_id, number, delay)
 
 
 def running_steps(conn: sa.Connection) -> Sequence[Row]:

@@ -1,6 +1,5 @@
 """Secrets by reference: one file a secret, in the data directory, readable by its owner alone."""
 
-import os
 import stat
 from pathlib import Path
 
@@ -18,7 +17,7 @@ def secrets_of(root: Path, scope: str) -> Reveal:
         if "/" in name or name.startswith(".") or not reference.startswith(_PREFIX):
             raise ProviderError(f"{reference!r} is not a secret's reference; write secret://name.", permanent=True)
         try:
-            mode = os.stat(path).st_mode
+            mode = path.stat().st_mode
             value = path.read_text(encoding="utf-8")
         except OSError as error:
             raise ProviderError(

@@ -92,7 +92,6 @@ class NoopWorld(World):
         return Finding(Presence.OURS)
 
 
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="leave out the plan of 10,000 steps")
@@ -113,7 +112,9 @@ def main() -> None:
         for plan, steps, width in plans:
             row = measure(engine, directory, plan, steps, width)
             ratio = f"{row.per_step / row.bare:.1f}"
-            table.add_row(plan, f"{row.per_step:.2f}", f"{row.bare:.2f}", ratio, f"{row.latency:.0f}", f"{row.worst:.0f}")
+            table.add_row(
+                plan, f"{row.per_step:.2f}", f"{row.bare:.2f}", ratio, f"{row.latency:.0f}", f"{row.worst:.0f}"
+            )
         idle = idle_share(engine)
         engine.worker.stop()
         database.close()

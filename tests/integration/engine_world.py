@@ -38,7 +38,6 @@ class World:
             self.wrote[step] += 1
         return Finding(Presence.OURS, {"at": "ours"}, {"id": step}, {"made": step}, f"made {step}")
 
-
     def forget(self) -> None:
         """As it was at the beginning, for the next test."""
         for part in (self.there, self.wrote, self.undone, self.on_apply, self.on_undo, self.on_observe):
@@ -126,13 +125,16 @@ class Engine:
         seen = -1
         while self.state(run_id, step_id) != wanted.value:
             if time.monotonic() > until:
-                raise AssertionError(f"{step_id or run_id} is {self.state(run_id, step_id)}, not {wanted.value}: "
-                                     f"{self.story(run_id)}")
+                raise AssertionError(
+                    f"{step_id or run_id} is {self.state(run_id, step_id)}, not {wanted.value}: {self.story(run_id)}"
+                )
             seen = self.progress.wait_for_move(seen, 0.2)
 
     def story(self, run_id: str) -> list[str]:
         with self.database.read() as conn:
-            return [f"{e.seq} {e.kind} {e.step or ''} {e.data.get('message', '')}" for e in runs.list_events(conn, run_id)]
+            return [
+                f"{e.seq} {e.kind} {e.step or ''} {e.data.get('message', '')}" for e in runs.list_events(conn, run_id)
+            ]
 
     def output_of(self, run_id: str, step_id: str, within: float = 5.0) -> list[str]:
         """What the step said, once it has arrived."""

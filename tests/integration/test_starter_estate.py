@@ -1,4 +1,4 @@
-"""The starter estate, whole: failover and undo leave the world as it was; failback brings home what was written meanwhile."""
+"""The starter estate, whole: failover and undo leave the world as it was; failback brings home what came since."""
 
 import subprocess
 from collections.abc import Iterator

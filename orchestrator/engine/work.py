@@ -1,0 +1,188 @@
+"""A dispatch at work: the rows as it found them, and the rules by which it may still write."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import tenacity
+
+from orchestrator.domain.journal import RunEvent, StepEvent, StepView
+from orchestrator.domain.kinds import KINDS
+from orchestrator.domain.model import RunState, StepState
+from orchestrator.domain.references import find_references
+from orchestrator.engine.output import Output
+from orchestrator.engine.progress import Progress
+from orchestrator.engine.spec import ActionSpec, StepSpec
+from orchestrator.engine.workshop import Action, Workshop
+from orchestrator.store import runs
+from orchestrator.store.journal import RunJournal, step_view
+from providers.base import Finding, ProviderError, Report, Tag
+
+log = logging.getLogger("bascule.engine")
+
+Boundary = Callable[[str, str, str], None]
+"""Called with a boundary's name, the run and the step; the fault tests stop the process there."""
+
+READS_FOR = 4.0
+"""Seconds that a read is repeated inside an attempt."""
+
+
+class Stale(Exception):
+    """The step moved on without this dispatch: another worker or a person took over. Nothing is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A dispatch at work: the rows as it found them, and the fence that its outcome must still match."""
+
+    run: Any
+    step: Any
+    view: StepView
+    spec: StepSpec
+    fence: str
+    report: Report
+
+    @property
+    def tag(self) -> Tag:
+        return Tag(self.run.id, self.step.step_id)
+
+
+class Bench:
+    """What every kind of work shares: loading a dispatch, looking, owning the step, journalling failures.
+
+    Every write first checks, inside the journal's transaction, that this
+    dispatch still owns the step; otherwise `Stale` is raised and nothing is written.
+    """
+
+    def __init__(
+        self, progress: Progress, workshop: Workshop, output: Output, worker_id: str, boundary: Boundary | None = None
+    ) -> None:
+        self.progress = progress
+        self.workshop = workshop
+        self.output = output
+        self._worker_id = worker_id
+        self.boundary: Boundary = boundary or (lambda *_: None)
+
+    def load(self, run_id: str, step_id: str, number: int) -> Work | None:
+        """The rows of a dispatch; None when a later dispatch made it stale."""
+        with self.progress.database.read() as conn:
+            row = runs.get_step(conn, run_id, step_id)
+            if row is None or row.dispatch != number:
+                return None
+            run = runs.get_run(conn, run_id)
+        view = step_view(row)
+        report = self.output.reporter(run_id, step_id, view.attempt)
+        fence = f"{self._worker_id}:{number}"
+        return Work(run, row, view, StepSpec.model_validate(row.spec), fence, report)
+
+    def action(self, work: Work, spec: ActionSpec, deadline: float) -> Action:
+        named = {name: work.spec.names.get(name, name) for name in _named_steps(spec.with_)}
+        with self.progress.database.read() as conn:
+            found = runs.outputs_of(conn, work.run.id, named.values())
+        outputs = {name: found.get(step_id, {}) for name, step_id in named.items()}
+        return self.workshop.action(work.run, work.step.step_id, spec, outputs, deadline)
+
+    def look(self, action: Action, work: Work, before: Mapping[str, Any] | None) -> Finding:
+        """Observe, repeated for some seconds while the other side cannot be read."""
+        return read_for_a_while(lambda: action.provider.observe(action.want, work.tag, before))
+
+    def put_back(self, work: Work) -> None:
+        with self.progress.database.write() as conn:
+            runs.put_back(conn, work.run.id, work.step.step_id, work.step.dispatch)
+
+    def still(self, journal: RunJournal, work: Work, state: StepState) -> StepView:
+        """The step's present view, if this dispatch still owns it in this state. Raises Stale."""
+        row = journal.step(work.step.step_id)
+        owned = row.dispatch == work.step.dispatch
+        if not owned or row.state != state.value:
+            raise Stale(f"{work.run.id}/{work.step.step_id} moved to {row.state} meanwhile")
+        return step_view(row)
+
+    def owned(self, journal: RunJournal, work: Work) -> StepView:
+        row = journal.step(work.step.step_id)
+        view = step_view(row)
+        lost = row.dispatch != work.step.dispatch
+        if lost or (view.state is StepState.RUNNING and view.fence != work.fence):
+            raise Stale(f"{work.run.id}/{work.step.step_id} was taken over")
+        return view
+
+    def step(self, work: Work, state: StepState, kind: StepEvent, data: Mapping[str, Any]) -> None:
+        with self.progress.journal(work.run.id) as journal:
+            view = self.still(journal, work, state)
+            journal.step_event(work.step.step_id, view, kind, data)
+        self.boundary("outcome", work.run.id, work.step.step_id)
+
+    def fail(
+        self,
+        work: Work,
+        message: str,
+        *,
+        permanent: bool,
+        wait: float | None = None,
+        state: StepState | None = None,
+        no_effect: bool = False,
+    ) -> None:
+        """`no_effect`: the attempt surely changed nothing, so the next one begins with a fresh look."""
+        with self.progress.journal(work.run.id) as journal:
+            view = self.still(journal, work, state) if state else self.owned(journal, work)
+            self.fail_in(journal, work, view, message, permanent=permanent, wait=wait, no_effect=no_effect)
+        self.boundary("outcome", work.run.id, work.step.step_id)
+
+    def fail_in(
+        self,
+        journal: RunJournal,
+        work: Work,
+        view: StepView,
+        message: str,
+        *,
+        permanent: bool,
+        wait: float | None,
+        no_effect: bool = False,
+    ) -> None:
+        retry = work.spec.retry
+        again = not permanent and view.attempt < retry.attempts and journal.run.state is RunState.RUNNING
+        data = {"message": message, "permanent": permanent, "will_retry": again, "fence": ""}
+        if no_effect:
+            data["before"] = None
+        view = journal.step_event(work.step.step_id, view, StepEvent.FAILED, data)
+        if again:
+            delay = max(wait or 0.0, retry.delay_after(view.attempt))
+            journal.ready(work.step.step_id, view, delay=delay)
+        elif work.spec.on_failure == "continue":
+            journal.step_event(work.step.step_id, view, StepEvent.TOLERATED)
+        elif work.spec.on_failure == "undo" and journal.run.state is RunState.RUNNING:
+            journal.run_event(RunEvent.UNDO_REQUESTED, data={"message": f"{work.step.step_id} failed: {message}"})
+
+    def outcome_unknown(self, work: Work, message: str) -> None:
+        text = f"{message} Find out whether it happened; then retry (Bascule looks again), or skip with a reason."
+        with self.progress.journal(work.run.id) as journal:
+            view = self.owned(journal, work)
+            view = journal.step_event(work.step.step_id, view, StepEvent.UNKNOWN, {"message": text, "fence": ""})
+            if work.spec.on_failure == "continue":
+                journal.step_event(work.step.step_id, view, StepEvent.TOLERATED)
+        self.boundary("outcome", work.run.id, work.step.step_id)
+
+
+def reads_only(uses: str) -> bool:
+    kind = KINDS.get(uses)
+    return kind is not None and kind.reads_only
+
+
+def worth_repeating(error: BaseException) -> bool:
+    return isinstance(error, ProviderError) and not error.permanent
+
+
+def read_for_a_while(call: Callable[[], Finding]) -> Finding:
+    """Repeat a read for some seconds while its failure may pass."""
+    reads = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(worth_repeating),
+        wait=tenacity.wait_exponential(multiplier=0.2, max=1.0),
+        stop=tenacity.stop_after_delay(READS_FOR),
+        reraise=True,
+    )
+    return reads(call)
+
+
+def _named_steps(value: Any) -> set[str]:
+    return {path[1] for _, path in find_references(value) if len(path) == 4 and path[0] == "steps"}

@@ -1,0 +1,48 @@
+"""Named queries for those who watch a run: what they cost follows what changed, never the plan's size."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from orchestrator.domain.model import StepState
+from orchestrator.store.tables import edges, output_lines, steps
+
+Row = sa.Row[Any]
+
+
+def steps_by_id(conn: sa.Connection, run_id: str, step_ids: Collection[str]) -> Sequence[Row]:
+    if not step_ids:
+        return []
+    return conn.execute(_steps_of(run_id).where(steps.c.step_id.in_(step_ids))).all()
+
+
+def steps_in(conn: sa.Connection, run_id: str, states: Iterable[StepState]) -> Sequence[Row]:
+    return conn.execute(_steps_of(run_id).where(steps.c.state.in_([state.value for state in states]))).all()
+
+
+def count_states(conn: sa.Connection, run_id: str) -> dict[str, int]:
+    """How many steps are in each state; states that no step is in are left out."""
+    query = sa.select(steps.c.state, sa.func.count()).where(steps.c.run_id == run_id).group_by(steps.c.state)
+    return {state: count for state, count in conn.execute(query).tuples()}
+
+
+def needs_of(conn: sa.Connection, run_id: str, step_ids: Collection[str]) -> dict[str, list[str]]:
+    """Step -> the steps it needs, for these steps alone."""
+    found: dict[str, list[str]] = {}
+    if not step_ids:
+        return found
+    query = sa.select(edges).where(edges.c.run_id == run_id, edges.c.dependent.in_(step_ids)).order_by(edges.c.need)
+    for row in conn.execute(query):
+        found.setdefault(row.dependent, []).append(row.need)
+    return found
+
+
+def latest_output(conn: sa.Connection, run_id: str, limit: int) -> list[Row]:
+    """The last lines that a run's steps wrote, the oldest of them first."""
+    query = sa.select(output_lines).where(output_lines.c.run_id == run_id).order_by(output_lines.c.id.desc())
+    return list(reversed(conn.execute(query.limit(limit)).all()))
+
+
+def _steps_of(run_id: str) -> "sa.Select[Any]":
+    return sa.select(steps).where(steps.c.run_id == run_id).order_by(steps.c.ordinal)
