@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator.domain.model import ENDED_RUN, Mode, RunState, StepState
 
@@ -31,40 +31,39 @@ class RunAnswer(_Answer):
     created_at: float = 0.0
     started_at: float | None = None
     ended_at: float | None = None
+    expected_seconds: float = 0.0
+    """Of its plan; 0 where only the run's row is told."""
 
     @property
     def ended(self) -> bool:
         return self.state in ENDED_RUN
 
 
-class WaitsFor(_Answer):
-    """What a step waits for: `for` is approval, task, time or decision."""
-
-    what: str = Field(default="", alias="for")
-    role: str = ""
-    count: int = 1
-    given: list[str] = Field(default_factory=list)
-    instructions: str | None = None
-    code: str = ""
-    expected: Any = None
-    found: Any = None
-
-
 class StepAnswer(_Answer):
     """A step as it stands."""
 
-    id: str = Field(validation_alias=AliasChoices("id", "step_id"))
+    id: str
     uses: str
     state: StepState
     service: str = ""
     attempt: int = 0
     message: str = ""
-    waits_for: WaitsFor | None = None
+    waits_for: dict[str, Any] | None = None
     expect: float | None = None
     needs: list[str] = Field(default_factory=list)
     started_at: float | None = None
     ended_at: float | None = None
     wake_at: float | None = None
+
+    @property
+    def step_id(self) -> str:
+        """Its id, by the name that the journal's rows have for it."""
+        return self.id
+
+    @property
+    def waits_for_what(self) -> str:
+        """`approval`, `task`, `time`, `decision`, or nothing."""
+        return str((self.waits_for or {}).get("for", ""))
 
 
 class RunWithSteps(_Answer):
@@ -79,7 +78,7 @@ class EventAnswer(_Answer):
     at: float
     kind: str
     actor: str
-    step: str | None = Field(default=None, validation_alias=AliasChoices("step", "step_id"))
+    step: str | None = None
     attempt: int = 0
     data: dict[str, Any] = Field(default_factory=dict)
 
@@ -87,8 +86,8 @@ class EventAnswer(_Answer):
 class LogLine(_Answer):
     """One line that a step wrote while it ran."""
 
-    id: int = 0
-    step: str = Field(default="", validation_alias=AliasChoices("step", "step_id"))
+    id: int
+    step: str
     attempt: int = 0
     at: float
     text: str

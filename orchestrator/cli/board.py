@@ -137,9 +137,9 @@ def note(step: StepAnswer, said: str = "") -> str:
         return one_line(step.message)
     if said and step.state in (S.RUNNING, S.UNDOING):
         return one_line(said)
-    waits_for = step.waits_for
-    if step.state is S.WAITING and waits_for is not None:
-        return "for time" if waits_for.what == "time" else f"for a person ({waits_for.what})"
+    if step.state is S.WAITING:
+        what = step.waits_for_what
+        return "for time" if what == "time" else f"for a person ({what})"
     return ""
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.cli.attention import waits
+from orchestrator.cli.attention import DIGITS, waits
 from orchestrator.cli.board import run_word, state_words
 from orchestrator.cli.client import Service
 from orchestrator.cli.exits import CommandError
@@ -45,7 +45,7 @@ def release(
     with Service.of(session.data) as service:
         planned = service.run(run).run.plan_digest
     named = digest.removeprefix("sha256:").lower()
-    if len(named) < 12 or not planned.removeprefix("sha256:").startswith(named):
+    if len(named) < DIGITS or not planned.removeprefix("sha256:").startswith(named):
         raise CommandError(
             f"Run {run} is of plan {planned}, which is not the one you name. "
             "Look at what it would change, then name its digest."

@@ -46,8 +46,7 @@ def _show_one(session: Session, service: Service, run_id: str, *, as_json: bool)
     if as_json:
         session.json(_as_json(found, whole=service.get(f"runs/{run_id}")))
     else:
-        expected = service.plan(found.run.plan_digest).expected_seconds
-        session.out.print(board(found.run, found.steps, time.time(), expected=expected))
+        session.out.print(board(found.run, found.steps, time.time(), expected=found.run.expected_seconds))
         session.line(f"\nPlan {found.run.plan_digest}")
     raise typer.Exit(verdict(found.run, found.steps, EITHER_WAY))
 

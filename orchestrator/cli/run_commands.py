@@ -90,7 +90,7 @@ def watch(
     """
     session = session_of(context)
     with Service.of(session.data) as service:
-        expected = service.plan(service.run(run_id).run.plan_digest).expected_seconds
+        expected = service.run(run_id).run.expected_seconds
     raise typer.Exit(_watch(session, run_id, EITHER_WAY, expected, until_waiting, as_json=as_json))
 
 

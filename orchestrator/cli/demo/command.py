@@ -59,7 +59,7 @@ def demo(
 def page_link(service: Service, data: Path) -> str:
     """Where the page is; the token opens it."""
     token = (data / "token").read_text(encoding="utf-8").strip()
-    return f"{service.url}/#token={token}"
+    return f"{service.url}/?token={token}"
 
 
 def _farewell(session: Session, *, undo: bool) -> None:
