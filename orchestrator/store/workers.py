@@ -33,6 +33,7 @@ class Lease:
     def take(self) -> None:
         if not self._database.is_sqlite:
             self._connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            self._connection.execute(sa.select(sa.func.set_config("application_name", self.worker_id, False)))
             self._connection.execute(sa.select(sa.func.pg_advisory_lock(self._lock_key)))
         now = self._clock()
         row = {"id": self.worker_id, "started_at": now, "seen_at": now, "lock_key": self._lock_key}
