@@ -14,7 +14,7 @@ demo: ## set up, then rehearse the starter estate's failover against the simulat
 
 test: ## the default test suite (ARGS="-k name" picks)
 	@.ci/setup test
-	$(BIN)/python -m pytest -m "not faults" $(ARGS)
+	$(BIN)/python -m pytest -m "not faults" -n 2 --dist loadfile $(ARGS)
 
 test-faults: ## crash points and faults, enumerated
 	@.ci/setup test
