@@ -43,7 +43,8 @@ SIGNS: Mapping[StepState, tuple[str, str, str]] = {
 
 _QUIET = frozenset({S.PENDING, S.SUCCEEDED, S.UNDONE, S.CANCELLED})
 """States that a crowded picture counts instead of showing."""
-_FINISHED = frozenset({S.SUCCEEDED, S.SKIPPED, S.TOLERATED, S.UNDONE, S.LEFT})
+FINISHED = frozenset({S.SUCCEEDED, S.SKIPPED, S.TOLERATED, S.UNDONE, S.LEFT})
+"""States of steps that nothing is left to do for."""
 
 
 def board(
@@ -70,11 +71,11 @@ def board(
 
 def headline(run: RunAnswer, steps: Sequence[StepAnswer], now: float, expected: float) -> Text:
     word = run_word(run)
-    done = sum(1 for step in steps if step.state in _FINISHED)
+    done = sum(1 for step in steps if step.state in FINISHED)
     text = Text(f"{run.mode.value} {run.id}  ", style="bold")
     text.append(word, style=_run_style(run))
     spent = (run.ended_at or now) - (run.started_at or run.created_at or now)
-    about = f" of about {duration(expected)}" if expected and not run.ended else ""
+    about = f" / {duration(expected)}" if expected and not run.ended else ""
     text.append(f"  {done} of {counted(len(steps), 'step')}, {duration(spent)}{about}", style="default not bold")
     if run.message:
         text.append(f"\n{one_line(run.message)}", style="default not bold")
@@ -94,14 +95,16 @@ def _run_style(run: RunAnswer) -> str:
 
 def _tree(steps: Sequence[StepAnswer], now: float, said: Mapping[str, str], *, crowded: bool) -> Table:
     table = Table.grid(padding=(0, 1), expand=True)
-    table.add_column(no_wrap=True, overflow="ellipsis")
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
+    # The least widths keep the picture from trembling while it changes.
+    table.add_column(no_wrap=True, overflow="ellipsis", min_width=20)
+    table.add_column(no_wrap=True, min_width=12)
+    table.add_column(no_wrap=True, min_width=11)
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for service, found in groupby(steps, key=lambda step: step.service):
         members = list(found)
-        done = sum(1 for step in members if step.state in _FINISHED)
-        table.add_row(Text(service, style="bold"), Text(f"{done} of {len(members)}", style="dim"))
+        done = sum(1 for step in members if step.state in FINISHED)
+        over = "✔ " if done == len(members) else ""
+        table.add_row(Text(f"{over}{service}", style="bold"), Text(f"{done} of {len(members)}", style="dim"))
         shown = [step for step in members if step.state not in _QUIET] if crowded else members
         for number, step in enumerate(shown, start=1):
             table.add_row(*_row(step, now, said.get(step.id, ""), last=number == len(shown)))
@@ -133,6 +136,8 @@ def times(step: StepAnswer, now: float) -> str:
 
 def note(step: StepAnswer, said: str = "") -> str:
     """What it says, or what it waits for."""
+    if step.state is S.UNDO_READY or (step.state is S.READY and not step.attempt):
+        return ""
     if step.message:
         return one_line(step.message)
     if said and step.state in (S.RUNNING, S.UNDOING):

@@ -52,8 +52,8 @@ def machine_seconds(plan: Plan) -> float:
 
 def _heading(plan: Plan) -> Text:
     what = f"{plan.direction} of {', '.join(plan.services)}"
-    title = f"Plan: {what} in scope {plan.scope}, {counted(len(plan.steps), 'step')}, estate {plan.commit[:12]}"
-    return Text(title, style="bold")
+    text = Text(f"Plan: {what} in scope {plan.scope}", style="bold")
+    return text.append(f"\n{counted(len(plan.steps), 'step')}, estate {plan.commit[:12]}", style="default not bold")
 
 
 def _steps(plan: Plan, now: float) -> Table:

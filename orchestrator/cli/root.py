@@ -2,8 +2,9 @@
 
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -109,14 +110,18 @@ app.command("serve", rich_help_panel=SERVICE)(service_commands.serve)
 app.command("demo", rich_help_panel=SERVICE)(demo_command.demo)
 
 
-def main() -> None:
-    """Entry of the `bascule` command. Every end of it is an exit code of `Exit`; no error shows a stack trace."""
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry of the `bascule` command, with the process's own arguments by default.
+
+    Raises SystemExit with a code of `Exit`, whatever happens; no error shows a stack trace.
+    """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     session = Session()
     try:
-        app(obj=session, prog_name="bascule")
+        app(args=arguments, obj=session, prog_name="bascule")
+        sys.exit(Exit.DONE)
     except CommandError as error:
         _end(session, error.message, error.code)
     except Denied as error:
@@ -131,7 +136,7 @@ def main() -> None:
         _end(session, f"Something unexpected went wrong ({type(error).__name__}). {kept}", Exit.FAILED)
 
 
-def _end(session: Session, message: str, code: Exit) -> None:
+def _end(session: Session, message: str, code: Exit) -> NoReturn:
     session.note(message)
     sys.exit(code)
 

@@ -11,19 +11,22 @@ from rich.text import Text
 
 from orchestrator.cli.answers import LogLine, RunAnswer, StepAnswer
 from orchestrator.cli.attention import stands_still, verdict, waits
-from orchestrator.cli.board import board, change_line, run_word, waiting_lines
+from orchestrator.cli.board import FINISHED, board, change_line, run_word, waiting_lines
 from orchestrator.cli.client import Service
 from orchestrator.cli.exits import Exit
 from orchestrator.cli.follow import Change, Followed, Follower
 from orchestrator.cli.session import Session
-from orchestrator.cli.wording import clock, duration, one_line
-from orchestrator.domain.model import RunState
+from orchestrator.cli.wording import clock, counted, duration, one_line
+from orchestrator.domain.model import RunState, StepState
 
 FORWARD = frozenset({RunState.SUCCEEDED})
 EITHER_WAY = frozenset({RunState.SUCCEEDED, RunState.UNDONE})
 
 Answer = Callable[[Followed], None]
 """Called after every change, so that whoever follows can answer what waits."""
+
+
+_NO_NEWS = (StepState.PENDING, StepState.READY)
 
 
 class Screen(Protocol):
@@ -42,8 +45,8 @@ def watch(
 ) -> Exit:
     """Show a run until it ends, or with `until_waiting` until only people can bring it further.
 
-    Answers the exit code: `wanted` are the ends that count as done. Raises CommandError
-    when the service stays away.
+    Answers the exit code: `wanted` are the ends that count as done. With `answer`, hold points
+    count as answered, and only trouble stops it. Raises CommandError when the service stays away.
     """
     follower = Follower(lambda: Service.of(session.data), run_id)
     followed = None
@@ -52,13 +55,18 @@ def watch(
             screen.show(followed, change)
             if answer is not None:
                 answer(followed)
-            if until_waiting and stands_still(followed.run, followed.listed):
+            if until_waiting and _stops(followed, answered=answer is not None):
                 break
     assert followed is not None
     code = verdict(followed.run, followed.listed, wanted)
     if not session.live and not as_json:
         _last_words(session, followed)
     return code
+
+
+def _stops(followed: Followed, *, answered: bool) -> bool:
+    run, steps = followed.run, followed.listed
+    return stands_still(run, steps) and (not answered or any(wait.troubled for wait in waits(run, steps)))
 
 
 @contextmanager
@@ -69,6 +77,7 @@ def _screen(session: Session, expected: float, *, as_json: bool) -> Iterator[Scr
     picture = _LivePicture(session, expected)
     with picture.live:
         yield picture
+        picture.whole = True
 
 
 class _LivePicture:
@@ -78,6 +87,8 @@ class _LivePicture:
         self._session = session
         self._expected = expected
         self._followed: Followed | None = None
+        self.whole = False
+        """Show every step, though the terminal may be too low for it: what stays when the watching is over."""
         self.live = Live(console=session.out, get_renderable=self._picture, refresh_per_second=4)
 
     def show(self, followed: Followed, change: Change) -> None:
@@ -89,7 +100,7 @@ class _LivePicture:
         if followed is None:
             return Text("Reading the run …")
         run, steps = followed.run, followed.listed
-        height = self._session.out.height
+        height = 0 if self.whole else self._session.out.height
         said = dict(followed.said)
         picture = board(run, steps, time.time(), expected=self._expected, height=height, said=said)
         if followed.lost_since is None:
@@ -114,9 +125,7 @@ class _Lines:
             return
         self._away = False
         if change is None:
-            self._tell_run(followed.run)
-            for step in followed.listed:
-                self._tell_step(step)
+            self._tell_all(followed)
         elif isinstance(change, RunAnswer):
             self._tell_run(change)
         elif isinstance(change, StepAnswer):
@@ -126,8 +135,21 @@ class _Lines:
         said = f": {one_line(run.message)}" if run.message else ""
         self._tell("", f"{run.mode.value} {run.id} {run_word(run)}{said}")
 
+    def _tell_all(self, followed: Followed) -> None:
+        """At first what was over before is only counted; after an interruption, what changed meanwhile is told."""
+        first = not self._told
+        self._tell_run(followed.run)
+        over = [step for step in followed.listed if first and step.state in FINISHED]
+        if over:
+            self._session.line(f"{len(over)} of {counted(len(followed.steps), 'step')} over before")
+        for step in over:
+            self._told[step.id] = change_line(step)
+        for step in followed.listed:
+            self._tell_step(step)
+
     def _tell_step(self, step: StepAnswer) -> None:
-        if step.id in self._told or step.state.value != "pending":
+        """Pending and about to start are no news; a wait for the next try is."""
+        if step.state not in _NO_NEWS or step.attempt:
             self._tell(step.id, change_line(step))
 
     def _tell(self, subject: str, text: str) -> None:

@@ -35,7 +35,7 @@ STEPS = [
 
 def test_state_attempt_time_and_who_is_waited_for() -> None:
     text = drawn(run_of(started_at=900.0), STEPS)
-    assert text[0] == "rehearsal r1  running  1 of 4 steps, 1 min 40 s of about 2 min"
+    assert text[0] == "rehearsal r1  running  1 of 4 steps, 1 min 40 s / 2 min"
     cutover = next(line for line in text if "cutover" in line)
     assert " ".join(cutover.split()) == "├ ▶ cutover running, try 2 12 s / 30 s asking the server"
     assert "    bascule approve r1 mail-failover/go --as NAME" in text

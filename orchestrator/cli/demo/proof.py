@@ -40,12 +40,12 @@ class Facts:
 
     def rows(self) -> list[tuple[str, str]]:
         return [
-            (f"{IDENTITY} (DNS)", self.identity),
-            (f"{PORTAL} (DNS)", self.portal),
-            ("portal page, first heading", self.heading),
-            ("portal page, served by", self.served_by),
-            (f"{DOMAIN} MX (DNS)", self.mx),
-            (f"message to {CANARY}", f"taken by {self.delivered_to} ({self.message_taken_by})"),
+            (IDENTITY, self.identity),
+            (PORTAL, self.portal),
+            ("  its page says", self.heading),
+            ("  and is served by", self.served_by),
+            (f"MX of {DOMAIN}", self.mx),
+            ("  a message is taken by", f"{self.delivered_to} ({self.message_taken_by})"),
         ]
 
 

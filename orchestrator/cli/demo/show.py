@@ -72,7 +72,7 @@ class Show:
         self._follow(run_id, frozenset({RunState.UNDONE}))
         back = self._look("undone", before=before)
         differing = [what for (what, was), (_, now) in zip(before.rows(), back.rows(), strict=True) if was != now]
-        return self._judge([f"{what} is as before" for what in differing], "everything is as before")
+        return self._judge([f"«{what.strip()}» is as before" for what in differing], "everything is as before")
 
     def _follow(self, run_id: str, wanted: frozenset[RunState], expected: float = 0.0) -> None:
         """Watch to the end, answering hold points. Raises CommandError when a step needs a real decision."""
@@ -100,7 +100,10 @@ class Show:
             self.answered.add((step.id, person))
             verb = "approves" if step.waits_for_what == "approval" else "has done the task of"
             self._say(f"{person} {verb} {step.id}")
-            self.service.decide(run_id, "approve", person, step=step.id, comment="demo")
+            try:
+                self.service.decide(run_id, "approve", person, step=step.id, comment="demo")
+            except CommandError as refused:  # someone at the page was quicker
+                self._say(f"  {refused.message}")
 
     def _look(self, name: str, before: Facts | None = None) -> Facts:
         """Fetch the proof and show it, beside what was before."""
