@@ -34,7 +34,7 @@ def seconds(text: object) -> float:
 Seconds = Annotated[
     float,
     BeforeValidator(seconds, json_schema_input_type=str),
-    Field(examples=["30s", "10m", "1h30m"]),
+    Field(examples=["30s", "10m", "1h30m"], json_schema_extra={"pattern": r"^(\d{1,9}(ms|s|m|h|d)){1,9}$"}),
 ]
 """A duration, written `30s`, `10m`, `1h30m`; in code, seconds."""
 

@@ -38,21 +38,3 @@ def misfit(kind: str, value: object) -> str:
     """What a value of this type must be, when the given one is not; empty when it fits."""
     fits, wanted = _TYPES[kind]
     return "" if fits(value) else wanted
-
-
-def typed(kind: str, text: str) -> object:
-    """A parameter's value from text, as a command line gives it. Raises ValueError with what it must be.
-
-    A list is written with commas between its entries.
-    """
-    value: object = text
-    if kind == "integer":
-        value = int(text) if text.lstrip("+-").isdecimal() and len(text) <= 18 else text
-    elif kind == "boolean":
-        value = {"true": True, "false": False}.get(text.lower(), text)
-    elif kind == "list":
-        value = [part.strip() for part in text.split(",") if part.strip()]
-    wanted = misfit(kind, value)
-    if wanted:
-        raise ValueError(f"{text!r} must be {wanted}")
-    return value

@@ -192,7 +192,7 @@ def _step(step_id: str, body: object, complaints: list[Complaint]) -> Step:
     undo = _undo(body, complaints, path)
     rest = {key: value for key, value in body.items() if key != "undo"}
     found = salvage(StepBody, rest, complaints, *path, uses="")
-    if found.uses and isinstance(body.get("with", {}), Mapping):
+    if isinstance(body.get("uses"), str) and isinstance(body.get("with", {}), Mapping):
         complaints += _wrong_kind(found.uses, found.with_, path, "with" in body)
     if found.verify is not None:
         complaints += _wrong_kind(found.verify.uses, found.verify.with_, (*path, "verify"), True)

@@ -194,8 +194,6 @@ def expected(node: Schema, root: Schema) -> str:
         return options[0] if len(options) == 1 else f"one of {', '.join(options)}"
     if node.get("pattern") in _PATTERNS:
         return _PATTERNS[node["pattern"]]
-    if node.get("examples") == _DURATION_EXAMPLES:
-        return "a duration such as 30s, 10m or 1h30m"
     if "pattern" in node and node.get("description"):
         return str(node["description"])
     words = _TYPES.get(str(node.get("type")))
@@ -262,7 +260,6 @@ def _pattern(model: type[BaseModel], name: str) -> str:
     return str(_plain(root["properties"][name], root)["pattern"])
 
 
-_DURATION_EXAMPLES = _json(wants.Seconds)["examples"]
 _SECRET = "a reference to a secret such as secret://dns-key"  # noqa: S105
 _VARIABLE = str(next(iter(_schema_of(wants.Play)["properties"]["vars"]["patternProperties"])))
 
@@ -272,6 +269,7 @@ _PATTERNS: Mapping[str, str] = {
     _json(wants.EstatePath)["pattern"]: "a path inside the estate, such as docs/sheet.md",
     _json(wants.Name)["pattern"]: "a name in lower case, digits and hyphens, such as old-mail",
     _json(wants.SecretRef)["pattern"]: _SECRET,
+    _json(wants.Seconds)["pattern"]: "a duration such as 30s, 10m or 1h30m",
     _pattern(wants.Record, "name"): "a name inside the zone, or @ for the zone itself",
     _pattern(wants.Place, "bucket"): "a bucket name of 3 to 63 lower-case letters, digits, dots and hyphens",
     _pattern(wants.HttpProbe, "url"): "a URL that begins with http:// or https://",

@@ -1,12 +1,22 @@
 """A whole estate: what only its files together show. Single mistakes in one file are in `tests/cases`."""
 
+import contextlib
+import copy
+import functools
+import itertools
+import operator
 import random
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.domain.bundle import Bundle, read_bundle
+from orchestrator.domain.model import Direction
+from orchestrator.domain.plan import PlanError, compile_plan
 from orchestrator.domain.problem import Problem
 
 ROOT = Path(__file__).parent.parent.parent
@@ -19,6 +29,7 @@ def files_in(root: Path) -> Files:
 
 TRIAL = files_in(ROOT / "tests" / "cases" / "estate")
 STARTER = files_in(ROOT / "playbooks")
+READ = sorted(path for path in TRIAL if path.endswith(".yaml"))
 
 
 def changed(path: str, old: str, new: str, files: Files = TRIAL) -> Files:
@@ -158,10 +169,7 @@ WORDS += [
 
 
 @settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    st.sampled_from(sorted(path for path in TRIAL if path.endswith(".yaml") and path.split("/")[0] != "ansible")),
-    st.integers(),
-)
+@given(st.sampled_from(READ), st.integers())
 def test_no_damage_to_a_valid_estate_makes_it_fail(path: str, seed: int) -> None:
     chance = random.Random(seed)
     text = TRIAL[path].decode()
@@ -170,3 +178,55 @@ def test_no_damage_to_a_valid_estate_makes_it_fail(path: str, seed: int) -> None
         until = min(len(text), at + chance.choice([0, 0, 1, 3, 20]))
         text = text[:at] + chance.choice(["", *WORDS]) + text[until:]
     problems_of({**TRIAL, path: text.encode()})
+
+
+STRANGE: list[Any] = [None, True, -1, 1.5, "", "x", [], {}, ["a"], {"a": 1}, [[]], 10**17, "a" * 300, "1s", "absent"]
+STRANGE += ["${{ steps.server.outputs.address }}", "${{ parameters.domain }}", "${{ run.id }}", "${{", "automatic"]
+STRANGE += [{"uses": "probe.tcp"}, {"uses": "runbook.run", "with": {"runbook": "tell"}}, {"fr": 1}, "server", ["names"]]
+STRANGE += [
+    "compute.server",
+    "runbook.run",
+    "human.task",
+    "wait.for",
+    "secret://x",
+    "${{ scope.mode }}",
+    {"uses": None},
+]
+
+
+def paths_in(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    entries = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in entries:
+        yield (*path, key)
+        yield from paths_in(value, (*path, key))
+
+
+def wounded(data: Any, chance: random.Random) -> Any:
+    """The data with one value gone, another one's in its place, or a strange one."""
+    data = copy.deepcopy(data)
+    paths = [*paths_in(data)]
+    *way, last = chance.choice(paths)
+    holder = functools.reduce(operator.getitem, way, data)
+    what = chance.random()
+    if what < 0.2:
+        del holder[last]
+    elif what < 0.4:
+        holder[last] = copy.deepcopy(functools.reduce(operator.getitem, chance.choice(paths), data))
+    else:
+        holder[last] = copy.deepcopy(chance.choice(STRANGE))
+    return data
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(READ), st.integers())
+def test_what_is_left_valid_by_damage_can_be_planned(path: str, seed: int) -> None:
+    text = yaml.safe_dump(wounded(yaml.safe_load(TRIAL[path]), random.Random(seed)), sort_keys=False)
+    files = {**TRIAL, path: text.encode()}
+    if problems_of(files):
+        return
+    bundle, _ = read_bundle(files)
+    assert bundle is not None
+    for scope, direction in itertools.product(bundle.estate.scopes, Direction):
+        with contextlib.suppress(PlanError):
+            plan = compile_plan(bundle, commit="c", services=["web"], scope=scope, direction=direction)
+            assert plan.digest

@@ -1,5 +1,6 @@
 """The JSON Schemas for editors accept what is valid and refuse what they can see."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from jsonschema import Draft202012Validator
 from orchestrator.domain.bundle import read_bundle
 from orchestrator.domain.kinds import KINDS
 from orchestrator.domain.schema import estate_schema, runbook_schema
+from orchestrator.domain.wording import expected
 from orchestrator.domain.yaml_text import read_yaml
 
 ROOT = Path(__file__).parent.parent.parent
@@ -103,3 +105,20 @@ def test_drivers_have_keys_of_their_own() -> None:
     bundle, problems = read_bundle({**VALID_ESTATE, "bascule.yaml": yaml.safe_dump(data).encode()})
     assert bundle is None
     assert [problem.message for problem in problems] == ["The key `api_key` is unknown here."]
+
+
+def patterns_in(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        if "pattern" in node:
+            yield node
+        for inner in node.values():
+            yield from patterns_in(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from patterns_in(inner)
+
+
+@pytest.mark.parametrize("schema", [runbook_schema(), estate_schema()], ids=["runbook", "estate"])
+def test_every_pattern_has_words_for_people(schema: dict[str, Any]) -> None:
+    for node in patterns_in(schema):
+        assert not expected(node, schema).startswith("a text"), node

@@ -65,11 +65,18 @@ def estate_value(draft: Draft, reference: Reference) -> object:
     return fields.get(reference[3], UNKNOWN_YET)
 
 
-def fill(draft: Draft, runbook: Runbook, value: Any, mode: str = "rehearsal") -> Any:
-    """The value with everything in place of references that is known without a run: defaults, the estate, the mode."""
+def fill(
+    draft: Draft, runbook: Runbook, value: Any, *, mode: str = "rehearsal", given: Mapping[str, Any] | None = None
+) -> Any:
+    """The value with everything in place of references that is known without a run.
+
+    That is what the runbook is given, its defaults, the estate, and the scope's mode.
+    """
 
     def look_up(reference: Reference) -> object:
         if reference[0] == "parameters" and len(reference) == 2:
+            if given is not None and reference[1] in given:
+                return given[reference[1]]
             parameter = runbook.parameters.get(reference[1])
             return UNKNOWN_YET if parameter is None or parameter.default is None else parameter.default
         if reference[0] == "estate":

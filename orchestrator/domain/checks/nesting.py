@@ -1,10 +1,11 @@
 """Runbooks that run others: the others exist, are given what they need, and never come back to themselves."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from orchestrator.domain.checks.circles import circles, told
 from orchestrator.domain.checks.draft import Action, Draft, actions, fill
+from orchestrator.domain.kinds import check_inputs
 from orchestrator.domain.parameters import misfit
 from orchestrator.domain.problem import Complaint, Problem
 from orchestrator.domain.references import find_references, is_open
@@ -55,13 +56,30 @@ def _wrong(draft: Draft, runbook: Runbook, action: Action) -> Iterator[Complaint
         remedy = did_you_mean(target, draft.sheets.keys(), f"Write runbooks/{target}.yaml.")
         yield action.complaint(f"There is no runbook `{target}`.", remedy, "with", "runbook")
         return
-    yield from _parameters(draft, runbook, action, draft.sheets[target].runbook)
+    found = [*_parameters(draft, runbook, action, draft.sheets[target].runbook)]
+    yield from found or _unfit(draft, runbook, action, draft.sheets[target].runbook)
+
+
+def _unfit(draft: Draft, runbook: Runbook, action: Action, inner: Runbook) -> Iterator[Complaint]:
+    """Steps of the other runbook that what it is given here does not fit."""
+    written = action.with_.get("parameters", {})
+    if not isinstance(written, Mapping):
+        return  # told already
+    given = fill(draft, runbook, written)
+    for each in actions(inner):
+        by_itself = check_inputs(each.uses, fill(draft, inner, each.with_), resolved=False)
+        here = check_inputs(each.uses, fill(draft, inner, each.with_, given=given), resolved=False)
+        worse = [one for one in here if one not in by_itself]
+        if worse:
+            place = f"the step `{each.step.id}` of `{inner.name}`"
+            message = f"With these parameters, {place} goes wrong: {worse[0].message}"
+            yield action.complaint(message, "Give parameters that fit there.", "with", "parameters")
 
 
 def _parameters(draft: Draft, runbook: Runbook, action: Action, inner: Runbook) -> Iterator[Complaint]:
     written = action.with_.get("parameters", {})
-    if not isinstance(written, dict):
-        return
+    if not isinstance(written, Mapping):
+        return  # told already
     given = fill(draft, runbook, written)
     for name, value in given.items():
         path = (*action.path, "with", "parameters", name)

@@ -97,7 +97,7 @@ def _missing_entries(draft: Draft, runbook: Runbook, action: Action) -> Iterator
 
 def _name(draft: Draft, runbook: Runbook, action: Action, path: Path, block: _Block) -> str | None:
     """The entry's name in this scope; None when only a run's parameters will tell."""
-    name = value_at(fill(draft, runbook, action.with_, block.mode), path)
+    name = value_at(fill(draft, runbook, action.with_, mode=block.mode), path)
     if not isinstance(name, str) or is_open(name):
         return None
     placed = block.zones.get(name, name) if path == ("zone",) else name
