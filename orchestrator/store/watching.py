@@ -24,7 +24,7 @@ def steps_in(conn: sa.Connection, run_id: str, states: Iterable[StepState]) -> S
 def count_states(conn: sa.Connection, run_id: str) -> dict[str, int]:
     """How many steps are in each state; states that no step is in are left out."""
     query = sa.select(steps.c.state, sa.func.count()).where(steps.c.run_id == run_id).group_by(steps.c.state)
-    return {state: count for state, count in conn.execute(query).tuples()}
+    return dict(conn.execute(query).tuples().all())
 
 
 def needs_of(conn: sa.Connection, run_id: str, step_ids: Collection[str]) -> dict[str, list[str]]:

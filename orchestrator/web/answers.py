@@ -1,0 +1,210 @@
+"""What the API answers about runs, steps and the estate. Times are seconds since the epoch, UTC."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from orchestrator.domain.model import RunState, StepState
+from orchestrator.domain.plan import PlannedStep, expected
+from orchestrator.store.runs import Row
+from orchestrator.web.attention import Wait
+
+
+class RunColumns(BaseModel):
+    """A run as its row has it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    plan_digest: str
+    commit: str
+    scope: str
+    mode: str
+    direction: str
+    services: list[str]
+    requested_by: str
+    reason: str
+    releases_needed: int
+    created_at: float
+    seq: int
+    state: RunState
+    paused: bool
+    remaining: int
+    undo_remaining: int
+    releases: list[str]
+    message: str
+    started_at: float | None
+    ended_at: float | None
+
+
+class RunAnswer(RunColumns):
+    """A run, what it waits for, and how many of its steps are in which state."""
+
+    waits: list[Wait] = Field(default_factory=list)
+    step_counts: dict[str, int] = Field(default_factory=dict)
+
+
+class RunDetail(RunAnswer):
+    """With what its plan expected: seconds, and the chain of steps that decides them."""
+
+    expected_seconds: float
+    critical_path: list[str]
+
+
+class StepAnswer(BaseModel):
+    """A step as it stands. `expect`: seconds that it is expected to take."""
+
+    id: str
+    ordinal: int
+    service: str
+    runbook: str
+    uses: str
+    title: dict[str, str] | None
+    state: StepState
+    attempt: int
+    undo_attempt: int
+    needs: list[str]
+    open_needs: int
+    had_intent: bool
+    message: str
+    waits_for: dict[str, Any] | None
+    started_at: float | None
+    ended_at: float | None
+    wake_at: float | None
+    outputs: dict[str, Any]
+    expect: float
+    timeout: float | None
+    on_failure: str
+
+    @classmethod
+    def of(cls, row: Row, needs: list[str]) -> "StepAnswer":
+        spec = row.spec
+        planned = PlannedStep.model_construct(**{**spec, "id": row.step_id, "with_": spec.get("with", {})})
+        return cls(
+            id=row.step_id,
+            ordinal=row.ordinal,
+            service=spec.get("service", ""),
+            runbook=spec.get("runbook", ""),
+            uses=row.uses,
+            title=spec.get("title"),
+            state=StepState(row.state),
+            attempt=row.attempt,
+            undo_attempt=row.undo_attempt,
+            needs=needs,
+            open_needs=row.open_needs,
+            had_intent=row.had_intent,
+            message=row.message,
+            waits_for=row.waits_for,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            wake_at=row.wake_at,
+            outputs=row.outputs,
+            expect=expected(planned),
+            timeout=spec.get("timeout"),
+            on_failure=spec.get("on_failure", "pause"),
+        )
+
+
+class RunWithSteps(BaseModel):
+    run: RunDetail
+    steps: list[StepAnswer]
+
+
+class RunList(BaseModel):
+    runs: list[RunColumns]
+
+
+class EventAnswer(BaseModel):
+    """One line of a run's journal."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    seq: int
+    at: float
+    kind: str
+    actor: str
+    step: str | None
+    attempt: int
+    data: dict[str, Any]
+
+
+class EventList(BaseModel):
+    events: list[EventAnswer]
+
+
+class LogLine(BaseModel):
+    """One line that a step wrote while it ran."""
+
+    id: int
+    step: str
+    attempt: int
+    at: float
+    text: str
+
+    @classmethod
+    def of(cls, row: Row) -> "LogLine":
+        return cls(id=row.id, step=row.step_id, attempt=row.attempt, at=row.at, text=row.text)
+
+
+class LogLines(BaseModel):
+    lines: list[LogLine]
+
+
+class Started(BaseModel):
+    """`created` is false when the same run was asked for before."""
+
+    id: str
+    created: bool
+
+
+class Decided(BaseModel):
+    """Where the run, and the step that was decided on, stand now."""
+
+    id: str
+    state: RunState
+    paused: bool
+    step: str | None = None
+    step_state: StepState | None = None
+
+
+class Moved(BaseModel):
+    """What changed outside since the plan was made, one entry a step."""
+
+    moved: list[dict[str, Any]]
+
+
+class ServiceAnswer(BaseModel):
+    name: str
+    title: dict[str, str]
+    criticality: str
+    needs: list[str]
+    vendor: str
+    target: str
+    rto: float | None
+    rpo: float | None
+    failover: str | None
+    failback: str | None
+
+
+class ScopeAnswer(BaseModel):
+    name: str
+    mode: str
+
+
+class EstateAnswer(BaseModel):
+    """The accepted commit. `url` is without user and password."""
+
+    name: str
+    title: dict[str, str]
+    url: str
+    branch: str
+    commit: str
+    accepted_at: float
+    accepted_by: str
+    services: list[ServiceAnswer]
+    scopes: list[ScopeAnswer]
+
+
+class Synced(BaseModel):
+    commit: str
+    new: bool

@@ -1,0 +1,144 @@
+"""The web application: every route, and what happens to every error."""
+
+import functools
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+
+from orchestrator.web import estate_routes, pages, plan_routes, run_routes
+from orchestrator.web.access import Access
+from orchestrator.web.gate import Gate
+from orchestrator.web.live import STREAMS_AT_MOST, Busy, Live
+from orchestrator.web.parts import Parts
+from orchestrator.web.problem import ANSWERABLE, MEDIA_TYPE, Problem, answer, invalid_request, problem, problem_of
+from orchestrator.web.reading import Reading
+from orchestrator.web.service import Service
+
+log = logging.getLogger("bascule.web")
+
+THREADS = 100
+"""Requests that are worked on at the same time; a plan takes a while to look at everything."""
+
+
+class Web(FastAPI):
+    """FastAPI, whose description says how errors come and what lets one in."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            schema = super().openapi()
+            schema.setdefault("components", {})["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+            schema["security"] = [{"token": []}]
+            for operations in schema["paths"].values():
+                for operation in operations.values():
+                    _say_problems(operation["responses"])
+        return super().openapi()
+
+
+def _say_problems(responses: dict[str, Any]) -> None:
+    for status, response in responses.items():
+        if status[0] in "45" and "application/json" in response.get("content", {}):
+            response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
+
+
+def create_app(bascule: Service) -> FastAPI:
+    """The application in front of a service. It starts and stops nothing but its own streams."""
+    reading = Reading(bascule.database)
+    parts = Parts(bascule, Access(bascule.token), reading, Live(reading, bascule.progress))
+    sign_in = functools.partial(pages.sign_in, token_file=bascule.paths.token)
+    app = Web(
+        title="Bascule",
+        summary="Sovereign-fallback orchestration: plans, runs, and people's decisions.",
+        version=_version(),
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+        middleware=[Middleware(Gate, access=parts.access, host=bascule.settings.host, sign_in=sign_in)],
+    )
+    app.state.parts = parts
+    app.get("/healthz", tags=["service"])(_healthz)
+    app.include_router(_api())
+    app.include_router(pages.router)
+    app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
+    _answer_errors(app)
+    return app
+
+
+def _api() -> APIRouter:
+    api = APIRouter(prefix="/api/v1", responses={status: {"model": Problem} for status in (401, 403, 404, 409, 422)})
+    for part in (plan_routes, run_routes, estate_routes):
+        api.include_router(part.router)
+    return api
+
+
+def _healthz() -> dict[str, str]:
+    """The service answers. Needs no token."""
+    return {"status": "ok"}
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    current_default_thread_limiter().total_tokens = THREADS
+    app.state.parts.live.open()
+    try:
+        yield
+    finally:
+        app.state.parts.live.close()
+
+
+def _answer_errors(app: FastAPI) -> None:
+    for kind in ANSWERABLE:
+        app.add_exception_handler(kind, _on_answerable)
+    app.add_exception_handler(Busy, _on_busy)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_fault)
+
+
+def _on_answerable(request: Request, error: Exception) -> Response:
+    return _said(request, problem_of(error))
+
+
+def _on_busy(request: Request, _error: Exception) -> Response:
+    detail = f"{STREAMS_AT_MOST} streams are open already; close some, or read /api/v1/runs/… instead."
+    return answer(problem(503, detail), {"Retry-After": "5"})
+
+
+def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return _said(request, invalid_request(error))
+
+
+def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _said(request, problem(error.status_code, str(error.detail)), error.headers)
+
+
+def _on_fault(request: Request, error: Exception) -> Response:
+    """The server logs the exception itself; whoever asked learns only that it is there."""
+    detail = f"Something unexpected went wrong ({type(error).__name__}); the service's log has the details."
+    return _said(request, problem(500, detail))
+
+
+def _said(request: Request, found: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    if request.url.path.startswith(("/api/", "/static/", "/healthz")):
+        return answer(found, headers)
+    return pages.plain_page(request, found.status, "fault" if found.status >= 500 else "none")
+
+
+def _version() -> str:
+    try:
+        return version("bascule")
+    except PackageNotFoundError:
+        return "0"

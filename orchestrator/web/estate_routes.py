@@ -1,0 +1,70 @@
+"""The estate as the service reads it, and the push webhook that hastens the next fetch."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import JSONResponse, Response
+
+from orchestrator.operations.request import NotFound
+from orchestrator.store import estates
+from orchestrator.web.answers import EstateAnswer, ScopeAnswer, ServiceAnswer, Synced
+from orchestrator.web.orders import SyncOrder
+from orchestrator.web.parts import Given
+from orchestrator.web.problem import answer, problem
+
+router = APIRouter(tags=["estate"])
+
+
+@router.get("/estate")
+def read_estate(given: Given) -> EstateAnswer:
+    """The newest accepted commit, with its services and scopes."""
+    with given.service.database.read() as conn:
+        row = estates.newest(conn)
+    if row is None:
+        raise NotFound("No estate has been read yet: run `bascule estate sync`.")
+    estate = given.service.estates.bundle(row.commit).estate
+    return EstateAnswer(
+        name=estate.name,
+        title=estate.title.model_dump(),
+        url=_without_password(given.service.estates.url),
+        branch=given.service.estates.branch,
+        commit=row.commit,
+        accepted_at=row.accepted_at,
+        accepted_by=row.accepted_by,
+        services=[
+            ServiceAnswer.model_validate({"name": name, **service.model_dump(exclude={"origin"})})
+            for name, service in estate.services.items()
+        ],
+        scopes=[ScopeAnswer(name=name, mode=scope.mode.value) for name, scope in estate.scopes.items()],
+    )
+
+
+@router.post("/estate/sync")
+def sync_estate(order: SyncOrder, given: Given) -> Synced:
+    """Fetch the remote now and accept its newest commit, if it is valid."""
+    commit, new = given.service.estates.sync(order.by)
+    return Synced(commit=commit, new=new)
+
+
+async def _raw_body(request: Request) -> bytes:
+    return await request.body()
+
+
+@router.post("/webhooks/estate", status_code=202, response_class=Response)
+def hasten_sync(request: Request, body: Annotated[bytes, Depends(_raw_body)], given: Given) -> Response:
+    """A push: fetch a little sooner. Its body is authenticated and otherwise ignored.
+
+    Takes the token as a bearer, as `X-Gitlab-Token`, or as the key of `X-Hub-Signature-256`.
+    """
+    if not given.access.admits_webhook(request.headers, body):
+        return answer(problem(401, "Authenticate the webhook with the token of the data directory."))
+    given.service.hasten_sync()
+    return JSONResponse({"accepted": True}, status_code=202)
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    if "://" not in url or "@" not in parts.netloc:
+        return url
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -1,0 +1,151 @@
+"""What every request passes before any handler: whose host it names, who sends it, how large it is.
+
+It fails closed: a route added later is guarded without doing anything for it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from orchestrator.web.access import Access, is_our_host
+from orchestrator.web.problem import answer, problem
+
+MAX_BODY = 1024 * 1024
+"""Bytes."""
+BODY_WITHIN = 30.0
+"""Seconds that a request's body may take to arrive."""
+_READ_AT_MOST = 8 * MAX_BODY
+"""A body that is too large is read this far before it is refused, so that the refusal is heard."""
+
+_API = "/api/"
+_WEBHOOKS = "/api/v1/webhooks/"
+_OPEN = ("/healthz", "/static/")
+"""Without a token: a sign of life, and files that every copy of Bascule has."""
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+SignIn = Callable[[Request], Response]
+"""Answers the page that says where the token is."""
+
+
+class Gate:
+    """ASGI middleware. `sign_in` answers people without a token; programs get a problem."""
+
+    def __init__(self, app: ASGIApp, access: Access, host: str, sign_in: SignIn) -> None:
+        self._app = app
+        self._access = access
+        self._host = host
+        self._sign_in = sign_in
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        guarded = _with_headers(send, scope["path"])
+        refusal = self._refusal(Request(scope))
+        body = b""
+        if refusal is None and scope["method"] not in ("GET", "HEAD"):
+            body, refusal = await _body(Headers(scope=scope), receive)
+            refusal = refusal or _wrong_kind(Headers(scope=scope), scope["path"])
+            receive = _again(body, receive)
+        await (refusal or self._app)(scope, receive, guarded)
+
+    def _refusal(self, request: Request) -> Response | None:
+        path, headers = request.url.path, request.headers
+        if not is_our_host(headers.get("host"), self._host):
+            said = "This service answers to the names of this machine's loopback and to its configured host alone."
+            return answer(problem(421, said))
+        if path.startswith(_OPEN) or path.startswith(_WEBHOOKS):
+            return None
+        if not path.startswith(_API) and request.method == "GET" and "token" in request.query_params:
+            return self._signed_in(request)
+        if self._access.admits(request.method, headers):
+            return None
+        if path.startswith(_API):
+            said = "Send the token as `Authorization: Bearer …`; it is in the file `token` of the data directory."
+            return answer(problem(401, said), {"WWW-Authenticate": 'Bearer realm="bascule"'})
+        return self._sign_in(request)
+
+    def _signed_in(self, request: Request) -> Response:
+        """The token moves from the address into a cookie that only this site can send and no script can read."""
+        if not self._access.is_token(request.query_params["token"]):
+            return self._sign_in(request)
+        left = urlencode([pair for pair in parse_qsl(request.url.query) if pair[0] != "token"])
+        path = "/" + request.url.path.lstrip("/")
+        response = RedirectResponse(f"{path}?{left}" if left else path, status_code=303)
+        response.set_cookie(
+            self._access.cookie_name,
+            self._access.cookie_value,
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+        return response
+
+
+def _with_headers(send: Send, path: str) -> Send:
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers[name] = value
+            headers["Cache-Control"] = "no-cache" if path.startswith("/static/") else "no-store"
+        await send(message)
+
+    return sent
+
+
+def _wrong_kind(headers: Headers, path: str) -> Response | None:
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json" or not path.startswith(_API) or path.startswith(_WEBHOOKS):
+        return None
+    return answer(problem(415, "Send JSON, with `Content-Type: application/json`."))
+
+
+async def _body(headers: Headers, receive: Receive) -> tuple[bytes, Response | None]:
+    """The whole body, or why it is refused."""
+    too_large = answer(problem(413, f"A request's body is at most {MAX_BODY} bytes."))
+    length = headers.get("content-length", "0")
+    if not length.isdecimal() or int(length[:12]) > _READ_AT_MOST:
+        return b"", too_large
+    body = bytearray()
+    more = True
+    try:
+        async with asyncio.timeout(BODY_WITHIN):
+            while more and len(body) <= _READ_AT_MOST:
+                message = await receive()
+                body += message.get("body", b"")
+                more = message.get("more_body", False)
+    except TimeoutError:
+        return b"", answer(problem(408, f"The request's body did not arrive within {BODY_WITHIN:g} s."))
+    return (b"", too_large) if len(body) > MAX_BODY else (bytes(body), None)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Hands out the body that was read, then whatever comes after it."""
+    given = False
+
+    async def received() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return received

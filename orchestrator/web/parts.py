@@ -1,0 +1,28 @@
+"""What handlers are given: the service, what reads it, and its live streams."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from orchestrator.web.access import Access
+from orchestrator.web.live import Live
+from orchestrator.web.reading import Reading
+from orchestrator.web.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    service: Service
+    access: Access
+    reading: Reading
+    live: Live
+
+
+def _parts(request: Request) -> Parts:
+    parts = request.app.state.parts
+    assert isinstance(parts, Parts)
+    return parts
+
+
+Given = Annotated[Parts, Depends(_parts)]

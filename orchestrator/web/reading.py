@@ -1,0 +1,109 @@
+"""Reads runs for the API and the page. What it costs follows what is shown, never the plan's size twice."""
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.domain.model import ENDED_RUN
+from orchestrator.store import runs, watching
+from orchestrator.store.database import Connection, Database
+from orchestrator.web.answers import LogLine, RunAnswer, RunColumns, RunDetail, RunWithSteps, StepAnswer
+from orchestrator.web.attention import LOOKED_AT, waits_of
+
+EVENTS_AT_ONCE = 500
+LINES_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cursor:
+    """How much of a run someone has heard: the last event, and the last line of output."""
+
+    event: int = 0
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.event}.{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is new after a cursor: lines, then changed steps in the order of their last events, then the run.
+
+    `steps` have the event that they are as of. `whole` is false when there is more to read at once.
+    """
+
+    lines: tuple[LogLine, ...]
+    steps: tuple[tuple[int, StepAnswer], ...]
+    run: RunAnswer
+    cursor: Cursor
+    whole: bool
+
+    @property
+    def ended(self) -> bool:
+        return self.run.state in ENDED_RUN
+
+
+class Reading:
+    """Reads one database. A plan's numbers never change, so those of the last plans are kept in memory."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._expectation = functools.lru_cache(maxsize=64)(self._read_expectation)
+
+    def run(self, run_id: str) -> RunAnswer:
+        """Raises RunNotFound."""
+        with self._database.read() as conn:
+            return _run(conn, run_id)
+
+    def detail(self, run_id: str) -> RunDetail:
+        """Raises RunNotFound."""
+        answer = self.run(run_id)
+        seconds, path = self._expectation(answer.plan_digest)
+        return RunDetail(**dict(answer), expected_seconds=seconds, critical_path=list(path))
+
+    def with_steps(self, run_id: str) -> RunWithSteps:
+        """Raises RunNotFound."""
+        run = self.detail(run_id)
+        with self._database.read() as conn:
+            rows = runs.list_steps(conn, run_id)
+            needs = runs.list_edges(conn, run_id)
+        return RunWithSteps(run=run, steps=[StepAnswer.of(row, list(needs.get(row.step_id, ()))) for row in rows])
+
+    def listed(self, limit: int, *, active_only: bool) -> list[RunColumns]:
+        with self._database.read() as conn:
+            return [RunColumns.model_validate(row) for row in runs.list_runs(conn, limit, active_only=active_only)]
+
+    def latest_lines(self, run_id: str, limit: int) -> list[LogLine]:
+        with self._database.read() as conn:
+            return [LogLine.of(row) for row in watching.latest_output(conn, run_id, limit)]
+
+    def after(self, run_id: str, cursor: Cursor) -> Batch:
+        """What is new. Rows are read after the events that changed them, so never older. Raises RunNotFound."""
+        with self._database.read() as conn:
+            lines = runs.list_output(conn, run_id, after=cursor.line, limit=LINES_AT_ONCE)
+            events = runs.list_events(conn, run_id, after=cursor.event, limit=EVENTS_AT_ONCE)
+            last = {event.step: event.seq for event in events if event.step is not None}
+            rows = watching.steps_by_id(conn, run_id, last.keys())
+            needs = watching.needs_of(conn, run_id, last.keys())
+            run = _run(conn, run_id)
+        steps = [(last[row.step_id], StepAnswer.of(row, needs.get(row.step_id, []))) for row in rows]
+        heard = Cursor(events[-1].seq if events else cursor.event, lines[-1].id if lines else cursor.line)
+        return Batch(
+            lines=tuple(LogLine.of(row) for row in lines),
+            steps=tuple(sorted(steps, key=lambda pair: pair[0])),
+            run=run,
+            cursor=heard,
+            whole=len(events) < EVENTS_AT_ONCE and len(lines) < LINES_AT_ONCE,
+        )
+
+    def _read_expectation(self, digest: str) -> tuple[float, tuple[str, ...]]:
+        with self._database.read() as conn:
+            plan: dict[str, Any] = runs.load_plan(conn, digest) or {}
+        return float(plan.get("expected_seconds", 0.0)), tuple(plan.get("critical_path", ()))
+
+
+def _run(conn: Connection, run_id: str) -> RunAnswer:
+    columns = RunColumns.model_validate(runs.get_run(conn, run_id))
+    waits = waits_of(columns, watching.steps_in(conn, run_id, LOOKED_AT))
+    counts = watching.count_states(conn, run_id)
+    return RunAnswer(**dict(columns), waits=waits, step_counts=counts)

@@ -1,0 +1,40 @@
+"""What the web needs of the service it stands in front of."""
+
+from typing import Protocol
+
+from orchestrator.engine.progress import Progress
+from orchestrator.operations.decisions import Decisions
+from orchestrator.operations.estate import Estates
+from orchestrator.operations.plans import Plans
+from orchestrator.operations.request import Paths
+from orchestrator.operations.runs import Runs
+from orchestrator.store.database import Database
+
+
+class Place(Protocol):
+    @property
+    def host(self) -> str: ...
+
+
+class Service(Protocol):
+    """The wired service, as the composition root makes it."""
+
+    paths: Paths
+    token: str
+    database: Database
+    progress: Progress
+    plans: Plans
+    runs: Runs
+    decisions: Decisions
+    estates: Estates
+
+    @property
+    def settings(self) -> Place: ...
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def hasten_sync(self) -> None: ...
+
+    def announce_address(self, url: str) -> None: ...

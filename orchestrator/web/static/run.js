@@ -1,0 +1,156 @@
+// Keeps the page of one run as it is now: server-sent events in, text out. Nothing is ever taken as HTML.
+"use strict";
+
+(() => {
+  const page = document.getElementById("run");
+  const words = page.dataset;
+  const skew = Number(words.now) - Date.now() / 1000;
+  const LINES = 1000;
+  const AGAIN = 5000;
+
+  const find = (selector, within = document) => within.querySelector(selector);
+  const put = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+
+  function duration(seconds) {
+    const whole = Math.max(Math.floor(seconds), 0);
+    if (whole < 1) return "< 1 s";
+    if (whole < 60) return `${whole} s`;
+    const two = (number) => String(number).padStart(2, "0");
+    const minutes = Math.floor(whole / 60);
+    if (minutes < 60) return whole % 60 ? `${minutes} min ${two(whole % 60)} s` : `${minutes} min`;
+    const hours = Math.floor(minutes / 60);
+    if (hours < 48) return minutes % 60 ? `${hours} h ${two(minutes % 60)} min` : `${hours} h`;
+    const days = Math.floor(hours / 24);
+    return hours % 24 ? `${days} ${words.day} ${hours % 24} h` : `${days} ${words.day}`;
+  }
+
+  function showTime(element) {
+    const { since, until, expect } = element.dataset;
+    if (!since) { put(element, ""); return; }
+    const spent = (until ? Number(until) : Date.now() / 1000 + skew) - Number(since);
+    put(element, duration(spent));
+    if (!expect) return;
+    const over = !until && spent > Number(expect);
+    element.toggleAttribute("data-late", over);
+    element.title = over ? words.over : "";
+  }
+
+  function setTime(element, told) {
+    element.dataset.since = told.since ?? "";
+    element.dataset.until = told.until ?? "";
+    showTime(element);
+  }
+
+  function setIcon(within, name) {
+    const icon = find(".icon", within);
+    icon.dataset.icon = name;
+    find("use", icon).setAttribute("href", `#i-${name}`);
+  }
+
+  function showStep(step) {
+    const row = find(`tr[data-step="${CSS.escape(step.id)}"]`);
+    if (!row) return;
+    row.dataset.tone = step.tone;
+    setIcon(row, step.icon);
+    put(find(".word", row), step.word);
+    put(find(".note", row), step.note);
+    put(find(".message", row), step.message);
+    setTime(find(".elapsed", row), step);
+  }
+
+  function showRun(run) {
+    const head = find(".head");
+    head.dataset.tone = run.tone;
+    setIcon(head, run.icon);
+    put(find(".word", head), run.word);
+    put(find("#summary .unseen"), `${run.word}.`);
+    put(find("#summary .text"), run.summary);
+    put(find("#message"), run.message);
+    setTime(find(".clock .elapsed"), run);
+    const bar = find("progress");
+    bar.max = Math.max(run.total, 1);
+    bar.value = run.done;
+    document.title = [run.word, ...document.title.split(" · ").slice(1)].join(" · ");
+    showWaits(run.waits);
+  }
+
+  let waitsShown = "";
+
+  function showWaits(waits) {
+    const same = JSON.stringify(waits);
+    if (same === waitsShown) return;
+    waitsShown = same;
+    find(".waits").replaceChildren(...waits.map(waitCard));
+    find("#waits").hidden = waits.length === 0;
+  }
+
+  function waitCard(wait) {
+    const card = find("#wait-card").content.cloneNode(true).firstElementChild;
+    card.dataset.tone = wait.tone;
+    setIcon(card, wait.icon);
+    put(find(".wait-what", card), wait.title);
+    put(find(".wait-step code", card), wait.step);
+    put(find(".wait-detail", card), wait.detail);
+    put(find(".wait-message", card), wait.message);
+    find(".commands", card).replaceChildren(...wait.commands.map((command) => {
+      const item = document.createElement("li");
+      item.appendChild(document.createElement("code")).textContent = command;
+      return item;
+    }));
+    return card;
+  }
+
+  const log = find("#log");
+
+  function showLine(line) {
+    const follow = log.scrollTop + log.clientHeight > log.scrollHeight - 40;
+    const item = find("#log-line").content.cloneNode(true).firstElementChild;
+    put(find("time", item), line.at);
+    put(find(".line-step", item), line.step);
+    put(find(".line-text", item), line.text);
+    log.appendChild(item);
+    find("#log-empty").hidden = true;
+    while (log.children.length > LINES) log.firstElementChild.remove();
+    if (follow) log.scrollTop = log.scrollHeight;
+  }
+
+  const link = find("#link");
+  let cursor = words.cursor;
+  let ended = false;
+
+  function showLink(state) {
+    link.hidden = false;
+    link.dataset.state = state;
+    put(link, words[state]);
+  }
+
+  function on(source, name, show) {
+    source.addEventListener(name, (message) => {
+      cursor = message.lastEventId || cursor;
+      ended = name === "end";
+      show(JSON.parse(message.data));
+      showLink(ended ? "ended" : "live");
+    });
+  }
+
+  function connect() {
+    const source = new EventSource(`${words.stream}&after=${cursor}`);
+    on(source, "step", showStep);
+    on(source, "run", showRun);
+    on(source, "log", showLine);
+    on(source, "end", () => {});
+    source.addEventListener("error", () => {
+      if (!ended) showLink("lost");
+      if (source.readyState === EventSource.CLOSED) setTimeout(connect, AGAIN);
+    });
+  }
+
+  const tick = () => document.querySelectorAll(".elapsed").forEach((element) => {
+    if (element.dataset.since && !element.dataset.until) showTime(element);
+  });
+
+  log.scrollTop = log.scrollHeight;
+  tick();
+  setInterval(tick, 1000);
+  connect();
+})();
