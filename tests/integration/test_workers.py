@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,8 +46,8 @@ class Workers:
         with self.database.write() as conn:
             runs.save_plan(conn, f"d-{run_id}", "c", 0.0, {})
         values = {"id": run_id, "plan_digest": f"d-{run_id}", "commit": "c", "scope": "test", "mode": "rehearsal"}
-        values |= {"direction": "failover", "services": [], "requested_by": "olga", "reason": ""}
-        row = {**values, "releases_needed": 0, "created_at": time.time()}
+        more: dict[str, Any] = {"direction": "failover", "services": [], "requested_by": "olga", "reason": ""}
+        row = {**values, **more, "releases_needed": 0, "created_at": time.time()}
         progress = Progress(self.database, lambda conn, dispatch: None, time.time)
         with progress.journal(run_id, lambda conn: runs.insert_run(conn, row, plan)) as journal:
             journal.run_event(RunEvent.CREATED, data={"steps": len(plan)})
