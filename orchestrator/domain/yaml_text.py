@@ -306,7 +306,7 @@ class _Reader:
         kind = tag.removeprefix("tag:yaml.org,2002:")
         if kind not in _PLAIN or ":" in text or _means_itself(kind, text):
             return
-        if kind == "int" and len(text) > MAX_DIGITS:
+        if kind == "int" and len(text.lstrip("+-")) > MAX_DIGITS:
             self._leave_out(node, f"The number {_short(text)} is too long.", "Put it in quotes if it is text.")
             return
         try:

@@ -146,7 +146,9 @@ PLAYS = action(
     "ansible.play",
     play=st.just("ansible/p.yml"),
     hosts=st.dictionaries(SLUG, HOST, min_size=1, max_size=2),
-    vars=st.dictionaries(WORD, st.integers() | TEXT | st.booleans() | st.none() | st.lists(TEXT), max_size=2),
+    vars=st.dictionaries(
+        WORD, st.integers(-(10**18) + 1, 10**18 - 1) | TEXT | st.booleans() | st.none() | st.lists(TEXT), max_size=2
+    ),
 )
 CHANGES = (
     action("compute.server", provider=SLUG, name=SLUG, size=WORD, image=WORD)

@@ -47,6 +47,7 @@ def test_what_is_not_written_has_the_place_of_what_is_around_it() -> None:
         ("12", 12),
         ("0x1f", 31),
         ("-1.5", -1.5),
+        ("-999999999999999999", -999999999999999999),
         ("true", True),
         ("~", None),
         ("", None),
@@ -122,7 +123,7 @@ def test_an_alias_cannot_pass_the_depth() -> None:
 PLAIN = st.recursive(
     st.none()
     | st.booleans()
-    | st.integers(-(10**17), 10**17)
+    | st.integers(-(10**18) + 1, 10**18 - 1)
     | st.floats(allow_nan=False, allow_infinity=False).filter(lambda number: "e" not in repr(number))
     | st.text(string.printable + "éà–🙂", max_size=20),
     lambda inner: (
