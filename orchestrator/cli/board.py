@@ -63,10 +63,8 @@ def board(
     """
     waiting = waits(run, steps)
     crowded = height > 0 and len(steps) + len({step.service for step in steps}) + 3 * len(waiting) + 6 > height
-    parts: list[RenderableType] = [headline(run, steps, now, expected), _tree(steps, now, said, crowded=crowded)]
-    if waiting:
-        parts.append(waiting_lines(waiting))
-    return Group(*parts)
+    tree = _tree(steps, now, said, crowded=crowded)
+    return Group(headline(run, steps, now, expected), tree, *([waiting_lines(waiting)] if waiting else []))
 
 
 def headline(run: RunAnswer, steps: Sequence[StepAnswer], now: float, expected: float) -> Text:
@@ -136,7 +134,7 @@ def times(step: StepAnswer, now: float) -> str:
 
 def note(step: StepAnswer, said: str = "") -> str:
     """What it says, or what it waits for."""
-    if step.state is S.UNDO_READY or (step.state is S.READY and not step.attempt):
+    if step.state is S.UNDO_READY or (step.state is S.READY and step.attempt <= 1):
         return ""
     if step.message:
         return one_line(step.message)
@@ -149,11 +147,11 @@ def note(step: StepAnswer, said: str = "") -> str:
 
 
 def waiting_lines(waiting: Sequence[Wait]) -> Text:
-    """Who is waited for, and the exact words to type: one command a line, so that it can be copied."""
+    """Who is waited for, and the exact words to type; where something went wrong, the choices there are."""
     text = Text("\nWaits for people", style="bold")
     for wait in waiting:
-        text.append(f"\n  {wait.step} {wait.who}".replace("   ", "  "), style="default not bold")
-        for command in wait.commands:
+        text.append(f"\n  {wait.step or 'the run'} {wait.who}", style="default not bold")
+        for command in wait.commands if wait.troubled else wait.commands[:1]:
             text.append(f"\n    {command}", style="default not bold")
     return text
 

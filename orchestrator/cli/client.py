@@ -93,8 +93,7 @@ class Service:
 
     def moved(self, digest: str) -> list[dict[str, Any]]:
         """What changed outside since the plan was made."""
-        said = self.get(f"plans/{_part(digest)}/moved")
-        found: list[dict[str, Any]] = said.get("moved", []) if isinstance(said, dict) else said
+        found: list[dict[str, Any]] = self.get(f"plans/{_part(digest)}/moved")["moved"]
         return found
 
     def create_run(self, digest: str, actor: str, reason: str = "") -> tuple[str, bool]:
@@ -116,15 +115,15 @@ class Service:
 
     def runs(self, *, limit: int = 50, active: bool = False) -> list[RunAnswer]:
         said = self.get("runs", limit=limit, active="true" if active else None)
-        return [RunAnswer.model_validate(one) for one in _listed(said, "runs")]
+        return [RunAnswer.model_validate(one) for one in said["runs"]]
 
     def events(self, run_id: str, after: int | None = None) -> list[EventAnswer]:
         said = self.get(f"runs/{_part(run_id)}/events", after=after)
-        return [EventAnswer.model_validate(one) for one in _listed(said, "events")]
+        return [EventAnswer.model_validate(one) for one in said["events"]]
 
     def logs(self, run_id: str, step: str | None = None, after: int | None = None) -> list[LogLine]:
         said = self.get(f"runs/{_part(run_id)}/logs", step=step, after=after)
-        return [LogLine.model_validate(one) for one in _listed(said, "lines")]
+        return [LogLine.model_validate(one) for one in said["lines"]]
 
     def decide(self, run_id: str, verb: str, actor: str, *, step: str | None = None, **more: Any) -> None:
         """One decision of a person about a run, or about one of its steps."""
@@ -196,12 +195,6 @@ def _refusal(response: httpx.Response, url: str) -> CommandError:
 
 def _none_for(data: Path) -> Unreachable:
     return Unreachable(f"No service is running for {data}. Start one with: bascule serve")
-
-
-def _listed(said: Any, name: str) -> list[Any]:
-    """A list, whether it comes bare or under its name."""
-    found: list[Any] = said.get(name, []) if isinstance(said, dict) else said
-    return found
 
 
 def _part(text: str) -> str:

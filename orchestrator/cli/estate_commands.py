@@ -9,7 +9,7 @@ from orchestrator.cli.client import Service
 from orchestrator.cli.estate_files import problems_at
 from orchestrator.cli.exits import Exit, NoService
 from orchestrator.cli.session import As, Json, Session, session_of
-from orchestrator.cli.wording import counted
+from orchestrator.cli.wording import counted, moment
 from orchestrator.domain.schema import estate_schema, runbook_schema
 
 
@@ -77,18 +77,11 @@ def show(context: typer.Context, as_json: Json = False) -> None:
 
 
 def _show(session: Session, said: dict[str, Any]) -> None:
-    session.line(f"Estate {said.get('name') or said.get('estate') or ''} at {said.get('commit')}")
-    session.line(f"  from {said.get('url')}, branch {said.get('branch')}")
-    for name, service in _named(said.get("services")):
-        needs = ", ".join(service.get("needs") or ())
-        after = f", needs {needs}" if needs else ""
-        session.line(f"  service {name}: {service.get('vendor')} → {service.get('target')}{after}")
-    for name, scope in _named(said.get("scopes")):
-        session.line(f"  scope {name}: {scope.get('mode', scope)}")
-
-
-def _named(block: Any) -> list[tuple[str, Any]]:
-    """Name and body, whether the block is a mapping or a list of named entries."""
-    if isinstance(block, dict):
-        return [(name, body if isinstance(body, dict) else {"mode": body}) for name, body in block.items()]
-    return [(one.get("name", "?"), one) if isinstance(one, dict) else (str(one), {}) for one in block or ()]
+    session.line(f"Estate {said['name']} at {said['commit']}")
+    session.line(f"  from {said['url']}, branch {said['branch']}")
+    session.line(f"  accepted {moment(said['accepted_at'])}, brought by {said['accepted_by']}")
+    for service in said["services"]:
+        needs = f", needs {', '.join(service['needs'])}" if service["needs"] else ""
+        session.line(f"  service {service['name']}: {service['vendor']} → {service['target']}{needs}")
+    for scope in said["scopes"]:
+        session.line(f"  scope {scope['name']}: {scope['mode']}")

@@ -49,7 +49,7 @@ def plan(
         session.json(made.model_dump(mode="json", by_alias=True))
         return
     show_plan(session, made, time.time())
-    session.line(f"Run it: bascule run --plan {made.digest}")
+    session.line(f"Run it: bascule run --plan {made.digest}", copied=True)
 
 
 def _made_here(session: Session, services: list[str], scope: str, direction: str, given: dict[str, Any]) -> Plan:

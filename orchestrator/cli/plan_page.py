@@ -20,7 +20,7 @@ def show_plan(session: Session, plan: Plan, now: float) -> None:
     session.out.print(_heading(plan))
     session.out.print(_steps(plan, now))
     show_path(session, plan)
-    session.line(f"Digest {plan.digest}")
+    session.line(f"Digest {plan.digest}", copied=True)
 
 
 def show_plan_shortly(session: Session, plan: Plan) -> None:
@@ -33,7 +33,7 @@ def show_plan_shortly(session: Session, plan: Plan) -> None:
         held = f", {counted(people, 'hold point')}" if people else ""
         session.line(f"  {service}: {counted(len(found), 'step')}, {changing} that change something{held}")
     show_path(session, plan)
-    session.line(f"Digest {plan.digest}")
+    session.line(f"Digest {plan.digest}", copied=True)
 
 
 def show_path(session: Session, plan: Plan) -> None:

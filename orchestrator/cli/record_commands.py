@@ -47,7 +47,7 @@ def _show_one(session: Session, service: Service, run_id: str, *, as_json: bool)
         session.json(_as_json(found, whole=service.get(f"runs/{run_id}")))
     else:
         session.out.print(board(found.run, found.steps, time.time(), expected=found.run.expected_seconds))
-        session.line(f"\nPlan {found.run.plan_digest}")
+        session.line(f"\nPlan {found.run.plan_digest}", copied=True)
     raise typer.Exit(verdict(found.run, found.steps, EITHER_WAY))
 
 
@@ -59,7 +59,7 @@ def _show_briefly(session: Session, found: RunWithSteps) -> None:
     session.line(f"  {run.mode.value} {run.direction} of {services}, asked for by {run.requested_by}, {spent} ago")
     waiting = waits(run, found.steps)
     if waiting:
-        session.line(waiting_lines(waiting))
+        session.line(waiting_lines(waiting), copied=True)
     session.line()
 
 

@@ -11,7 +11,10 @@ from orchestrator.web.server import serve
 
 def serve_api(session: Session, host: str, port: int) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises AlreadyRunning."""
-    serve(Bascule(settings_of(session, host, port)), host, port)
+    bascule = Bascule(settings_of(session, host, port))
+    if not bascule.settings.estate_url and not bascule.mirror.exists:
+        session.note("No estate is named, so nothing can be planned: start with --estate URL, or set BASCULE_ESTATE.")
+    serve(bascule, host, port)
 
 
 def work_on_runs(session: Session) -> None:

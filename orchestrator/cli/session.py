@@ -47,9 +47,9 @@ class Session:
         """A person looks at a terminal."""
         return self.out.is_terminal and not self.out.is_dumb_terminal
 
-    def line(self, text: str | Text = "") -> None:
-        """One line on standard output, never wrapped where it is not shown on a terminal."""
-        self.out.print(text, soft_wrap=not self.live)
+    def line(self, text: str | Text = "", *, copied: bool = False) -> None:
+        """One line on standard output, wrapped at words on a terminal; not where it is `copied`, such as a command."""
+        self.out.print(clean(text) if isinstance(text, str) else text, soft_wrap=copied or not self.live)
 
     def note(self, text: str) -> None:
         """A sentence beside the result, on standard error."""

@@ -26,7 +26,7 @@ Answer = Callable[[Followed], None]
 """Called after every change, so that whoever follows can answer what waits."""
 
 
-_NO_NEWS = (StepState.PENDING, StepState.READY)
+_NO_NEWS = (StepState.PENDING, StepState.READY, StepState.UNDO_READY)
 
 
 class Screen(Protocol):
@@ -149,7 +149,7 @@ class _Lines:
 
     def _tell_step(self, step: StepAnswer) -> None:
         """Pending and about to start are no news; a wait for the next try is."""
-        if step.state not in _NO_NEWS or step.attempt:
+        if step.state not in _NO_NEWS or (step.state is StepState.READY and step.attempt > 1):
             self._tell(step.id, change_line(step))
 
     def _tell(self, subject: str, text: str) -> None:
@@ -186,4 +186,4 @@ class _JsonLines:
 def _last_words(session: Session, followed: Followed) -> None:
     waiting = waits(followed.run, followed.listed)
     if waiting:
-        session.line(waiting_lines(waiting))
+        session.line(waiting_lines(waiting), copied=True)

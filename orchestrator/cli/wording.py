@@ -17,7 +17,7 @@ def one_line(text: str) -> str:
 
 def duration(seconds: float) -> str:
     """`0.4 s`, `12 s`, `1 min 12 s`, `2 h 05 min`, `3 d 4 h`."""
-    if seconds < 0:
+    if seconds < 0.05:
         return "0 s"
     if seconds < 1:
         return f"{seconds:.1f} s"

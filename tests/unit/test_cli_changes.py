@@ -33,7 +33,7 @@ def test_a_record_set_that_is_made_and_one_that_goes() -> None:
         {"name": "Portal", "type": "A", "ttl": 60, "values": ["${{ steps.server.outputs.address }}"]},
         {"name": "@", "type": "MX", "state": "absent", "ttl": 300, "values": []},
     ]
-    gone = {"name": "portal", "type": "A", "ttl": None, "values": []}
+    gone: dict[str, Any] = {"name": "portal", "type": "A", "ttl": None, "values": []}
     found = seen("absent", {"records": [gone, mx("0 a.")]})
     assert lines("dns.records", {"zone": "v.example", "records": records}, seen=found)[1:] == [
         "  Portal A: nothing",

@@ -1,12 +1,12 @@
 """`bascule demo`: sets everything up in a temporary directory, performs, and takes everything away."""
 
+import os
 import shutil
 import signal
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -38,16 +38,16 @@ def demo(
 
     outer = session_of(context)
     out = outer.err if as_json else outer.out
-    with _stopped_by_signals(), ExitStack() as stack:
+    with _stopped_by_signals(outer), ExitStack() as stack:
         work = stack.enter_context(_workplace(outer))
         session = Session(data=work / "data", out=out, err=outer.err)
         session.line("Starting a small Europe on this machine, and Bascule.")
-        town = stack.enter_context(running_town(work / "town", session.line, interactive=sys.stdin.isatty()))
+        town = stack.enter_context(running_town(work / "town", session.line, interactive=_can_ask()))
         session.data.mkdir(mode=0o700)
         estate = founded_estate(town, work / "estate")
         given_secrets(town, session.data)
         service = stack.enter_context(running_service(session.data, estate, work / "service.log"))
-        session.line(f"The page, live: {page_link(service, session.data)}")
+        session.line(f"The page, live: {page_link(service, session.data)}", copied=True)
         show = Show(session, service, town, rehearsal_scope(estate))
         holds = show.perform(and_undo=undo)
         if as_json:
@@ -71,14 +71,12 @@ def _farewell(session: Session, *, undo: bool) -> None:
 def _stay(session: Session, service: Service) -> None:
     session.line()
     session.line("Everything stays up until Ctrl-C. To explore, in another terminal:")
-    session.line(f"  the page                  {page_link(service, session.data)}")
+    session.line(f"  {page_link(service, session.data)}", copied=True)
     session.line(f"  export BASCULE_DATA={session.data}")
     for command in ("bascule status", "bascule history", "bascule plan --direction failback mail"):
         session.line(f"  {command}")
-    try:
+    with suppress(KeyboardInterrupt):
         threading.Event().wait()
-    except KeyboardInterrupt:
-        session.line("Taking everything down.")
 
 
 @contextmanager
@@ -88,10 +86,7 @@ def _workplace(session: Session) -> Iterator[Path]:
     try:
         yield work
     except Exception:
-        kept = Path(tempfile.mkdtemp(prefix="bascule-demo-logs-"))
-        for log in (*work.glob("*.log"), *work.glob("data/*.log"), *work.glob("town/*/log")):
-            shutil.copy(log, kept / f"{log.parent.name}-{log.name}")
-        session.note(f"The logs of the service and of the simulator are in {kept}.")
+        _keep_logs(session, work)
         raise
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -99,15 +94,38 @@ def _workplace(session: Session) -> Iterator[Path]:
             session.note(f"{work} could not be removed entirely; remove it by hand, as root.")
 
 
+def _keep_logs(session: Session, work: Path) -> None:
+    logs = {"service": work / "service.log", "simulator": next(work.glob("town/*/log"), work)}
+    found = {name: path for name, path in logs.items() if path.is_file()}
+    if found:
+        kept = Path(tempfile.mkdtemp(prefix="bascule-demo-logs-"))
+        for name, path in found.items():
+            shutil.copy(path, kept / f"{name}.log")
+        session.note(f"The logs of the {' and of the '.join(found)} are in {kept}.")
+
+
+def _can_ask() -> bool:
+    """Whether sudo could ask for a password: it does so on the controlling terminal, wherever input comes from."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
 @contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the demo as Ctrl-C does: with everything taken down."""
+def _stopped_by_signals(session: Session) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and SIGHUP end the demo with everything taken down; a second one does not cut that short."""
+    stopping = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        nonlocal stopping
+        if not stopping:
+            stopping = True
+            session.note("Taking everything down.")
+            raise KeyboardInterrupt
 
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, stop) for number in numbers}
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:

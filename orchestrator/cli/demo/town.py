@@ -74,8 +74,10 @@ def privilege(tell: Tell, *, interactive: bool) -> list[str]:
             "The demo's servers are network namespaces, which only root can make; sudo wants a password and there "
             "is no terminal to ask on. Run it in a terminal, or as root."
         )
-    tell("The simulator's servers are network namespaces with a root and an SSH service of their own; only root can")
-    tell("make those. sudo asks for your password for this one process. Nothing else of the demo runs as root.")
+    tell(
+        "The simulator's servers are network namespaces, each with its own root and SSH service, and only root can "
+        "make those: sudo asks for your password, for this one process. Nothing else of the demo runs as root."
+    )
     return ["sudo"]
 
 
