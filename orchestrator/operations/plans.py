@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
+from orchestrator.domain.compiler import compile_plan
 from orchestrator.domain.kinds import KINDS
 from orchestrator.domain.model import Direction
-from orchestrator.domain.plan import Plan, PlanError, PlannedStep, Seen, compile_plan, differences, with_seen
+from orchestrator.domain.plan import Plan, PlanError, PlannedStep, Seen, differences, with_seen
 from orchestrator.domain.references import find_references
 from orchestrator.engine.spec import ActionSpec
 from orchestrator.engine.workshop import Workshop

@@ -138,11 +138,12 @@ def test_everything_killed_at_once(slow: Slow) -> None:
 
 def test_deadline_ends_the_play(slow: Slow) -> None:
     said: list[str] = []
+    others = set(descendants(os.getpid(), b"ansible"))
     with pytest.raises(ProviderError, match=r'during task "Wait while the host is held".*deadline of 6 s') as caught:
         slow.provider(deadline=6).apply(slow.want, TAG, {}, said.append)
     assert (caught.value.permanent, caught.value.effect_possible) == (False, True)
     assert said[-1] == "task Wait while the host is held"
-    assert descendants(os.getpid(), b"ansible") == []
+    assert set(descendants(os.getpid(), b"ansible")) <= others
     assert_interrupted_then_finishes(slow)
 
 

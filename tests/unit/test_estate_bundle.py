@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from orchestrator.domain.bundle import Bundle, read_bundle
 from orchestrator.domain.model import Direction
-from orchestrator.domain.plan import PlanError, compile_plan
+from orchestrator.domain.compiler import compile_plan
+from orchestrator.domain.plan import PlanError
 from orchestrator.domain.problem import Problem
 
 ROOT = Path(__file__).parent.parent.parent

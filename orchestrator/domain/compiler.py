@@ -1,0 +1,265 @@
+"""Runbooks into a plan: parameters, estate values and the scope's places filled in, one graph across services."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchestrator.domain.bundle import Bundle
+from orchestrator.domain.estate import Scope, Service
+from orchestrator.domain.kinds import KINDS, check_inputs
+from orchestrator.domain.model import Direction
+from orchestrator.domain.parameters import misfit
+from orchestrator.domain.plan import Plan, PlanError, PlannedStep, seal
+from orchestrator.domain.references import UNKNOWN_YET, find_references, substitute
+from orchestrator.domain.runbook import Runbook, Step, UndoAction
+from orchestrator.domain.wording import one_sentence
+
+HUMAN_TIMEOUT = 86_400.0
+"""Seconds that people have for an answer, where the runbook does not say."""
+
+_CRITICALITY = {"critical": 0, "high": 1, "normal": 2}
+
+
+def compile_plan(
+    bundle: Bundle,
+    *,
+    commit: str,
+    services: Sequence[str],
+    scope: str,
+    direction: Direction = Direction.FAILOVER,
+    parameters: Mapping[str, Any] | None = None,
+) -> Plan:
+    """The plan before anything was looked at. Raises PlanError."""
+    if scope not in bundle.estate.scopes:
+        raise PlanError(f"The estate has no scope {scope!r}; it has {', '.join(sorted(bundle.estate.scopes))}.")
+    compiler = _Compiler(bundle, bundle.estate.scopes[scope], scope, dict(parameters or {}))
+    ordered = order_services(bundle.estate.services, services)
+    steps = compiler.compile(ordered, direction)
+    plan = Plan(
+        commit=commit,
+        scope=scope,
+        mode=str(bundle.estate.scopes[scope].mode),
+        direction=direction.value,
+        services=tuple(ordered),
+        steps=tuple(steps),
+    )
+    return seal(plan)
+
+
+def order_services(known: Mapping[str, Service], wanted: Sequence[str]) -> list[str]:
+    """By needs, then criticality, then name. Raises PlanError on a service that is not in the estate."""
+    for name in wanted:
+        if name not in known:
+            raise PlanError(f"The estate has no service {name!r}; it has {', '.join(sorted(known))}.")
+    left = dict.fromkeys(wanted)
+    ordered: list[str] = []
+    while left:
+        free = [name for name in left if not any(need in left for need in known[name].needs)]
+        if not free:
+            raise PlanError(f"The services {', '.join(left)} need each other in a circle.")
+        first = min(free, key=lambda name: (_CRITICALITY.get(str(known[name].criticality), 9), name))
+        ordered.append(first)
+        del left[first]
+    return ordered
+
+
+class _Compiler:
+    """Expands runbooks into steps, with parameters, estate values, the scope's zones and prefix filled in."""
+
+    def __init__(self, bundle: Bundle, scope: Scope, scope_name: str, parameters: Mapping[str, Any]) -> None:
+        self._bundle = bundle
+        self._scope = scope
+        self._scope_name = scope_name
+        self._given = parameters
+        self._origins: dict[str, dict[str, Any] | None] = {}
+
+    def compile(self, services: Sequence[str], direction: Direction) -> list[PlannedStep]:
+        self._check_names(services, direction)
+        steps: list[PlannedStep] = []
+        exits: dict[str, tuple[str, ...]] = {}
+        for name in services:
+            runbook = self._runbook_of(name, direction)
+            needs = self._bundle.estate.services[name].needs
+            entry = tuple(sorted({step for need in needs for step in exits.get(need, ())}))
+            values = self._parameters(runbook, self._given)
+            self._origins[name] = self._origin(name, values) if direction is Direction.FAILOVER else None
+            made = self._expand(runbook, runbook.name, values, entry, name)
+            exits[name] = _exits(made)
+            steps.extend(made)
+        for step in steps:
+            _check_filled(step)
+        return _topological(steps)
+
+    def _check_names(self, services: Sequence[str], direction: Direction) -> None:
+        """A parameter that no runbook of the plan takes is a slip of the pen."""
+        known = {name for service in services for name in self._runbook_of(service, direction).parameters}
+        unknown = sorted(self._given.keys() - known)
+        if unknown:
+            there = f"they take {', '.join(sorted(known))}" if known else "they take none"
+            raise PlanError(f"No runbook of this plan takes the parameter {', '.join(unknown)}; {there}.")
+
+    def _runbook_of(self, service: str, direction: Direction) -> Runbook:
+        entry = self._bundle.estate.services[service]
+        name = entry.failover if direction is Direction.FAILOVER else entry.failback
+        if name is None:
+            raise PlanError(f"The service {service} has no {direction.value} runbook; name one in bascule.yaml.")
+        return self._bundle.runbooks[name]
+
+    def _parameters(self, runbook: Runbook, given: Mapping[str, Any]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for name, parameter in runbook.parameters.items():
+            if name in given:
+                wrong = misfit(parameter.type, given[name])
+                if wrong:
+                    raise PlanError(f"The parameter {name} of {runbook.name} does not fit: it must be {wrong}.")
+                values[name] = given[name]
+            elif parameter.default is not None:
+                values[name] = parameter.default
+            else:
+                raise PlanError(f"The runbook {runbook.name} needs the parameter {name}; give it with --set {name}=….")
+            if parameter.type == "domain":
+                values[name] = self._scope.zones.get(values[name], values[name])
+        return values
+
+    def _expand(
+        self, runbook: Runbook, prefix: str, values: Mapping[str, Any], entry: tuple[str, ...], service: str
+    ) -> list[PlannedStep]:
+        made: list[PlannedStep] = []
+        ends: dict[str, tuple[str, ...]] = {}
+        for step in _in_order(runbook.steps):
+            needs = tuple(sorted({end for need in step.needs for end in ends[need]})) or entry
+            filled = self._fill(step.with_, values)
+            if step.uses == "runbook.run":
+                inner = self._bundle.runbooks[filled["runbook"]]
+                inner_values = self._parameters(inner, filled.get("parameters", {}))
+                nested = self._expand(inner, f"{prefix}/{step.id}", inner_values, needs, service)
+                ends[step.id] = _exits(nested) or needs
+                made.extend(nested)
+                continue
+            made.append(self._planned(step, runbook, prefix, values, needs, service))
+            ends[step.id] = (f"{prefix}/{step.id}",)
+        return made
+
+    def _planned(
+        self, step: Step, runbook: Runbook, prefix: str, values: Mapping[str, Any], needs: tuple[str, ...], service: str
+    ) -> PlannedStep:
+        kind = KINDS[step.uses]
+        with_ = self._place(step.uses, self._fill(step.with_, values))
+        verify = step.verify and {
+            "uses": step.verify.uses,
+            "with": self._place(step.verify.uses, self._fill(step.verify.with_, values)),
+            "within": step.verify.within,
+            "every": step.verify.every,
+        }
+        undo: str | dict[str, Any] = "automatic"
+        if isinstance(step.undo, UndoAction):
+            filled = self._place(step.undo.uses, self._fill(step.undo.with_, values))
+            undo = {"uses": step.undo.uses, "with": filled}
+        else:
+            undo = step.undo
+        said_timeout = "timeout" in step.model_fields_set
+        timeout = step.timeout if said_timeout or not kind.by_person else HUMAN_TIMEOUT
+        return PlannedStep.model_validate(
+            {
+                "id": f"{prefix}/{step.id}",
+                "uses": step.uses,
+                "with": with_,
+                "needs": needs,
+                "service": service,
+                "runbook": runbook.name,
+                "title": step.title.model_dump() if step.title else None,
+                "expect": step.expect,
+                "timeout": timeout,
+                "retry": step.retry.model_dump(),
+                "on_failure": step.on_failure,
+                "verify": verify,
+                "undo": undo,
+                "origin": self._origins[service] if kind.points_endpoint else None,
+                "names": {name: f"{prefix}/{name}" for name in _named_steps([with_, verify, undo])},
+                "after": self._after(with_, prefix),
+            }
+        )
+
+    def _origin(self, service: str, values: Mapping[str, Any]) -> dict[str, Any] | None:
+        origin = self._bundle.estate.services[service].origin
+        if origin is None:
+            return None
+        return {"uses": origin.uses, "with": self._place(origin.uses, self._fill(origin.with_, values))}
+
+    def _after(self, with_: Mapping[str, Any], prefix: str) -> str | None:
+        names = sorted(_named_steps(with_))
+        return f"{prefix}/{names[0]}" if names else None
+
+    def _fill(self, value: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+        def look_up(path: tuple[str, ...]) -> object:
+            if path[0] == "parameters" and len(path) == 2:
+                return values[path[1]]
+            if path == ("scope", "mode"):
+                return str(self._scope.mode)
+            if path[0] == "estate":
+                return _walk(self._bundle.estate.model_dump(mode="json"), path[1:])
+            return UNKNOWN_YET
+
+        filled = substitute(dict(value), look_up)
+        assert isinstance(filled, dict)
+        return filled
+
+    def _place(self, uses: str, with_: dict[str, Any]) -> dict[str, Any]:
+        """Put a step where its scope is: the zone that stands for the real one, the prefix of names."""
+        placed = dict(with_)
+        for key in ("zone", "domain"):
+            if isinstance(placed.get(key), str):
+                placed[key] = self._scope.zones.get(placed[key], placed[key])
+        if uses == "compute.server" and isinstance(placed.get("name"), str):
+            placed["name"] = f"{self._scope.prefix}{placed['name']}"
+        return placed
+
+
+def _check_filled(step: PlannedStep) -> None:
+    """Inputs are checked again with parameters and estate values in place. Raises PlanError."""
+    complaints = check_inputs(step.uses, step.with_, resolved=False)
+    if complaints:
+        raise PlanError(f"The step {step.id} cannot run with these parameters: {one_sentence(complaints)}.")
+
+
+def _walk(value: Any, path: Sequence[str]) -> object:
+    for part in path:
+        value = value[part]
+    return value
+
+
+def _named_steps(value: Any) -> set[str]:
+    return {path[1] for _, path in find_references(value) if len(path) == 4 and path[0] == "steps"}
+
+
+def _exits(steps: Sequence[PlannedStep]) -> tuple[str, ...]:
+    needed = {need for step in steps for need in step.needs}
+    return tuple(step.id for step in steps if step.id not in needed)
+
+
+def _in_order(steps: Mapping[str, Step]) -> list[Step]:
+    """A runbook's steps, each after those it needs; otherwise as they are written."""
+    done: dict[str, Step] = {}
+    left = dict(steps)
+    while left:
+        free = [name for name, step in left.items() if all(need in done for need in step.needs)]
+        if not free:
+            raise PlanError(f"The steps {', '.join(left)} need each other in a circle.")
+        for name in free:
+            done[name] = left.pop(name)
+    return list(done.values())
+
+
+def _topological(steps: Sequence[PlannedStep]) -> list[PlannedStep]:
+    """Needs first; within that, the order given, which is a reader's order."""
+    by_id = {step.id: step for step in steps}
+    done: dict[str, PlannedStep] = {}
+    for start in steps:
+        todo = [start.id]
+        while todo:
+            open_needs = [need for need in by_id[todo[-1]].needs if need not in done]
+            if open_needs:
+                todo.extend(open_needs)
+            else:
+                step_id = todo.pop()
+                done[step_id] = by_id[step_id]
+    return list(done.values())
