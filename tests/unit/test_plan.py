@@ -1,5 +1,6 @@
 """Plans: what the digest covers and what it leaves out, order across services, the critical path."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ def test_the_critical_path_is_a_chain_of_needs_and_its_sum(bundle: Bundle) -> No
     plan = plan_of(bundle, "identity", "portal", "mail")
     by_id = {step.id: step for step in plan.steps}
     path, seconds = critical_path(plan.steps)
-    assert all(before in by_id[after].needs for before, after in zip(path, path[1:], strict=False))
+    assert all(before in by_id[after].needs for before, after in itertools.pairwise(path))
     assert seconds == plan.expected_seconds > 0
 
 
