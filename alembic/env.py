@@ -7,7 +7,6 @@ from alembic import context
 from orchestrator.store.tables import metadata
 
 
-
 def ours(_object: Any, name: str | None, kind: str, _reflected: bool, compare_to: Any) -> bool:
     """Only tables of our own metadata take part in comparisons."""
     if kind == "table":

@@ -40,7 +40,9 @@ Seconds = Annotated[
 
 HostName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9_.:][A-Za-z0-9_.:\-]*$")]
 """A name or address; never one that a program could take for an option."""
-Zone = Annotated[str, Field(max_length=253, pattern=r"^(?:[a-z0-9_](?:[a-z0-9_\-]{0,61}[a-z0-9])?\.)+[a-z0-9\-]{2,63}$")]
+Zone = Annotated[
+    str, Field(max_length=253, pattern=r"^(?:[a-z0-9_](?:[a-z0-9_\-]{0,61}[a-z0-9])?\.)+[a-z0-9\-]{2,63}$")
+]
 Port = Annotated[int, Field(ge=1, le=65535)]
 EstatePath = Annotated[
     str, Field(max_length=500, pattern=r"^\.?[A-Za-z0-9_\-][A-Za-z0-9_.\-]*(?:/\.?[A-Za-z0-9_\-][A-Za-z0-9_.\-]*)*/?$")

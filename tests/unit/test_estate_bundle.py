@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.domain.bundle import Bundle, read_bundle
-from orchestrator.domain.model import Direction
 from orchestrator.domain.compiler import compile_plan
+from orchestrator.domain.model import Direction
 from orchestrator.domain.plan import PlanError
 from orchestrator.domain.problem import Problem
 
