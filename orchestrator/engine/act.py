@@ -59,7 +59,16 @@ class Act:
                 work, f"The interrupted attempt left no sign that could be read: {error.message}"
             )
             return
+        if found is not None and found.presence is Presence.PENDING and not found.effect:
+            self._ask_again(work, found)
+            return
         self._carry_out(work, action, found)
+
+    def _ask_again(self, work: Work, found: Finding) -> None:
+        """Nothing of ours is to be seen yet, and may still come: the attempt goes on once that is settled."""
+        with self._bench.progress.journal(work.run.id) as journal:
+            self._bench.owned(journal, work)
+            journal.dispatch(work.step.step_id, found.again_after)
 
     def _first_look(self, work: Work, action: Action) -> Finding | None:
         if reads_only(work.spec.uses):
