@@ -51,13 +51,13 @@ class Undo:
             self._take_back(work)
 
     def reconcile(self, work: Work) -> None:
-        """UNDOING after a crash: undoing is repeatable, so it is done again."""
+        """UNDOING after a crash: a provider's undo is repeatable, so it is done again."""
         with self._bench.progress.journal(work.run.id) as journal:
             view = self._bench.still(journal, work, StepState.UNDOING)
             data = {"fence": work.fence}
             journal.step_event(work.step.step_id, view, StepEvent.UNDO_RECLAIMED, data)
         self._bench.boundary("undo-reclaimed", work.run.id, work.step.step_id)
-        self._take_back(work)
+        self._take_back(work, begun=True)
 
     def settle(self, work: Work) -> None:
         """UNDO_SETTLING: a server that is being destroyed; ask again."""
@@ -103,9 +103,10 @@ class Undo:
             journal.step_event(work.step.step_id, view, StepEvent.UNDO_INTENT, data)
         return True
 
-    def _take_back(self, work: Work) -> None:
+    def _take_back(self, work: Work, *, begun: bool = False) -> None:
+        """`begun`: an earlier life of the service was at it, and left no outcome."""
         try:
-            found = self._undo(work)
+            found = self._undo(work, begun)
         except ProviderError as error:
             self._bench.boundary("undo-effect", work.run.id, work.step.step_id)
             self._fail(work, StepState.UNDOING, error)
@@ -118,18 +119,28 @@ class Undo:
         self._bench.boundary("undo-effect", work.run.id, work.step.step_id)
         self._record(work, found)
 
-    def _undo(self, work: Work) -> Finding:
+    def _undo(self, work: Work, begun: bool) -> Finding:
         undo = work.spec.undo
         if isinstance(undo, ActionSpec):
             action = self._bench.action(work, undo, work.spec.timeout)
-            return self._run_action(work, action)
+            kind = KINDS.get(undo.uses)
+            once = kind is not None and not kind.repeatable
+            return self._run_action(work, action, {} if begun and once else None)
         action = self._bench.action(work, work.spec, work.spec.timeout)
         return action.provider.undo(action.want, work.tag, work.view.effect, work.report)
 
-    def _run_action(self, work: Work, action: Action) -> Finding:
-        """An undo that the runbook spells out is an action of its own, with its own tag."""
+    def _run_action(self, work: Work, action: Action, known: Mapping[str, Any] | None) -> Finding:
+        """An undo that the runbook spells out is an action of its own, with its own tag.
+
+        `known`: what was there before, once it was begun and may not be begun twice.
+        """
         tag = Tag(work.run.id, f"{work.step.step_id}~undo")
-        before = action.provider.observe(action.want, tag, None)
+        before = action.provider.observe(action.want, tag, known)
+        if before.presence is Presence.UNPROVABLE:
+            raise ProviderError(
+                f"{before.message} Find out whether it happened; then skip this step with a reason, or retry its undo.",
+                permanent=True,
+            )
         if before.presence in (Presence.OURS, Presence.ALREADY):
             return Finding(Presence.ABSENT, message=before.message)
         done = action.provider.apply(action.want, tag, before.values, work.report)
