@@ -10,6 +10,8 @@ from tests.simulator_fixture import Simulator
 Effects = Counter[tuple[str, str, str]]
 
 _ADDRESS = re.compile(r"198\.18\.\d+\.\d+")
+_MESSAGE = re.compile(r"\.[0-9a-f]{12}@")
+"""The digest of run and step in a Message-ID."""
 
 
 def touched(simulator: Simulator, mark: str) -> dict[str, Any]:
@@ -47,7 +49,7 @@ def effects_of(simulator: Simulator, mark: str, run_id: str) -> Effects:
 def nameless(text: str, mark: str, run_id: str) -> str:
     """The text as any other crash point of the same case would have it."""
     plain = text.replace(run_id, "RUN").replace(mark, "MARK")
-    return _ADDRESS.sub("ADDRESS", plain)
+    return _MESSAGE.sub(".DIGEST@", _ADDRESS.sub("ADDRESS", plain))
 
 
 def comparable(world: dict[str, Any], mark: str, run_id: str) -> Any:

@@ -18,7 +18,7 @@ class Trigger(Protocol):
         ...
 
     def answering(self, stand: Stand, run_id: str) -> None:
-        """A person is about to say yes at a hold point."""
+        """A person is about to say yes at a hold point, or to undo the run."""
         ...
 
     def sprung(self, stand: Stand, mark: str, run_id: str) -> bool:
@@ -90,7 +90,7 @@ class Receipt(Plain):
         self._step = step
 
     def answering(self, stand: Stand, run_id: str) -> None:
-        self._file(stand, run_id).parent.mkdir(parents=True)
+        self._file(stand, run_id).parent.mkdir(parents=True, exist_ok=True)
         os.mkfifo(self._file(stand, run_id))
 
     def sprung(self, stand: Stand, mark: str, run_id: str) -> bool:

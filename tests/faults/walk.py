@@ -173,6 +173,8 @@ class Walk:
     def _ask_undo(self) -> None:
         """A service that died may have noted the wish all the same."""
         if self.state in (RunState.SUCCEEDED, RunState.INCOMPLETE):
+            if self._trigger is not None:
+                self._trigger.answering(self.stand, self.run_id)
             self.stand.service.ask("undo", self.run_id)
 
     def _revive(self) -> None:
