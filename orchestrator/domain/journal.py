@@ -226,6 +226,11 @@ def _intent(view: StepView, event: Event) -> dict[str, Any]:
     return {"had_intent": True, "before": before, "started_at": event.at, "wake_at": event.data.get("wake_at")}
 
 
+def _started(_: StepView, event: Event) -> dict[str, Any]:
+    """Who takes an attempt over after a crash has the whole timeout: the time without a service does not count."""
+    return {"started_at": event.at}
+
+
 def _approved(view: StepView, event: Event) -> dict[str, Any]:
     waits = dict(view.waits_for or {})
     waits["given"] = [*waits.get("given", []), event.actor]
@@ -243,9 +248,11 @@ _EXTRA: Mapping[StepEvent, _Extra] = {
     E.RETRIED: _ready,
     E.INTENT: _intent,
     E.WAITING: lambda view, event: {"started_at": view.started_at or event.at},
+    E.RECLAIMED: _started,
     E.APPROVED: _approved,
     E.UNDO_READY: _undo_ready,
-    E.UNDO_INTENT: lambda _, event: {"started_at": event.at},
+    E.UNDO_INTENT: _started,
+    E.UNDO_RECLAIMED: _started,
 }
 
 

@@ -12,7 +12,7 @@ import tenacity
 
 from orchestrator.domain.journal import StepEvent, StepView
 from orchestrator.domain.model import RunState, StepState
-from orchestrator.engine.work import READS_FOR, Bench, Work, reads_only, worth_repeating
+from orchestrator.engine.work import READS_FOR, Bench, Work, reads_only, what_is_left, worth_repeating
 from orchestrator.engine.workshop import Action
 from orchestrator.store import runs
 from providers.base import Finding, Presence, ProviderError
@@ -62,7 +62,25 @@ class Act:
         if found is not None and found.presence is Presence.PENDING and not found.effect:
             self._ask_again(work, found)
             return
-        self._carry_out(work, action, found)
+        if found is None or not self._stopped(work, found):
+            self._carry_out(work, action, found)
+
+    def _stopped(self, work: Work, found: Finding) -> bool:
+        """In a run that was paused or stopped, an interrupted attempt ends here; a resumed run makes another."""
+        if found.presence not in (Presence.ABSENT, Presence.CONFLICT):
+            return False
+        with self._bench.progress.journal(work.run.id) as journal:
+            going_on = journal.run.state is RunState.RUNNING
+            if going_on and not journal.run.paused:
+                return False
+            view = self._bench.owned(journal, work)
+            said = "It was interrupted, and the run was stopped before it could go on."
+            data = {"message": said, "fence": "", **what_is_left(found.effect)}
+            view = journal.step_event(work.step.step_id, view, StepEvent.FAILED, data)
+            if going_on:
+                journal.ready(work.step.step_id, view)
+        self._bench.boundary("outcome", work.run.id, work.step.step_id)
+        return True
 
     def _ask_again(self, work: Work, found: Finding) -> None:
         """Nothing of ours is to be seen yet, and may still come: the attempt goes on once that is settled."""
@@ -115,7 +133,7 @@ class Act:
             done = action.provider.apply(action.want, work.tag, before, work.report)
         except ProviderError as error:
             self._bench.boundary("effect", work.run.id, work.step.step_id)
-            self._after_error(work, action, before, error)
+            self._after_error(work, action, before, found, error)
             return
         except Exception as error:
             log.exception("step %s of run %s failed unexpectedly", work.step.step_id, work.run.id)
@@ -124,7 +142,7 @@ class Act:
                 permanent=True,
                 effect_possible=True,
             )
-            self._after_error(work, action, before, fault)
+            self._after_error(work, action, before, found, fault)
             return
         self._bench.boundary("effect", work.run.id, work.step.step_id)
         self.record(work, self._soon(work, action, before, done))
@@ -140,11 +158,20 @@ class Act:
             stop=tenacity.stop_after_delay(READS_FOR),
             retry_error_callback=lambda state: done,
         )
-        found: Finding = looks(action.provider.observe, action.want, work.tag, before)
+        try:
+            found: Finding = looks(action.provider.observe, action.want, work.tag, before)
+        except ProviderError as error:
+            work.report(f"It is under way, and cannot be looked at: {error.message}")
+            return done
         return found
 
-    def _after_error(self, work: Work, action: Action, before: Mapping[str, Any], error: ProviderError) -> None:
-        """The attempt failed: where its effect may have happened all the same, look before saying so."""
+    def _after_error(
+        self, work: Work, action: Action, before: Mapping[str, Any], found: Finding | None, error: ProviderError
+    ) -> None:
+        """The attempt failed: where its effect may have happened all the same, look before saying so.
+
+        `found` before it: what an earlier attempt began stays on record, whatever became of this one.
+        """
         if error.effect_possible and not reads_only(work.spec.uses):
             try:
                 found = self._bench.look(action, work, before)
@@ -154,7 +181,8 @@ class Act:
             if found.presence is not Presence.ABSENT:
                 self.record(work, found, failed=error.message)
                 return
-        self._bench.fail(work, error.message, permanent=error.permanent, wait=error.retry_after, no_effect=True)
+        left = found.effect if found is not None else {}
+        self._bench.fail(work, error.message, permanent=error.permanent, wait=error.retry_after, left=left)
 
     def record(self, work: Work, found: Finding, failed: str = "") -> None:
         """Turn what a provider found into the step's next event."""

@@ -20,6 +20,8 @@ log = logging.getLogger("bascule.engine")
 UNDO_ATTEMPTS = 3
 UNDO_WAIT = 2.0
 """Seconds before an undo that may succeed later is tried again."""
+APPEARS_WITHIN = 5.0
+"""Seconds between two looks for an effect that was asked for and does not show yet."""
 
 
 class Undo:
@@ -76,6 +78,12 @@ class Undo:
                 f"{found.message} It can't be proved whether there is something to take back. "
                 "Look yourself; then skip this step with a reason.",
                 permanent=True,
+            )
+        if found.presence is Presence.PENDING and not found.effect:
+            raise ProviderError(
+                f"{found.message} What it made may still appear: look again before it is taken back.",
+                permanent=False,
+                retry_after=APPEARS_WITHIN,
             )
         return _with(work, found.effect)
 
@@ -155,6 +163,10 @@ class Undo:
                 if view.state is StepState.UNDOING:
                     data = {"message": found.message}
                     journal.step_event(work.step.step_id, view, StepEvent.UNDO_UNDER_WAY, data)
+                elif self._bench.progress.clock() >= (view.started_at or 0.0) + work.spec.timeout:
+                    said = f"Not taken back within {work.spec.timeout:g} s: {found.message}"
+                    journal.step_event(work.step.step_id, view, StepEvent.UNDO_FAILED, {"message": said})
+                    return
                 journal.dispatch(work.step.step_id, found.again_after)
             self._bench.boundary("undo-outcome", work.run.id, work.step.step_id)
             return

@@ -12,6 +12,9 @@ from providers.base import Finding, Presence, ProviderError
 WITHOUT_PROVIDER = frozenset({"human.approval", "human.task", "wait.for"})
 """Kinds that change nothing outside: the journal alone carries them."""
 
+LONGEST_NAP = 60.0
+"""Seconds after which a timer that fired early is asked again."""
+
 
 class Waiting:
     """Looks again at what a step waits for, each time it is woken."""
@@ -79,7 +82,12 @@ class Waiting:
     def wake(self, work: Work) -> None:
         """WAITING: time is over, either as wished (`wait.for`) or because nobody answered."""
         waits = work.view.waits_for or {}
-        if self._bench.progress.clock() < (work.view.wake_at or 0.0):
+        left = (work.view.wake_at or 0.0) - self._bench.progress.clock()
+        if left > 0:
+            # The clock was set back since the timer was: this dispatch was the only one.
+            with self._bench.progress.journal(work.run.id) as journal:
+                self._bench.still(journal, work, StepState.WAITING)
+                journal.dispatch(work.step.step_id, min(left, LONGEST_NAP))
             return
         if waits.get("for") == "time":
             self._bench.step(work, StepState.WAITING, StepEvent.SUCCEEDED, {"message": "The wait is over."})

@@ -65,10 +65,10 @@ class Bench:
         self.boundary: Boundary = boundary or (lambda *_: None)
 
     def load(self, run_id: str, step_id: str, number: int) -> Work | None:
-        """The rows of a dispatch; None when a later dispatch made it stale."""
+        """The rows of a dispatch; None when a later one made it stale, or when it was put back."""
         with self.progress.database.read() as conn:
             row = runs.get_step(conn, run_id, step_id)
-            if row is None or row.dispatch != number:
+            if row is None or row.dispatch != number or not row.queued:
                 return None
             run = runs.get_run(conn, run_id)
         view = step_view(row)
@@ -121,12 +121,12 @@ class Bench:
         permanent: bool,
         wait: float | None = None,
         state: StepState | None = None,
-        no_effect: bool = False,
+        left: Mapping[str, Any] | None = None,
     ) -> None:
-        """`no_effect`: the attempt surely changed nothing, so the next one begins with a fresh look."""
+        """`left`: what the attempt surely left behind. When that is nothing, the next one begins with a fresh look."""
         with self.progress.journal(work.run.id) as journal:
             view = self.still(journal, work, state) if state else self.owned(journal, work)
-            self.fail_in(journal, work, view, message, permanent=permanent, wait=wait, no_effect=no_effect)
+            self.fail_in(journal, work, view, message, permanent=permanent, wait=wait, left=left)
         self.boundary("outcome", work.run.id, work.step.step_id)
 
     def fail_in(
@@ -138,13 +138,11 @@ class Bench:
         *,
         permanent: bool,
         wait: float | None,
-        no_effect: bool = False,
+        left: Mapping[str, Any] | None = None,
     ) -> None:
         retry = work.spec.retry
         again = not permanent and view.attempt < retry.attempts and journal.run.state is RunState.RUNNING
-        data = {"message": message, "permanent": permanent, "will_retry": again, "fence": ""}
-        if no_effect:
-            data["before"] = None
+        data = {"message": message, "permanent": permanent, "will_retry": again, "fence": "", **what_is_left(left)}
         view = journal.step_event(work.step.step_id, view, StepEvent.FAILED, data)
         if again:
             delay = max(wait or 0.0, retry.delay_after(view.attempt))
@@ -153,6 +151,7 @@ class Bench:
             journal.step_event(work.step.step_id, view, StepEvent.TOLERATED)
         elif work.spec.on_failure == "undo" and journal.run.state is RunState.RUNNING:
             journal.run_event(RunEvent.UNDO_REQUESTED, data={"message": f"{work.step.step_id} failed: {message}"})
+            journal.cancel_unstarted()
 
     def outcome_unknown(self, work: Work, message: str) -> None:
         text = f"{message} Find out whether it happened; then retry (Bascule looks again), or skip with a reason."
@@ -162,6 +161,13 @@ class Bench:
             if work.spec.on_failure == "continue":
                 journal.step_event(work.step.step_id, view, StepEvent.TOLERATED)
         self.boundary("outcome", work.run.id, work.step.step_id)
+
+
+def what_is_left(left: Mapping[str, Any] | None) -> dict[str, Any]:
+    """For the journal: the effect that an attempt left behind, or that there is none and `before` says no more."""
+    if left is None:
+        return {}
+    return {"effect": dict(left)} if left else {"effect": {}, "before": None}
 
 
 def reads_only(uses: str) -> bool:

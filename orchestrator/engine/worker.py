@@ -164,9 +164,11 @@ class Worker:
             self.lease.forget(dead)
 
     def _give_up_overdue(self) -> None:
+        """Only what this worker began: what a dead one left is looked at by whoever takes it over."""
         with self.database.read() as conn:
             under_way = runs.running_steps(conn)
-        for row in under_way:
+        ours = [row for row in under_way if row.fence.startswith(f"{self.lease.worker_id}:")]
+        for row in ours:
             timeout = StepSpec.model_validate(row.spec).timeout
             if self._clock() > (row.started_at or 0.0) + timeout + GRACE:
                 self._give_up(row.run_id, row.step_id, row.fence, timeout)

@@ -11,8 +11,6 @@ from orchestrator.operations.request import Conflict, Denied, NotFound, RequestE
 from orchestrator.store import runs
 from orchestrator.store.journal import RunJournal, RunNotFound, StepNotFound
 
-_UNSTARTED = (StepState.PENDING, StepState.READY, StepState.WAITING)
-
 
 class Decisions:
     def __init__(self, progress: Progress) -> None:
@@ -106,7 +104,7 @@ class Decisions:
 
         def decide(journal: RunJournal) -> None:
             journal.run_event(RunEvent.CANCEL_REQUESTED, actor, {"message": reason})
-            _cancel_unstarted(journal)
+            journal.cancel_unstarted()
 
         self._change(run_id, decide)
 
@@ -118,7 +116,7 @@ class Decisions:
             if journal.run.state in ENDED_RUN:
                 self._hold_again(journal)
             journal.run_event(RunEvent.UNDO_REQUESTED, actor, {"message": reason})
-            _cancel_unstarted(journal)
+            journal.cancel_unstarted()
 
         self._change(run_id, decide)
 
@@ -137,13 +135,6 @@ class Decisions:
             raise NotFound(str(error)) from error
         except IllegalTransition as error:
             raise Conflict(f"Not possible now: {error}.") from error
-
-
-def _cancel_unstarted(journal: RunJournal) -> None:
-    """A step that is held has no intent either; one that failed before any stays as the fact that it is."""
-    for step_id, view in list(journal.steps_in(*_UNSTARTED, StepState.HELD)):
-        if view.state is not StepState.HELD or not view.had_intent:
-            journal.step_event(step_id, view, StepEvent.CANCELLED)
 
 
 def _need_reason(reason: str) -> None:

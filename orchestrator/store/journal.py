@@ -87,6 +87,8 @@ _PASS_UNDO = (
     .returning(steps.c.step_id, *_VIEW_COLUMNS)
 )
 
+_UNSTARTED = (StepState.PENDING, StepState.READY, StepState.WAITING)
+
 
 class RunNotFound(Exception):
     """No run has this id."""
@@ -211,6 +213,12 @@ class RunJournal:
 
     def undo_ready(self, step_id: str, view: StepView, *, delay: float = 0.0, actor: str = SYSTEM) -> StepView:
         return self.ready(step_id, view, StepEvent.UNDO_READY, delay=delay, actor=actor)
+
+    def cancel_unstarted(self) -> None:
+        """Nothing more begins. A held step has no intent either; one that failed before any stays as it is."""
+        for step_id, view in list(self.steps_in(*_UNSTARTED, StepState.HELD)):
+            if view.state is not StepState.HELD or not view.had_intent:
+                self.step_event(step_id, view, StepEvent.CANCELLED)
 
     def start_steps(self) -> None:
         """Make ready every step that needs nothing."""
