@@ -22,9 +22,13 @@ def steps_in(conn: sa.Connection, run_id: str, states: Iterable[StepState]) -> S
 
 
 def count_states(conn: sa.Connection, run_id: str) -> dict[str, int]:
-    """How many steps are in each state; states that no step is in are left out."""
-    query = sa.select(steps.c.state, sa.func.count()).where(steps.c.run_id == run_id).group_by(steps.c.state)
-    return dict(conn.execute(query).tuples().all())
+    """How many steps are in each state; states that no step is in are left out.
+
+    Naming every state lets the database count in the index on state and run.
+    """
+    query = sa.select(steps.c.state, sa.func.count().label("number")).group_by(steps.c.state)
+    query = query.where(steps.c.run_id == run_id, steps.c.state.in_([state.value for state in StepState]))
+    return {row.state: row.number for row in conn.execute(query)}
 
 
 def needs_of(conn: sa.Connection, run_id: str, step_ids: Collection[str]) -> dict[str, list[str]]:

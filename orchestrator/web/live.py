@@ -11,7 +11,8 @@ import functools
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import anyio
 from anyio.to_thread import run_sync
@@ -30,13 +31,25 @@ PACE = 0.1
 """The least seconds between two looks."""
 LAST_LINES = 1.5
 """Seconds that a run's last lines of output may come after its end."""
-AGAIN_AFTER_END = 10_000
+AGAIN_AFTER_END = 4_000
 AGAIN_AFTER_BREAK = 1_000
 """Milliseconds after which a browser connects again: an ended run may yet be undone."""
 
 Said = LogLine | StepAnswer | RunAnswer
 Put = Callable[[Said], str]
-"""Puts what is told into a message's data."""
+"""Puts what is told into a message's data. Viewers with the same one share its work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a look found, as messages: the news, and the run itself, which `moved` or did not."""
+
+    news: bytes
+    run: bytes
+    moved: bool
+    cursor: Cursor
+    whole: bool
+    ended_at: float | None
 
 
 class Busy(Exception):
@@ -51,7 +64,7 @@ class Live:
         self._progress = progress
         self._slots = threading.BoundedSemaphore(STREAMS_AT_MOST)
         self._readers = 4
-        self._shared: dict[tuple[str, Cursor], asyncio.Task[Batch]] = {}
+        self._shared: dict[tuple[str, Cursor, Put], asyncio.Task[Heard]] = {}
         self._closing = threading.Event()
 
     def open(self) -> None:
@@ -81,46 +94,56 @@ class Live:
         first, spoke, seen_end = True, time.monotonic(), None
         while not self._closing.is_set():
             beat = self._beat
-            batch = await self._read(run_id, cursor)
-            for name, after, said in _told(batch, cursor, run_too=first):
-                yield format_sse_event(event=name, data_str=put(said), id=str(after))
+            heard = await self._hear(run_id, cursor, put)
+            news = heard.news + (heard.run if heard.moved or (first and heard.whole) else b"")
+            if news:
+                yield news
                 spoke = time.monotonic()
-            cursor = batch.cursor
-            if not batch.whole:
+            cursor = heard.cursor
+            if not heard.whole:
                 continue
             first = False
-            if batch.ended:
+            if heard.ended_at is None:
+                seen_end = None
+            else:
                 seen_end = seen_end or time.monotonic()
-                if self._all_was_said(batch, seen_end):
+                if self._all_was_said(heard.ended_at, seen_end):
                     yield format_sse_event(event="end", data_str="{}", retry=AGAIN_AFTER_END)
                     return
-            else:
-                seen_end = None
             await beat.wait()
             if time.monotonic() - spoke > KEEP_ALIVE:
                 yield KEEPALIVE_COMMENT
                 spoke = time.monotonic()
 
-    def _all_was_said(self, batch: Batch, seen_end: float) -> bool:
-        since = self._progress.clock() - (batch.run.ended_at or 0.0)
-        return since > LAST_LINES or time.monotonic() - seen_end > LAST_LINES
+    def _all_was_said(self, ended_at: float, seen_end: float) -> bool:
+        return self._progress.clock() - ended_at > LAST_LINES or time.monotonic() - seen_end > LAST_LINES
 
-    async def _read(self, run_id: str, cursor: Cursor) -> Batch:
+    async def _hear(self, run_id: str, cursor: Cursor, put: Put) -> Heard:
         """One look between two beats for everyone who has heard the same."""
-        key = (run_id, cursor)
+        key = (run_id, cursor, put)
         task = self._shared.get(key)
         if task is None:
-            look = functools.partial(self._reading.after, run_id, cursor)
+            look = functools.partial(self._look, run_id, cursor, put)
             task = self._shared[key] = self._loop.create_task(run_sync(look, limiter=self._limiter))
         return await asyncio.shield(task)
+
+    def _look(self, run_id: str, cursor: Cursor, put: Put) -> Heard:
+        batch = self._reading.after(run_id, cursor)
+        return Heard(
+            news=b"".join(_message(name, at, put(said)) for name, at, said in _news(batch, cursor)),
+            run=_message("run", batch.cursor, put(batch.run)),
+            moved=batch.whole and batch.cursor.event != cursor.event,
+            cursor=batch.cursor,
+            whole=batch.whole,
+            ended_at=batch.run.ended_at if batch.ended else None,
+        )
 
     def _watch(self) -> None:
         seen = -1
         while not self._closing.is_set():
             seen = self._progress.wait_for_move(seen, LOOK_EVERY)
-            if self._loop.is_closed():
-                return
-            self._loop.call_soon_threadsafe(self._on_beat)
+            with suppress(RuntimeError):  # the loop may have closed meanwhile: nobody listens any more
+                self._loop.call_soon_threadsafe(self._on_beat)
             self._closing.wait(PACE)
 
     def _on_beat(self) -> None:
@@ -129,8 +152,8 @@ class Live:
         beat.set()
 
 
-def _told(batch: Batch, since: Cursor, *, run_too: bool) -> Iterator[tuple[str, Cursor, Said]]:
-    """The batch's messages, each with the cursor after it: cut short anywhere, nothing is lost and nothing repeats."""
+def _news(batch: Batch, since: Cursor) -> Iterator[tuple[str, Cursor, Said]]:
+    """Lines and steps, each with the cursor after it: cut short anywhere, nothing is lost and nothing repeats."""
     at = since
     for line in batch.lines:
         at = replace(at, line=line.id)
@@ -138,8 +161,10 @@ def _told(batch: Batch, since: Cursor, *, run_too: bool) -> Iterator[tuple[str, 
     for event, step in batch.steps:
         at = replace(at, event=event)
         yield "step", at, step
-    if batch.whole and (run_too or batch.cursor.event != since.event):
-        yield "run", batch.cursor, batch.run
+
+
+def _message(name: str, after: Cursor, data: str) -> bytes:
+    return format_sse_event(event=name, data_str=data, id=str(after))
 
 
 def as_json(said: Said) -> str:

@@ -26,6 +26,8 @@ LINES = 300
 
 STATIC = Path(__file__).parent / "static"
 
+_PUT = {language: functools.partial(as_page_json, language) for language in LANGUAGES}
+
 router = APIRouter(include_in_schema=False)
 
 _templates = jinja2.Environment(
@@ -78,8 +80,7 @@ def show_run(request: Request, run_id: RunId, given: Given, language: Lang) -> R
 def live_run(run_id: RunId, given: Given, language: Lang, cursor: From) -> StreamingResponse:
     """The page's own stream: the same messages as the API's, in the reader's words."""
     given.reading.run(run_id)
-    put = functools.partial(as_page_json, language)
-    return StreamingResponse(given.live.stream(run_id, cursor, put), media_type="text/event-stream")
+    return StreamingResponse(given.live.stream(run_id, cursor, _PUT[language]), media_type="text/event-stream")
 
 
 def render(request: Request, name: str, language: Language, status: int = 200, **values: Any) -> HTMLResponse:

@@ -3,6 +3,7 @@
 Its runbook needs no simulator: people, time, and a port that the test listens on.
 """
 
+import json
 import socket
 import subprocess
 import threading
@@ -112,6 +113,7 @@ def open_port() -> Iterator[int]:
 
 def commit(directory: Path, files: Mapping[str, str]) -> str:
     """Write the files into the repository and commit them; answers the commit."""
+    directory.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -208,7 +210,6 @@ def until(there: Callable[[], Found | None], within: float, otherwise: Callable[
 @contextmanager
 def running_service(directory: Path, database_url: str = "") -> Iterator[RunningService]:
     estate = directory / "estate"
-    estate.mkdir(parents=True)
     with open_port() as port:
         commit(estate, estate_files(port))
         settings = Settings(data=directory / "data", estate_url=str(estate), database_url=database_url)
@@ -224,9 +225,9 @@ def running_service(directory: Path, database_url: str = "") -> Iterator[Running
 
 
 @contextmanager
-def answering(bascule: Bascule) -> Iterator[str]:
+def answering(bascule: Bascule, port: int = 0) -> Iterator[str]:
     """The service's own web server, in a thread; answers its address."""
-    listener = listen("127.0.0.1", 0)
+    listener = listen("127.0.0.1", port)
     server = Server(bascule, listener)
     thread = threading.Thread(target=server.serve_until_stopped, name="web")
     thread.start()
@@ -238,3 +239,37 @@ def answering(bascule: Bascule) -> Iterator[str]:
         thread.join(timeout=20)
         listener.close()
         assert not thread.is_alive(), "the web server does not stop"
+
+
+@dataclass(frozen=True)
+class Message:
+    """One server-sent event."""
+
+    id: tuple[int, int]
+    name: str
+    data: Any
+
+
+@contextmanager
+def listening(service: RunningService, run_id: str, last: tuple[int, int] | None = None) -> Iterator[Iterator[Message]]:
+    """The run's live events after `last`, one by one."""
+    headers = {"Last-Event-ID": f"{last[0]}.{last[1]}"} if last else {}
+    with service.http.stream("GET", f"/api/v1/runs/{run_id}/stream", headers=headers) as response:
+        assert response.status_code == 200, response.read()
+        assert response.headers["content-type"].startswith("text/event-stream")
+        yield _messages(response.iter_lines())
+
+
+def _messages(lines: Iterator[str]) -> Iterator[Message]:
+    """WHATWG HTML §9.2.6, as far as the service uses it."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if name:
+            fields[name] = value
+        elif "data" in fields:
+            event, _, log = fields.get("id", "0.0").partition(".")
+            yield Message((int(event), int(log)), fields["event"], json.loads(fields["data"]))
+            fields = {}
+        else:
+            fields = {}

@@ -47,8 +47,10 @@
     find("use", icon).setAttribute("href", `#i-${name}`);
   }
 
+  const rows = new Map([...document.querySelectorAll("tr[data-step]")].map((row) => [row.dataset.step, row]));
+
   function showStep(step) {
-    const row = find(`tr[data-step="${CSS.escape(step.id)}"]`);
+    const row = rows.get(step.id);
     if (!row) return;
     row.dataset.tone = step.tone;
     setIcon(row, step.icon);
