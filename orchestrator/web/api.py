@@ -11,9 +11,9 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from orchestrator.web import estate_routes, pages, plan_routes, run_routes
 from orchestrator.web.access import Access
@@ -31,7 +31,13 @@ THREADS = 100
 
 
 class Web(FastAPI):
-    """FastAPI, whose description says how errors come and what lets one in."""
+    """FastAPI behind the gate; its description says how errors come and what lets one in."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The gate stands outside of everything, so that the answer to a fault is guarded as well."""
+        parts: Parts = self.state.parts
+        sign_in = functools.partial(pages.sign_in, token_file=parts.service.paths.token)
+        return Gate(super().build_middleware_stack(), parts.access, parts.service.settings.host, sign_in)
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
@@ -54,7 +60,6 @@ def create_app(bascule: Service) -> FastAPI:
     """The application in front of a service. It starts and stops nothing but its own streams."""
     reading = Reading(bascule.database)
     parts = Parts(bascule, Access(bascule.token), reading, Live(reading, bascule.progress))
-    sign_in = functools.partial(pages.sign_in, token_file=bascule.paths.token)
     app = Web(
         title="Bascule",
         summary="Sovereign-fallback orchestration: plans, runs, and people's decisions.",
@@ -64,7 +69,6 @@ def create_app(bascule: Service) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan,
-        middleware=[Middleware(Gate, access=parts.access, host=bascule.settings.host, sign_in=sign_in)],
     )
     app.state.parts = parts
     app.get("/healthz", tags=["service"])(_healthz)
@@ -132,7 +136,7 @@ def _on_fault(request: Request, error: Exception) -> Response:
 
 
 def _said(request: Request, found: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    if request.url.path.startswith(("/api/", "/static/", "/healthz")):
+    if request.scope["path"].startswith(("/api/", "/static/", "/healthz")):
         return answer(found, headers)
     return pages.plain_page(request, found.status, "fault" if found.status >= 500 else "none")
 

@@ -5,7 +5,7 @@ It fails closed: a route added later is guarded without doing anything for it.
 
 import asyncio
 from collections.abc import Callable
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -67,7 +67,7 @@ class Gate:
         await (refusal or self._app)(scope, receive, guarded)
 
     def _refusal(self, request: Request) -> Response | None:
-        path, headers = request.url.path, request.headers
+        path, headers = request.scope["path"], request.headers
         if not is_our_host(headers.get("host"), self._host):
             said = "This service answers to the names of this machine's loopback and to its configured host alone."
             return answer(problem(421, said))
@@ -87,7 +87,7 @@ class Gate:
         if not self._access.is_token(request.query_params["token"]):
             return self._sign_in(request)
         left = urlencode([pair for pair in parse_qsl(request.url.query) if pair[0] != "token"])
-        path = "/" + request.url.path.lstrip("/")
+        path = "/" + quote(request.scope["path"].lstrip("/"))
         response = RedirectResponse(f"{path}?{left}" if left else path, status_code=303)
         response.set_cookie(
             self._access.cookie_name,

@@ -1,5 +1,6 @@
 """The HTTP API against a whole service, on SQLite and on PostgreSQL."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -16,6 +17,7 @@ import pytest
 
 from orchestrator.store import runs
 from orchestrator.store.runs import OutputLine
+from orchestrator.web.api import create_app
 from tests.databases import new_postgres_database
 from tests.integration.service_fixture import (
     Message,
@@ -218,6 +220,7 @@ def test_people_pause_resume_reject_retry_skip_undo_and_cancel(service: RunningS
         ("POST", "/api/v1/plans", {"services": ["desk"], "parameters": {"port": ["\ud800"]}}, 422, "invalid"),
         ("GET", "/api/v1/runs/nothing/events?after=99999999999999999999", None, 422, "invalid"),
         ("GET", "/api/v1/runs/%00", None, 422, "invalid"),
+        ("GET", "/api/v1/runs/nothing/stream?after=first", None, 422, "invalid"),
     ],
 )
 def test_refusals_are_problems(
@@ -277,6 +280,30 @@ def test_answers_carry_the_security_headers(service: RunningService) -> None:
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
         assert headers["cache-control"] == ("no-cache" if path.startswith("/static/") else "no-store")
+
+
+def test_a_fault_is_said_without_its_details(service: RunningService) -> None:
+    app = create_app(service.bascule)
+
+    def fail() -> None:
+        raise ZeroDivisionError("a secret of the inside")
+
+    app.add_api_route("/api/v1/fault", fail)
+    app.add_api_route("/fault", fail)
+
+    async def ask() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        headers = {"Authorization": f"Bearer {service.bascule.token}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as http:
+            return [await http.get("/api/v1/fault"), await http.get("/fault")]
+
+    program, person = asyncio.run(ask())
+    problem_in(program, 500, "internal")
+    assert person.status_code == 500
+    assert "The page can’t be shown" in person.text
+    for response in (program, person):
+        assert "secret of the inside" not in response.text
+        assert "default-src 'none'" in response.headers["content-security-policy"]
 
 
 def test_the_cookie_of_the_page_only_reads(service: RunningService) -> None:
