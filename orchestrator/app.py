@@ -63,7 +63,7 @@ class Bascule:
         self.settings = settings
         self.paths = Paths(settings.data)
         self.paths.make()
-        self._lock = _own(self.paths.lock) if not settings.database_url else None
+        self._lock = _own(self.paths.lock) if settings.database.startswith("sqlite") else None
         self.database = Database(settings.database)
         self.database.migrate()
         self.mirror = EstateMirror(self.paths.mirror, self.paths.checkouts)
@@ -111,7 +111,10 @@ class Bascule:
             hastened = self._hasten.is_set()
             self._hasten.clear()
             if not self._stopping.is_set():
-                self._sync_once("webhook" if hastened else "timer")
+                try:
+                    self._sync_once("webhook" if hastened else "timer")
+                except Exception:
+                    log.exception("the estate was not brought up to date; the next try comes by itself")
 
     def _sync_once(self, by: str) -> None:
         if not self.settings.estate_url:
@@ -137,8 +140,11 @@ def _own(path: Path) -> int:
 
 def _token(path: Path) -> str:
     """The token of this installation's API, made at first start, readable by its owner alone."""
-    if not path.exists():
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    if not path.exists() or not path.read_text(encoding="utf-8").strip():
+        new = path.with_name(f"{path.name}.new")
+        new.unlink(missing_ok=True)
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write("bsc_" + secrets.token_urlsafe(32))
+        new.replace(path)
     return path.read_text(encoding="utf-8").strip()

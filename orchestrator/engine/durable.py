@@ -29,6 +29,10 @@ BUSY_POLL = 0.02
 IDLE_POLL = 0.7
 """Seconds between two looks at the queue: DBOS shortens a longer one by a tenth per look."""
 
+LIVE = ["PENDING", "ENQUEUED", "DELAYED"]
+"""What DBOS calls a workflow that is at work or will be."""
+ASKED_AT_ONCE = 500
+
 Body = Callable[[str, str, int], None]
 
 _body: Body | None = None
@@ -108,6 +112,15 @@ class Durable:
         """Give the dispatches that dead workers had begun to whoever takes them; safe to repeat."""
         if dead_workers:
             DBOS._recover_pending_workflows(list(dead_workers))
+
+    def lost(self, dispatches: Sequence[Dispatch]) -> list[Dispatch]:
+        """Those that nobody will take any more: not enqueued, or at their end."""
+        live: set[str] = set()
+        for at in range(0, len(dispatches), ASKED_AT_ONCE):
+            ids = [one.workflow_id for one in dispatches[at : at + ASKED_AT_ONCE]]
+            found = DBOS.list_workflows(workflow_ids=ids, status=LIVE, load_input=False, load_output=False)
+            live.update(one.workflow_id for one in found)
+        return [one for one in dispatches if one.workflow_id not in live]
 
     def close(self) -> None:
         if self._client is not None:

@@ -82,3 +82,5 @@ class Output:
             except DatabaseAwayError as error:
                 log.warning("output waits for the database: %s", error)
                 self._wake.set()
+            except Exception:
+                log.exception("some lines of output were lost")

@@ -22,7 +22,7 @@ class Progress:
     def __init__(self, database: Database, enqueue: Enqueue, clock: Clock) -> None:
         self.database = database
         self.clock = clock
-        self._enqueue = enqueue
+        self.enqueue = enqueue
         self._moved = threading.Condition()
         self._moves = 0
 
@@ -39,7 +39,7 @@ class Progress:
             yield journal
             _conclude(journal, conn)
             for dispatch in journal.dispatches:
-                self._enqueue(conn, dispatch)
+                self.enqueue(conn, dispatch)
             journal.flush()
         self.announce()
         if len(journal.dispatches) >= 100:
@@ -55,7 +55,7 @@ class Progress:
             with self.database.write() as conn:
                 found = runs.outbox(conn)
                 for dispatch in found:
-                    self._enqueue(conn, dispatch)
+                    self.enqueue(conn, dispatch)
             if not found:
                 return total
             total += len(found)

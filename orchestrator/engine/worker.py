@@ -24,6 +24,8 @@ from orchestrator.store.journal import Dispatch, step_view
 log = logging.getLogger("bascule.engine")
 
 WATCH_EVERY = 1.0
+SEARCH_EVERY = 60.0
+"""Seconds between two searches for lost dispatches."""
 SLOW_AFTER = 10.0
 """Seconds without an active run before the queue is looked at less often."""
 
@@ -61,6 +63,7 @@ class Worker:
         self.progress = Progress(database, self._durable.enqueue, clock)
         self._clock = clock
         self._busy_until = 0.0
+        self._search_at = 0.0
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._output = Output(database, clock, self.progress.announce)
@@ -75,6 +78,7 @@ class Worker:
         self._durable.launch(self.work)
         self._take_over()
         self.progress.drain()
+        self._find_lost()
         self._watcher.start()
 
     def stop(self) -> None:
@@ -98,7 +102,10 @@ class Worker:
             self._again(Dispatch(run_id, step_id, number))
         except Exception as error:
             log.exception("step %s of run %s met an unexpected fault", step_id, run_id)
-            self._mishap(run_id, step_id, number, type(error).__name__)
+            try:
+                self._mishap(run_id, step_id, number, type(error).__name__)
+            except DatabaseAwayError:
+                self._again(Dispatch(run_id, step_id, number))
 
     def _todo(self, work: Work) -> Callable[[Work], None]:
         begin = self._waiting.begin if work.spec.uses in WITHOUT_PROVIDER else self._act.attempt
@@ -117,13 +124,25 @@ class Worker:
         """Give the step to a new dispatch as soon as the database answers: as after a crash, it looks first."""
         while not self._stopping.wait(1.0):
             try:
-                with self.database.write() as conn:
-                    again = runs.redispatch(conn, dispatch)
-                    if again is not None:
-                        self._durable.enqueue(conn, again)
+                self._redispatch(dispatch)
                 return
             except DatabaseAwayError as error:
                 log.warning("the database does not answer yet: %s", error)
+
+    def _redispatch(self, dispatch: Dispatch) -> None:
+        with self.database.write() as conn:
+            again = runs.redispatch(conn, dispatch)
+            if again is not None:
+                self.progress.enqueue(conn, again)
+
+    def _find_lost(self) -> None:
+        """Send again what a worker lost that was stopped while the database was away."""
+        self._search_at = time.monotonic() + SEARCH_EVERY
+        with self.database.read() as conn:
+            counted_on = runs.dispatched(conn)
+        for dispatch in self._durable.lost(counted_on):
+            log.warning("the dispatch %s was lost, and is sent again", dispatch.workflow_id)
+            self._redispatch(dispatch)
 
     def _mishap(self, run_id: str, step_id: str, number: int, what: str) -> None:
         """A fault of Bascule's own: the step says so and a person decides, instead of a run that hangs."""
@@ -156,6 +175,8 @@ class Worker:
         self._take_over()
         self.progress.drain()
         self._give_up_overdue()
+        if time.monotonic() >= self._search_at:
+            self._find_lost()
 
     def _take_over(self) -> None:
         dead = self.lease.dead_workers()

@@ -94,7 +94,8 @@ class Plans:
 
     def _keep(self, plan: Plan, seen: Mapping[str, Seen]) -> None:
         with self._database.write() as conn:
-            for step in plan.steps:
+            # In one order for everybody: two plans at once never wait for each other.
+            for step in sorted(plan.steps, key=_subject):
                 look = seen.get(step.id)
                 if look is not None and look.at is not None:
                     row = look.model_dump(mode="json")

@@ -75,8 +75,8 @@ class Runs:
             if taken:
                 raise _Taken(taken)
             self._insert(conn, run_id, plan, actor, reason, now)
-            if key is not None:
-                runs.save_idempotency(conn, key, fingerprint, run_id, now)
+            if key is not None and not runs.save_idempotency(conn, key, fingerprint, run_id, now):
+                raise _KeyTaken
 
         try:
             with self._progress.journal(run_id, first=insert) as journal:
@@ -84,7 +84,9 @@ class Runs:
                 journal.run_event(RunEvent.CREATED, actor, data)
                 self._start_if_released(journal)
         except _Taken as error:
-            return Started(self._same_run(plan, error.by), created=False)
+            return Started(self._name(self._same_run(plan, error.by), key, fingerprint), created=False)
+        except _KeyTaken:
+            return self._create(plan, actor, reason, key, fingerprint)
         except _Known as error:
             return Started(error.run_id, created=False)
         return Started(run_id, created=True)
@@ -120,6 +122,16 @@ class Runs:
             raise Conflict(f"The Idempotency-Key {key} was used for another request; use a new one.")
         return str(row.run_id)
 
+    def _name(self, run_id: str, key: str | None, fingerprint: str) -> str:
+        """The run that the key names from now on, or has named before. Raises Conflict."""
+        if key is None:
+            return run_id
+        with self._database.write() as conn:
+            known = self._known(conn, key, fingerprint)
+            if known is None:
+                runs.save_idempotency(conn, key, fingerprint, run_id, self._progress.clock())
+            return known or run_id
+
     def _same_run(self, plan: Plan, taken: Mapping[str, str]) -> str:
         """The active run that holds what this plan needs, if it is the same plan. Raises Conflict."""
         holders = set(taken.values())
@@ -136,6 +148,10 @@ class _Taken(Exception):
     def __init__(self, by: dict[str, str]) -> None:
         super().__init__("taken")
         self.by = by
+
+
+class _KeyTaken(Exception):
+    """Another request with the same key came first, at the same time."""
 
 
 class _Known(Exception):

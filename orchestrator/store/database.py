@@ -40,7 +40,7 @@ class Database:
             self.engine = _sqlite_engine(url, pool_size=1, read_only=False)
             self.reader = _sqlite_engine(url, pool_size=8, read_only=True)
         else:
-            self.engine = sa.create_engine(url, pool_size=24, max_overflow=8, pool_pre_ping=True)
+            self.engine = sa.create_engine(url, pool_size=24, max_overflow=8, pool_pre_ping=True, hide_parameters=True)
             self.reader = self.engine
 
     @contextmanager
@@ -75,6 +75,7 @@ def _sqlite_engine(url: str, *, pool_size: int, read_only: bool) -> sa.Engine:
         max_overflow=0,
         pool_timeout=120,
         pool_reset_on_return=None,
+        hide_parameters=True,
         connect_args={"check_same_thread": False, "timeout": 30},
     )
 

@@ -20,6 +20,7 @@ from orchestrator.domain.journal import (
 )
 from orchestrator.domain.model import RunState, StepState
 from orchestrator.store.tables import edges, events, runs, steps
+from orchestrator.store.text import storable
 
 SYSTEM = "bascule"
 """The actor of what the engine does by itself."""
@@ -278,7 +279,7 @@ class RunJournal:
 
     def _append(self, kind: str, actor: str, step_id: str | None, attempt: int, data: Mapping[str, Any]) -> Event:
         self._seq += 1
-        event = Event(self._seq, self._now, kind, actor, step_id, attempt, data)
+        event = Event(self._seq, self._now, kind, actor, step_id, attempt, storable(dict(data)))
         self._new.append(
             {
                 "run_id": self.run_id,
@@ -288,7 +289,7 @@ class RunJournal:
                 "actor": actor,
                 "step_id": step_id,
                 "attempt": attempt,
-                "data": dict(data),
+                "data": event.data,
             }
         )
         return event

@@ -20,7 +20,9 @@ from orchestrator.store.tables import (
     runs,
     snapshots,
     steps,
+    workers,
 )
+from orchestrator.store.text import storable
 
 Row = sa.Row[Any]
 
@@ -91,11 +93,14 @@ def take_holds(conn: sa.Connection, scope: str, resources: Iterable[str], run_id
     taken: dict[str, str] = {}
     for resource in sorted(resources):
         row = {"scope": scope, "resource": resource, "run_id": run_id}
-        if not insert_or_ignore(conn, holds, row):
+        while not insert_or_ignore(conn, holds, row):
             where = (holds.c.scope == scope, holds.c.resource == resource)
             holder = conn.execute(sa.select(holds.c.run_id).where(*where)).scalar_one_or_none()
+            if holder is None:
+                continue  # released between the two statements
             if holder != run_id:
-                taken[resource] = holder or "another run"
+                taken[resource] = holder
+            break
     return taken
 
 
@@ -107,8 +112,10 @@ def idempotent_run(conn: sa.Connection, key: str) -> Row | None:
     return conn.execute(sa.select(idempotency_keys).where(idempotency_keys.c.key == key)).one_or_none()
 
 
-def save_idempotency(conn: sa.Connection, key: str, fingerprint: str, run_id: str, at: float) -> None:
-    insert_or_ignore(conn, idempotency_keys, {"key": key, "fingerprint": fingerprint, "run_id": run_id, "at": at})
+def save_idempotency(conn: sa.Connection, key: str, fingerprint: str, run_id: str, at: float) -> bool:
+    """False when the key names a run already."""
+    row = {"key": key, "fingerprint": fingerprint, "run_id": run_id, "at": at}
+    return insert_or_ignore(conn, idempotency_keys, row)
 
 
 def get_run(conn: sa.Connection, run_id: str) -> Row:
@@ -173,7 +180,7 @@ def views_of(conn: sa.Connection, run_id: str) -> dict[str, StepView]:
 
 def add_output(conn: sa.Connection, lines: Sequence[OutputLine]) -> None:
     """Ids become visible in their order, so whoever has read up to one misses none: workers take turns."""
-    rows = [{name: getattr(line, name) for name in OutputLine.__slots__} for line in lines]
+    rows = [{name: storable(getattr(line, name)) for name in OutputLine.__slots__} for line in lines]
     if not rows:
         return
     if conn.dialect.name == "postgresql":
@@ -240,22 +247,39 @@ def redispatch(conn: sa.Connection, dispatch: Dispatch, delay: float = 1.0) -> D
     return None if number is None else Dispatch(dispatch.run_id, dispatch.step_id, number, delay)
 
 
+_UNDER_WAY = (StepState.RUNNING.value, StepState.UNDOING.value)
+_LOOKED_AT_AGAIN = (StepState.SETTLING.value, StepState.VERIFYING.value, StepState.WAITING.value)
+_DISPATCHED = (*_TO_DISPATCH, *_UNDER_WAY, *_LOOKED_AT_AGAIN, StepState.UNDO_SETTLING.value)
+_ACTIVE = (*_GOING_ON, RunState.UNDO_REQUESTED.value, RunState.CANCELLING.value)
+
+
+def dispatched(conn: sa.Connection) -> list[Dispatch]:
+    """The dispatches that active runs count on; those that a known worker is at are its own affair."""
+    at_it = sa.exists().where(steps.c.fence.like(workers.c.id + ":%"))
+    query = (
+        sa.select(steps.c.run_id, steps.c.step_id, steps.c.dispatch)
+        .join(runs, runs.c.id == steps.c.run_id)
+        .where(steps.c.state.in_(_DISPATCHED), steps.c.queued, runs.c.state.in_(_ACTIVE))
+        .where(sa.or_(steps.c.state.not_in(_UNDER_WAY), ~at_it))
+    )
+    return [Dispatch(row.run_id, row.step_id, row.dispatch) for row in conn.execute(query)]
+
+
 def running_steps(conn: sa.Connection) -> Sequence[Row]:
     """Steps whose attempt is under way, for the deadline watch."""
-    under_way = (StepState.RUNNING.value, StepState.UNDOING.value)
-    return conn.execute(sa.select(steps).where(steps.c.state.in_(under_way))).all()
+    return conn.execute(sa.select(steps).where(steps.c.state.in_(_UNDER_WAY))).all()
 
 
 def any_active(conn: sa.Connection) -> bool:
-    active = [RunState.RUNNING, RunState.UNDOING, RunState.UNDO_REQUESTED, RunState.CANCELLING]
-    query = sa.select(runs.c.id).where(runs.c.state.in_([state.value for state in active])).limit(1)
+    query = sa.select(runs.c.id).where(runs.c.state.in_(_ACTIVE)).limit(1)
     return conn.execute(query).one_or_none() is not None
 
 
 def save_snapshot(conn: sa.Connection, scope: str, subject: str, at: float, values: Mapping[str, Any]) -> None:
-    where = (snapshots.c.scope == scope, snapshots.c.subject == subject)
-    conn.execute(sa.delete(snapshots).where(*where))
-    conn.execute(sa.insert(snapshots), {"scope": scope, "subject": subject, "at": at, "values": dict(values)})
+    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
+    look = {"at": at, "values": dict(values)}
+    query = dialect.insert(snapshots).values({"scope": scope, "subject": subject, **look})
+    conn.execute(query.on_conflict_do_update(index_elements=list(snapshots.primary_key.columns), set_=look))
 
 
 def load_snapshot(conn: sa.Connection, scope: str, subject: str) -> Row | None:

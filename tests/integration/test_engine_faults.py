@@ -1,15 +1,29 @@
 """The engine against a hostile world, one dispatch at a time: nothing is lost, done twice, forgotten or hung."""
 
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DatabaseError
 
+from orchestrator.app import AlreadyRunning, Bascule, Settings
 from orchestrator.domain.journal import RunEvent
+from orchestrator.domain.model import RunState
+from orchestrator.domain.plan import Plan, PlannedStep
 from orchestrator.operations.decisions import Decisions
-from orchestrator.store.database import Connection, Database
+from orchestrator.operations.plans import Plans
+from orchestrator.operations.request import Conflict
+from orchestrator.operations.runs import Runs
+from orchestrator.store import estates, runs
+from orchestrator.store.database import Connection, Database, DatabaseAwayError
 from orchestrator.store.journal import Dispatch
 from providers.base import Finding, Presence, ProviderError, Tag
+from tests.databases import new_postgres_database
 from tests.integration.engine_world import Behaviour, Engine, World, fail, step
 
 HOUR = 3600.0
@@ -26,7 +40,7 @@ class ByHand(Engine):
         super().__init__(database, world, lambda: self.now)
         self.now = now
         self.queue: list[Dispatch] = []
-        self.progress._enqueue = self._put
+        self.progress.enqueue = self._put
         self.decisions = Decisions(self.progress)
 
     def _put(self, conn: Connection, dispatch: Dispatch) -> None:
@@ -270,3 +284,205 @@ def test_a_dispatch_that_was_put_back_is_not_worked_on_when_it_comes_again(hand:
     hand.carry()
     assert hand.world.wrote["a"] == 1
     assert hand.state("r") == "succeeded"
+
+
+def test_a_fault_of_ours_while_the_database_is_away_loses_no_step(hand: ByHand) -> None:
+    def away(world: World, tag: Tag) -> Finding | None:
+        with hand.database.write() as conn:
+            conn.exec_driver_sql("ALTER TABLE events RENAME TO hidden")
+        raise ValueError("a fault of ours")
+
+    hand.world.on_observe["a"] = away
+    hand.start_run("r", step("a"))
+    hand.work(hand.queue.pop())
+    with hand.database.write() as conn:
+        conn.exec_driver_sql("ALTER TABLE hidden RENAME TO events")
+    hand.world.on_observe.clear()
+    assert hand.queue, "nobody will ever look at this step again"
+    hand.carry()
+    assert hand.state("r") == "succeeded"
+
+
+def test_what_was_dispatched_and_lost_is_found_at_the_next_start(hand: ByHand) -> None:
+    """A worker was stopped while the database was away: rows say dispatched, and the queue knows nothing of it."""
+    hand.start_run("r", step("a"), step("b", uses="wait.for", **{"with": {"duration": "1s"}}))
+    hand.work(hand.queue.pop())
+    hand.queue.clear()
+    again = Engine(hand.database, hand.world)
+    again.worker.start()
+    try:
+        again.wait("r", RunState.SUCCEEDED, within=10)
+    finally:
+        again.worker.stop()
+    again.check_fold("r")
+
+
+HOSTILE = "cut \x00 in \ud800 half"
+
+
+def test_what_a_hostile_host_says_is_kept_and_stops_nothing(database: Database) -> None:
+    hand = ByHand(database, World())
+
+    def apply(world: World, tag: Tag) -> Finding | None:
+        raise ProviderError(HOSTILE, permanent=True)
+
+    hand.world.on_apply["a"] = apply
+    said = {"title": HOSTILE, "keys": [HOSTILE]}
+    hand.world.on_apply["b"] = found(Presence.OURS, outputs=said, effect=said, message=HOSTILE, values=said)
+    hand.world.on_observe["b"] = found(Presence.ABSENT, values=said)
+    hand.start_run("r", step("a"), step("b"))
+    hand.carry()
+    assert (hand.state("r", "a"), hand.state("r", "b")) == ("failed", "succeeded")
+    hand.check_fold("r")
+    report = hand.worker._output.reporter("r", "a", 1)
+    report(HOSTILE)
+    hand.worker._output.flush()
+    assert any("in" in line and "\x00" not in line for line in hand.output_of("r", "a"))
+
+
+class OnePlan:
+    """The plans that are known."""
+
+    def __init__(self, *plans: Plan) -> None:
+        self._plans = {plan.digest: plan for plan in plans}
+
+    def get(self, digest: str) -> Plan:
+        return self._plans[digest]
+
+
+def plan_of(service: str) -> Plan:
+    return Plan(
+        commit="c", scope="t", mode="rehearsal", direction="failover", services=(service,), steps=(), digest=service
+    )
+
+
+def desk(database: Database, *plans: Plan) -> Runs:
+    with database.write() as conn:
+        for plan in plans:
+            runs.save_plan(conn, plan.digest, "c", 0.0, plan.model_dump(mode="json"))
+    return Runs(ByHand(database, World()).progress, cast(Plans, OnePlan(*plans)))
+
+
+def hold(plan: Plan) -> Plan:
+    """With a step, so that its run stays active."""
+    waits = PlannedStep(id="w", uses="wait.for", service=plan.services[0], runbook="r", **{"with": {"duration": "1h"}})
+    return plan.model_copy(update={"steps": (waits,)})
+
+
+def test_a_key_that_found_a_run_under_way_still_names_it_when_that_has_ended(database: Database) -> None:
+    start = desk(database, hold(plan_of("mail")))
+    first = start.start("mail", "olga")
+    assert start.start("mail", "olga", key="k").run_id == first.run_id
+    Decisions(start._progress).cancel(first.run_id, "olga", "enough")
+    again = start.start("mail", "olga", key="k")
+    assert (again.run_id, again.created) == (first.run_id, False)
+
+
+def test_one_key_makes_one_run_though_two_requests_come_at_once(postgres: str) -> None:
+    database = Database(new_postgres_database(postgres))
+    database.migrate()
+    start = desk(database, hold(plan_of("mail")), hold(plan_of("portal")))
+    with database.write() as conn, ThreadPoolExecutor(1) as pool:
+        runs.save_idempotency(conn, "k", "of another request", "other", 0.0)
+        waits = pool.submit(start.start, "mail", "olga", "", "k")
+        until_blocked(database)
+        conn.commit()
+        with pytest.raises(Conflict, match="Idempotency-Key"):
+            waits.result(timeout=10)
+    database.close()
+
+
+def test_two_workers_that_fetch_the_same_commit_accept_it_once(postgres: str) -> None:
+    database = Database(new_postgres_database(postgres))
+    database.migrate()
+
+    def accept() -> bool:
+        with database.write() as conn:
+            return estates.accept(conn, "a" * 40, "timer", 0.0)
+
+    with database.write() as conn, ThreadPoolExecutor(1) as pool:
+        assert estates.accept(conn, "a" * 40, "timer", 0.0)
+        waits = pool.submit(accept)
+        until_blocked(database)
+        conn.commit()
+        assert waits.result(timeout=10) is False
+    database.close()
+
+
+def test_two_plans_of_the_same_thing_at_once_both_keep_what_they_saw(postgres: str) -> None:
+    database = Database(new_postgres_database(postgres))
+    database.migrate()
+
+    def save(at: float) -> None:
+        with database.write() as conn:
+            runs.save_snapshot(conn, "t", "s", at, {"at": at})
+
+    with database.write() as conn, ThreadPoolExecutor(1) as pool:
+        runs.save_snapshot(conn, "t", "s", 1.0, {"at": 1.0})
+        waits = pool.submit(save, 2.0)
+        until_blocked(database)
+        conn.commit()
+        waits.result(timeout=10)
+    save(3.0)
+    with database.read() as conn:
+        row = runs.load_snapshot(conn, "t", "s")
+    assert row is not None
+    assert row.at == 3.0
+    database.close()
+
+
+def until_blocked(database: Database) -> None:
+    """Until another session of this database waits for a lock."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        with database.read() as conn:
+            if conn.exec_driver_sql(query).scalar_one():
+                return
+        threading.Event().wait(0.02)
+    raise AssertionError("nobody waits for a lock")
+
+
+def test_an_error_of_the_database_shows_no_values(database: Database) -> None:
+    """Such errors go to the log with what was to be written."""
+    with pytest.raises(DatabaseError) as caught, database.write() as conn:
+        conn.execute(text("INSERT INTO nowhere VALUES (:it)"), {"it": "canary-7f3a"})
+    assert "canary-7f3a" not in str(caught.value)
+
+
+def test_one_sqlite_file_has_one_service_however_it_is_named(tmp_path: Path) -> None:
+    settings = Settings(tmp_path, "", database_url=f"sqlite:///{tmp_path / 'other.db'}")
+    first = Bascule(settings)
+    try:
+        with pytest.raises(AlreadyRunning):
+            Bascule(settings)
+    finally:
+        first.database.close()
+
+
+def test_a_token_file_that_was_cut_short_is_no_token(tmp_path: Path) -> None:
+    (tmp_path / "token").touch(mode=0o600)
+    bascule = Bascule(Settings(tmp_path, ""))
+    assert len(bascule.token) > 20
+    assert (tmp_path / "token").read_text() == bascule.token
+    assert (tmp_path / "token").stat().st_mode & 0o077 == 0
+    bascule.database.close()
+
+
+def test_the_estate_is_fetched_again_after_any_mishap(tmp_path: Path) -> None:
+    bascule = Bascule(Settings(tmp_path, "/nowhere", sync_every=0.01))
+    asked = threading.Semaphore(0)
+
+    def sync(by: str) -> tuple[str, bool]:
+        asked.release()
+        raise DatabaseAwayError("x", None, ValueError("away"))
+
+    bascule.estates.sync = sync  # type: ignore[method-assign]
+    thread = threading.Thread(target=bascule._keep_in_sync, daemon=True)
+    thread.start()
+    assert asked.acquire(timeout=5)
+    assert asked.acquire(timeout=5), "the first mishap ended the fetching for good"
+    bascule._stopping.set()
+    bascule.hasten_sync()
+    thread.join(timeout=5)
+    bascule.database.close()
