@@ -1,9 +1,11 @@
 """The stand that all crash points share, and the table at the end."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.databases import new_postgres_database
 from tests.faults.reference import References
 from tests.faults.stand import Stand
 from tests.faults.summary import Summary
@@ -20,6 +22,17 @@ def references(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -
     stand.stop()
 
 
+@pytest.fixture(scope="package")
+def references_on_postgresql(
+    references: References, postgres: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[References]:
+    """The same on a PostgreSQL server; the simulator is the one of `references`."""
+    simulator = references.stand.simulator
+    stand = Stand(simulator, tmp_path_factory.mktemp("stand"), lambda: new_postgres_database(postgres))
+    yield References(stand)
+    stand.stop()
+
+
 @pytest.fixture
 def summary(pytestconfig: pytest.Config) -> Summary:
     return pytestconfig.stash[_SUMMARY]
@@ -27,6 +40,15 @@ def summary(pytestconfig: pytest.Config) -> Summary:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_SUMMARY] = Summary()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """`-m faults` means every point; the few that also run every day are only there without the mark."""
+    if config.option.markexpr == "faults":
+        for item in items:
+            if item.path.parent == Path(__file__).parent:
+                item.add_marker("faults")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

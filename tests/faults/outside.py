@@ -10,6 +10,7 @@ from tests.simulator_fixture import Simulator
 Effects = Counter[tuple[str, str, str]]
 
 _ADDRESS = re.compile(r"198\.18\.\d+\.\d+")
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MESSAGE = re.compile(r"\.[0-9a-f]{12}@")
 """The digest of run and step in a Message-ID."""
 
@@ -47,9 +48,9 @@ def effects_of(simulator: Simulator, mark: str, run_id: str) -> Effects:
 
 
 def nameless(text: str, mark: str, run_id: str) -> str:
-    """The text as any other crash point of the same case would have it."""
+    """The text as any other run of the same case would have it."""
     plain = text.replace(run_id, "RUN").replace(mark, "MARK")
-    return _MESSAGE.sub(".DIGEST@", _ADDRESS.sub("ADDRESS", plain))
+    return _MESSAGE.sub(".DIGEST@", _ID.sub("ID", _ADDRESS.sub("ADDRESS", plain)))
 
 
 def comparable(world: dict[str, Any], mark: str, run_id: str) -> Any:

@@ -31,21 +31,28 @@ NODE_SECONDS = 20.0
 WORDS = {"fr": "Essai d'interruption", "en": "Crash test"}
 
 
-class Stand:
-    """Where all crash points of a test session happen, each under a mark of its own."""
+_marks = itertools.count(1)
+"""For all stands: they share the simulator."""
 
-    def __init__(self, simulator: Simulator, directory: Path) -> None:
+
+class Stand:
+    """Where all crash points of a test session happen, each under a mark of its own.
+
+    `new_database` answers the URL of an empty database; empty for the embedded one.
+    """
+
+    def __init__(self, simulator: Simulator, directory: Path, new_database: Callable[[], str] = str) -> None:
         self.simulator = simulator
         self.directory = directory
+        self._new_database = new_database
         draft = directory / "draft"
         write_estate(draft)
         self._estate = commit_estate(directory / "estate", simulator.index, draft)
         sheet = yaml.safe_load((self._estate / "bascule.yaml").read_text())
         self.scope: Mapping[str, Any] = sheet["scopes"]["rehearsal"]
-        self._marks = itertools.count(1)
         self._lives = itertools.count(1)
         self.service, self.database = self._begin()
-        self.node = self.make_server("node", "bascule", "bascule-run=stand")
+        self.node = self.make_server(f"node-{self.new_mark()}", "bascule", "bascule-run=stand")
 
     def stop(self) -> None:
         self.database.close()
@@ -62,13 +69,13 @@ class Stand:
         data = self.directory / f"data-{next(self._lives)}"
         (data / "secrets").mkdir(parents=True)
         shutil.copytree(self.simulator.data / "secrets", data / "secrets" / "rehearsal")
-        service = ServiceProcess(Settings(data, str(self._estate)))
+        service = ServiceProcess(Settings(data, str(self._estate), database_url=self._new_database()))
         service.start()
         return service, Database(service.settings.database)
 
     def new_mark(self) -> str:
         """A name that no other point's name contains."""
-        return f"k{next(self._marks):04d}k"
+        return f"k{next(_marks):04d}k"
 
     def prepare(self, case: Case, mark: str) -> None:
         """What the case needs outside before its plan is made."""

@@ -80,6 +80,14 @@ def test_a_crash_changes_nothing_that_lasts(point: Point, references: References
         check(walk, reference.walk, point)
 
 
+@pytest.mark.faults
+@pytest.mark.timeout(POINT_SECONDS)
+@pytest.mark.parametrize("point", [point for point in POINTS if point.id in EVERY_DAY.values()], ids=lambda p: p.id)
+def test_the_same_holds_on_postgresql(point: Point, references_on_postgresql: References) -> None:
+    reference = references_on_postgresql.of(point.case)
+    check(Walk(references_on_postgresql.stand, point.case, point).go(), reference.walk, point)
+
+
 def check(walk: Walk, reference: Walk, point: Point) -> None:
     assert walk.fired, f"the run never came to {point.label}\n{walk.told}"
     assert walk.crashed == max(1, len(point.crashes))
@@ -89,7 +97,7 @@ def check(walk: Walk, reference: Walk, point: Point) -> None:
         assert point.unknown, f"it can be proved at {point.label}, and {walk.unproven} is unknown\n{walk.told}"
         assert walk.outcome in (RunState.INCOMPLETE, RunState.PARTLY_UNDONE)
         assert not walk.effects - reference.effects, walk.told
-        lasting, expected = lasting.but_messages(), expected.but_messages()
+        lasting, expected = lasting.but_unproven(), expected.but_unproven()
     else:
         assert walk.outcome is reference.outcome, walk.told
         assert walk.effects == reference.effects, walk.told

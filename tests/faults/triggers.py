@@ -1,12 +1,17 @@
 """What the service is killed upon from outside, between two boundaries."""
 
+import contextlib
+import json
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from orchestrator.store import runs
 from tests.faults.stand import Stand
+
+GONE_SECONDS = 5.0
 
 
 class Trigger(Protocol):
@@ -80,7 +85,24 @@ class Halfway(Plain):
         return "yes" in stand.on_node(f"test ! -e /srv/{mark}.halfway || echo yes")
 
     def release(self, stand: Stand, mark: str, run_id: str) -> None:
+        """Nothing of the play may outlive the service on this machine."""
+        for started in (stand.service.settings.data / "work" / run_id).glob("*/attempts/*/started.json"):
+            _wait_until_gone(str(json.loads(started.read_text())["private"]))
         stand.on_node(f"touch /srv/{mark}.go")
+
+
+def _wait_until_gone(private: str) -> None:
+    """No process of this machine has the attempt's private directory in its command line any more."""
+    end = time.monotonic() + GONE_SECONDS
+    while any(private.encode() in command for command in _commands()):
+        assert time.monotonic() < end, f"Ansible lives on without the service: {private}"
+        time.sleep(0.05)
+
+
+def _commands() -> Iterator[bytes]:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            yield path.read_bytes()
 
 
 class Receipt(Plain):

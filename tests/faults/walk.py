@@ -23,14 +23,15 @@ PEOPLE = ("alice", "bob")
 
 @dataclass(frozen=True, slots=True)
 class Lasting:
-    """The worlds at the end of a run and of its undo."""
+    """The worlds at the end of a run and of its undo, and the state and outputs of its steps."""
 
     forward: dict[str, Any]
     after: dict[str, Any]
+    steps: dict[str, Any]
 
-    def but_messages(self) -> "Lasting":
-        worlds = ({**world, "messages": []} for world in (self.forward, self.after))
-        return Lasting(*worlds)
+    def but_unproven(self) -> "Lasting":
+        """Without what a person may find either way."""
+        return Lasting({**self.forward, "messages": []}, {**self.after, "messages": []}, {})
 
 
 @dataclass(slots=True)
@@ -38,10 +39,11 @@ class Walk:
     """A run of one case on the stand, crashed at a point or not at all.
 
     After `go`: `prepared`, `forward` and `after` are the worlds before the run, at
-    its end, and after its undo (without one: once more); `effects` what was written
-    meanwhile; `unproven` the steps of which the journal says that their effect, or
-    their undo's, could not be proved; `outcome` the run's state; `told` its story;
-    `crashed` counts the lives of the service that ended.
+    its end, and after its undo (without one: once more); `ends` the state and
+    outputs of each step; `effects` what was written meanwhile; `unproven` the steps
+    of which the journal says that their effect, or their undo's, could not be
+    proved; `outcome` the run's state; `told` its story; `crashed` counts the lives
+    of the service that ended.
     """
 
     stand: Stand
@@ -52,6 +54,7 @@ class Walk:
     prepared: dict[str, Any] = field(default_factory=dict)
     forward: dict[str, Any] = field(default_factory=dict)
     after: dict[str, Any] = field(default_factory=dict)
+    ends: dict[str, Any] = field(default_factory=dict)
     effects: Effects = field(default_factory=Effects)
     unproven: list[str] = field(default_factory=list)
     outcome: RunState = RunState.RUNNING
@@ -77,6 +80,7 @@ class Walk:
         self.told = self.story()
         self.unproven = self._unproven()
         self.outcome = self.state
+        self.ends = {step_id: [row.state, row.outputs] for step_id, row in self.steps.items()}
         self._check_fold()
         return self
 
@@ -114,7 +118,8 @@ class Walk:
 
     def lasting(self) -> "Lasting":
         """The worlds that the run and its undo left, comparable with those of other runs of the case."""
-        return Lasting(*(comparable(world, self.mark, self.run_id) for world in (self.forward, self.after)))
+        parts = (self.forward, self.after, self.ends)
+        return Lasting(*(comparable(part, self.mark, self.run_id) for part in parts))
 
     def without_owner(self) -> list[str]:
         return without_owner(self.forward, self.prepared, self.run_id)
