@@ -94,6 +94,7 @@ class Bascule:
         self._hasten.set()
         self.worker.stop()
         self.database.close()
+        self._withdraw_address()
         if self._lock is not None:
             os.close(self._lock)
 
@@ -104,6 +105,15 @@ class Bascule:
     def announce_address(self, url: str) -> None:
         """Tell the command line on this machine how the service is reached."""
         self.paths.service.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
+
+    def _withdraw_address(self) -> None:
+        """A stopped service is not reached any more; another process's address is left alone."""
+        try:
+            said = json.loads(self.paths.service.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return
+        if said.get("pid") == os.getpid():
+            self.paths.service.unlink(missing_ok=True)
 
     def _keep_in_sync(self) -> None:
         while not self._stopping.is_set():

@@ -6,6 +6,8 @@ id. Nothing is installed or changed outside its directory.
 
 import base64
 import contextlib
+import itertools
+import os
 import selectors
 import shutil
 import socket
@@ -50,15 +52,18 @@ unrelated 300 TXT "never touched; \\"really\\""
 """The zone as every server starts with it, besides its SOA."""
 
 
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PORTS = itertools.cycle(range(20_000 + 1_000 * (_WORKER % 10), 21_000 + 1_000 * (_WORKER % 10)))
+
+
 def free_port() -> int:
-    """A port of 127.0.0.1 that is free for TCP and UDP."""
+    """A port of 127.0.0.1 that is free for TCP and UDP, which neither another worker nor the kernel gives away."""
     while True:
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            port: int = tcp.getsockname()[1]
-            with contextlib.suppress(OSError):
-                udp.bind(("127.0.0.1", port))
-                return port
+        port = next(_PORTS)
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp, contextlib.suppress(OSError):
+            tcp.bind(("127.0.0.1", port))
+            udp.bind(("127.0.0.1", port))
+            return port
 
 
 def program(name: str, package: str) -> str:

@@ -23,9 +23,15 @@ def check_mode(mode: Mode) -> None:
 
 def check_approver(actor: str, requester: str, given: Sequence[str]) -> None:
     """Distinct people, and never the one who asked. Raises Refused."""
-    if not actor.strip():
+    person = _same(actor)
+    if not person:
         raise Refused("An approval names the person who gives it.")
-    if actor == requester:
+    if person == _same(requester):
         raise Refused(f"{actor} asked for this run, so someone else must approve it.")
-    if actor in given:
+    if person in {_same(name) for name in given}:
         raise Refused(f"{actor} has approved already; another person must.")
+
+
+def _same(name: str) -> str:
+    """Alice, alice and " alice" are one person."""
+    return " ".join(name.split()).casefold()

@@ -205,6 +205,8 @@ def next_step(view: StepView, event: Event) -> StepView:
         raise IllegalTransition(f"step {event.step}: {kind.value} is not possible while it is {view.state.value}")
     taken: dict[str, Any] = {name: event.data[name] for name in _TAKES if name in event.data}
     taken.update(_EXTRA[kind](view, event) if kind in _EXTRA else {})
+    if view.state is S.HELD and not event.data.get("accept_drift"):
+        taken.setdefault("before", None)  # it was only what the person was shown
     if state in DONE_FORWARD | {S.UNDONE, S.LEFT, S.CANCELLED} | TROUBLED:
         taken.update(waits_for=None, wake_at=None, ended_at=event.at)
     return replace(view, state=state, **taken)

@@ -12,6 +12,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from orchestrator.domain.references import find_references
+from providers.wants import seconds
+
 _EXPECT = {"compute.server": 40.0, "ansible.play": 60.0, "storage.copy": 60.0, "human.approval": 600.0}
 _EXPECT |= {"human.task": 1800.0}
 
@@ -134,8 +137,8 @@ def seal(plan: Plan) -> Plan:
 def expected(step: PlannedStep) -> float:
     """Seconds: what the runbook expects, or what its kind usually takes."""
     if step.uses == "wait.for" and step.expect is None:
-        duration = step.with_.get("duration", 0.0)
-        return float(duration) if isinstance(duration, int | float) else 0.0
+        duration = step.with_.get("duration")
+        return 0.0 if find_references(duration) else seconds(duration)
     return step.expect if step.expect is not None else _EXPECT.get(step.uses, 5.0)
 
 

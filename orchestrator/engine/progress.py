@@ -23,6 +23,8 @@ class Progress:
         self.database = database
         self.clock = clock
         self.enqueue = enqueue
+        self.on_dispatch: Callable[[], None] = lambda: None
+        """Called after a commit that made steps ready: the worker then looks at its queue more often."""
         self._moved = threading.Condition()
         self._moves = 0
 
@@ -42,6 +44,8 @@ class Progress:
                 self.enqueue(conn, dispatch)
             journal.flush()
         self.announce()
+        if journal.dispatches:
+            self.on_dispatch()
         if len(journal.dispatches) >= 100:
             self.drain()
 

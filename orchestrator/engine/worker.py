@@ -74,6 +74,7 @@ class Worker:
 
     def start(self) -> None:
         self._output.start()
+        self.progress.on_dispatch = self._hurry
         self.lease.take()
         self._durable.launch(self.work)
         self._take_over()
@@ -152,6 +153,10 @@ class Worker:
             kind = _MISHAPS.get(StepState(row.state))
             if row.dispatch == number and kind is not None:
                 journal.step_event(step_id, step_view(row), kind, {"message": text, "fence": "", "permanent": True})
+
+    def _hurry(self) -> None:
+        self._busy_until = time.monotonic() + SLOW_AFTER
+        self._durable.keep_pace(busy=True)
 
     def _watch(self) -> None:
         while not self._stopping.wait(WATCH_EVERY):

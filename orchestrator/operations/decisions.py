@@ -9,7 +9,7 @@ from orchestrator.domain.plan import Plan
 from orchestrator.engine.progress import Progress
 from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
 from orchestrator.store import runs
-from orchestrator.store.journal import RunJournal, RunNotFound, StepNotFound
+from orchestrator.store.journal import RunJournal, RunNotFound, StepNotFound, step_view
 
 
 class Decisions:
@@ -71,7 +71,10 @@ class Decisions:
         _need_reason(reason)
 
         def decide(journal: RunJournal) -> None:
-            view = journal.view(step_id)
+            row = journal.step(step_id)
+            view = step_view(row)
+            if row.uses == "human.approval" and journal.run.state is RunState.RUNNING:
+                raise Denied(f"{step_id} is a hold point: it is approved, or asked again with retry, never skipped.")
             data = {"message": f"Skipped by {actor}: {reason}", "reason": reason}
             undoing = journal.run.state is RunState.UNDOING
             kind = StepEvent.LEFT if undoing else StepEvent.SKIPPED

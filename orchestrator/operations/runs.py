@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.domain.authority import RELEASES_NEEDED, Refused, check_approver, check_mode
-from orchestrator.domain.journal import RunEvent
+from orchestrator.domain.journal import IllegalTransition, RunEvent
 from orchestrator.domain.model import Mode
 from orchestrator.domain.plan import Plan
 from orchestrator.engine.progress import Progress
 from orchestrator.operations.plans import Plans
-from orchestrator.operations.request import Conflict, Denied
+from orchestrator.operations.request import Conflict, Denied, NotFound
 from orchestrator.store import runs
 from orchestrator.store.database import Connection
-from orchestrator.store.journal import RunJournal
+from orchestrator.store.journal import RunJournal, RunNotFound
 from orchestrator.store.runs import NewStep
 
 
@@ -52,16 +52,20 @@ class Runs:
         return self._create(plan, actor, reason, key, fingerprint)
 
     def release(self, run_id: str, digest: str, actor: str, comment: str = "") -> None:
-        """One person's release of exactly this digest. Raises Denied, Conflict."""
-        with self._progress.journal(run_id) as journal:
-            if journal.row.plan_digest != digest:
-                raise Conflict(f"Run {run_id} is of plan {journal.row.plan_digest}; the release names another.")
-            try:
+        """One person's release of exactly this digest. Raises Denied, Conflict, NotFound."""
+        try:
+            with self._progress.journal(run_id) as journal:
+                if journal.row.plan_digest != digest:
+                    raise Conflict(f"Run {run_id} is of plan {journal.row.plan_digest}; the release names another.")
                 check_approver(actor, journal.row.requested_by, journal.run.releases)
-            except Refused as error:
-                raise Denied(str(error)) from error
-            journal.run_event(RunEvent.RELEASE_GIVEN, actor, {"digest": digest, "comment": comment})
-            self._start_if_released(journal)
+                journal.run_event(RunEvent.RELEASE_GIVEN, actor, {"digest": digest, "comment": comment})
+                self._start_if_released(journal)
+        except Refused as error:
+            raise Denied(str(error)) from error
+        except RunNotFound as error:
+            raise NotFound(str(error)) from error
+        except IllegalTransition as error:
+            raise Conflict(f"Not possible now: {error}.") from error
 
     def _create(self, plan: Plan, actor: str, reason: str, key: str | None, fingerprint: str) -> Started:
         run_id = _new_id()

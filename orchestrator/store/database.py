@@ -41,7 +41,7 @@ class Database:
             self.reader = _sqlite_engine(url, pool_size=8, read_only=True)
         else:
             self.engine = sa.create_engine(url, pool_size=24, max_overflow=8, pool_pre_ping=True, hide_parameters=True)
-            self.reader = self.engine
+            self.reader = self.engine.execution_options(isolation_level="REPEATABLE READ")
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -51,7 +51,10 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
+        """One moment of the database: everything read inside belongs together."""
         with self.reader.connect() as conn:
+            if self.is_sqlite:
+                conn.exec_driver_sql("BEGIN")
             yield conn
 
     def migrate(self) -> None:
