@@ -15,6 +15,8 @@ from pathlib import Path, PurePosixPath
 
 MAX_FILES = 5_000
 MAX_BYTES = 64 * 1024 * 1024
+MAX_LISTING = MAX_FILES * 512
+"""Bytes of a listing of that many files; their paths are seldom half as long."""
 GIT_TIMEOUT = 60.0
 """Seconds for one git command."""
 
@@ -74,10 +76,9 @@ class EstateMirror:
     def files(self, commit: str) -> dict[str, bytes]:
         """Path -> content of every file at the commit. Raises EstateGitError for links, submodules and excess."""
         self._check_commit(commit)
-        listing = self._git("ls-tree", "-r", "-l", "-z", "--full-tree", commit)
         entries: dict[str, str] = {}
         total = 0
-        for line in filter(None, listing.split("\0")):
+        for line in self._listing(commit):
             head, path = line.split("\t", 1)
             mode, _kind, blob, size = head.split()
             if mode not in ("100644", "100755"):
@@ -86,12 +87,26 @@ class EstateMirror:
                 raise EstateGitError(f"The estate has a file with an unsafe path: {path!r}.")
             entries[path] = blob
             total += int(size)
-        if len(entries) > MAX_FILES or total > MAX_BYTES:
-            raise EstateGitError(
-                f"The estate has {len(entries)} files and {total} bytes; the bounds are "
-                f"{MAX_FILES} files and {MAX_BYTES} bytes."
-            )
+        if total > MAX_BYTES:
+            raise EstateGitError(f"The estate has {total} bytes in {len(entries)} files; the bound is {MAX_BYTES}.")
         return self._blobs(entries)
+
+    def _listing(self, commit: str) -> list[str]:
+        """One line a file. A small repository can unfold to any number of them, so what is read is bounded."""
+        command, environment = self._command(["ls-tree", "-r", "-l", "-z", "--full-tree", commit])
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=environment
+        ) as process:
+            assert process.stdout is not None
+            text = process.stdout.read(MAX_LISTING)
+            more = process.stdout.read(1)
+            process.kill()
+        lines = text.decode("utf-8", "surrogateescape").split("\0")[:-1]
+        if more or len(lines) > MAX_FILES:
+            raise EstateGitError(f"The estate has more than {MAX_FILES} files; that is its bound.")
+        if not text:
+            raise EstateGitError(f"The commit {commit} has no files, or is not here.")
+        return lines
 
     def checkout(self, commit: str) -> Path:
         """A directory with the files at the commit, made once and never changed."""
@@ -128,19 +143,10 @@ class EstateMirror:
         return self._run(list(arguments), inside=inside).decode("utf-8", "surrogateescape")
 
     def _run(self, arguments: list[str], stdin: bytes = b"", *, inside: bool = True) -> bytes:
-        settings = [part for setting in _SETTINGS for part in ("-c", setting)]
-        place = ["--git-dir", str(self._git_dir)] if inside else []
-        environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": "/nonexistent", "LC_ALL": "C"}
-        environment |= {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_TERMINAL_PROMPT": "0"}
-        environment |= {"GIT_SSH_COMMAND": os.environ.get("BASCULE_GIT_SSH", "ssh -o BatchMode=yes")}
+        command, environment = self._command(arguments, inside=inside)
         try:
             done = subprocess.run(
-                ["git", *settings, *place, *arguments],
-                input=stdin,
-                capture_output=True,
-                timeout=GIT_TIMEOUT,
-                env=environment,
-                check=False,
+                command, input=stdin, capture_output=True, timeout=GIT_TIMEOUT, env=environment, check=False
             )
         except subprocess.TimeoutExpired as error:
             raise EstateGitError(f"git {arguments[0]} gave no answer within {GIT_TIMEOUT:g} s.") from error
@@ -150,3 +156,11 @@ class EstateMirror:
             said = done.stderr.decode("utf-8", "replace").strip().splitlines()
             raise EstateGitError(f"git {arguments[0]} failed: {said[-1] if said else 'it gave no reason'}")
         return done.stdout
+
+    def _command(self, arguments: list[str], *, inside: bool = True) -> tuple[list[str], dict[str, str]]:
+        settings = [part for setting in _SETTINGS for part in ("-c", setting)]
+        place = ["--git-dir", str(self._git_dir)] if inside else []
+        environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": "/nonexistent", "LC_ALL": "C"}
+        environment |= {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_TERMINAL_PROMPT": "0"}
+        environment |= {"GIT_SSH_COMMAND": os.environ.get("BASCULE_GIT_SSH", "ssh -o BatchMode=yes")}
+        return ["git", *settings, *place, *arguments], environment

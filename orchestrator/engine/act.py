@@ -32,6 +32,7 @@ class Act:
             self._bench.put_back(work)
             return
         try:
+            self._bench.check_free(work)
             action = self._bench.action(work, work.spec, work.spec.timeout)
             found = self._first_look(work, action)
         except ProviderError as error:
@@ -94,14 +95,17 @@ class Act:
         return self._bench.look(action, work, work.view.before if work.view.had_intent else None)
 
     def _drifted(self, work: Work, found: Finding) -> bool:
-        expected = work.spec.before
+        accepted = work.view.before if work.view.drift_accepted else None
+        expected = work.spec.before if accepted is None else accepted
         begun = work.view.had_intent and work.view.before is not None
-        same = expected is None or work.view.drift_accepted or begun
-        if same or found.presence is Presence.ALREADY or dict(found.values) == expected:
+        if work.spec.before is None or begun:
+            return False
+        if found.presence is Presence.ALREADY or dict(found.values) == expected:
             return False
         data = {
             "message": "What this step changes has moved since the plan was made. Look at both states; "
             "retry with the new state accepted, skip, or undo.",
+            "before": dict(found.values),
             "waits_for": {"for": "decision", "code": "drift", "expected": expected, "found": dict(found.values)},
         }
         self._bench.step(work, StepState.READY, StepEvent.HELD, data)
@@ -130,7 +134,8 @@ class Act:
             return
         before = _before(work.view, found)
         try:
-            done = action.provider.apply(action.want, work.tag, before, work.report)
+            with self._bench.calling(work):
+                done = action.provider.apply(action.want, work.tag, before, work.report)
         except ProviderError as error:
             self._bench.boundary("effect", work.run.id, work.step.step_id)
             self._after_error(work, action, before, found, error)

@@ -40,6 +40,7 @@ class Undo:
             self._end(work, StepState.UNDO_READY, StepEvent.UNDONE, nothing)
             return
         try:
+            self._bench.check_free(work)
             work = self._with_effect(work)
             if not work.view.effect and not isinstance(work.spec.undo, ActionSpec):
                 self._end(work, StepState.UNDO_READY, StepEvent.UNDONE, "Its effect is not there.")
@@ -56,6 +57,11 @@ class Undo:
         """UNDOING after a crash: a provider's undo is repeatable, so it is done again."""
         with self._bench.progress.journal(work.run.id) as journal:
             view = self._bench.still(journal, work, StepState.UNDOING)
+            if journal.run.paused and not isinstance(work.spec.undo, ActionSpec):
+                said = {"message": "It was interrupted, and the run was paused before it could go on."}
+                view = journal.step_event(work.step.step_id, view, StepEvent.UNDO_FAILED, said)
+                journal.undo_ready(work.step.step_id, view)
+                return
             data = {"fence": work.fence}
             journal.step_event(work.step.step_id, view, StepEvent.UNDO_RECLAIMED, data)
         self._bench.boundary("undo-reclaimed", work.run.id, work.step.step_id)
@@ -114,9 +120,12 @@ class Undo:
     def _take_back(self, work: Work, *, begun: bool = False) -> None:
         """`begun`: an earlier life of the service was at it, and left no outcome."""
         try:
-            found = self._undo(work, begun)
+            with self._bench.calling(work):
+                found = self._undo(work, begun)
         except ProviderError as error:
             self._bench.boundary("undo-effect", work.run.id, work.step.step_id)
+            if error.effect_possible and _only_once(work.spec.undo):
+                error = ProviderError(error.message, permanent=True, effect_possible=True)
             self._fail(work, StepState.UNDOING, error)
             return
         except Exception:
@@ -131,9 +140,7 @@ class Undo:
         undo = work.spec.undo
         if isinstance(undo, ActionSpec):
             action = self._bench.action(work, undo, work.spec.timeout)
-            kind = KINDS.get(undo.uses)
-            once = kind is not None and not kind.repeatable
-            return self._run_action(work, action, {} if begun and once else None)
+            return self._run_action(work, action, {} if begun and _only_once(undo) else None)
         action = self._bench.action(work, work.spec, work.spec.timeout)
         return action.provider.undo(action.want, work.tag, work.view.effect, work.report)
 
@@ -209,6 +216,12 @@ def _nothing_to_take_back(work: Work) -> str | None:
     if work.spec.undo == "none":
         return "Its runbook says that there is nothing to undo."
     return None
+
+
+def _only_once(undo: object) -> bool:
+    """Whether an undo that the runbook spells out may not be begun again in doubt."""
+    kind = KINDS.get(undo.uses) if isinstance(undo, ActionSpec) else None
+    return kind is not None and not kind.repeatable
 
 
 def _with(work: Work, effect: Mapping[str, Any]) -> Work:

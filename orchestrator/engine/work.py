@@ -1,7 +1,8 @@
 """A dispatch at work: the rows as it found them, and the rules by which it may still write."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +64,7 @@ class Bench:
         self.output = output
         self._worker_id = worker_id
         self.boundary: Boundary = boundary or (lambda *_: None)
+        self._calls: set[tuple[str, str]] = set()
 
     def load(self, run_id: str, step_id: str, number: int) -> Work | None:
         """The rows of a dispatch; None when a later one made it stale, or when it was put back."""
@@ -86,6 +88,24 @@ class Bench:
     def look(self, action: Action, work: Work, before: Mapping[str, Any] | None) -> Finding:
         """Observe, repeated for some seconds while the other side cannot be read."""
         return read_for_a_while(lambda: action.provider.observe(action.want, work.tag, before))
+
+    @contextmanager
+    def calling(self, work: Work) -> Iterator[None]:
+        """While a provider is at a step's effect, on this worker."""
+        call = (work.run.id, work.step.step_id)
+        self._calls.add(call)
+        try:
+            yield
+        finally:
+            self._calls.discard(call)
+
+    def check_free(self, work: Work) -> None:
+        """Raises ProviderError while an attempt that was given up is at the step's effect all the same."""
+        if (work.run.id, work.step.step_id) in self._calls:
+            raise ProviderError(
+                "The attempt that was given up has not ended yet; wait until it has, or restart Bascule, then retry.",
+                permanent=True,
+            )
 
     def put_back(self, work: Work) -> None:
         with self.progress.database.write() as conn:
@@ -143,6 +163,8 @@ class Bench:
         retry = work.spec.retry
         again = not permanent and view.attempt < retry.attempts and journal.run.state is RunState.RUNNING
         data = {"message": message, "permanent": permanent, "will_retry": again, "fence": "", **what_is_left(left)}
+        if again and view.drift_accepted and not left:
+            data.pop("before", None)  # what a person accepted holds for the attempts that follow by themselves
         view = journal.step_event(work.step.step_id, view, StepEvent.FAILED, data)
         if again:
             delay = max(wait or 0.0, retry.delay_after(view.attempt))

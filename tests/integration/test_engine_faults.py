@@ -1,5 +1,7 @@
 """The engine against a hostile world, one dispatch at a time: nothing is lost, done twice, forgotten or hung."""
 
+import resource
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +17,7 @@ from orchestrator.app import AlreadyRunning, Bascule, Settings
 from orchestrator.domain.journal import RunEvent
 from orchestrator.domain.model import RunState
 from orchestrator.domain.plan import Plan, PlannedStep
+from orchestrator.estate_git import EstateGitError, EstateMirror
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.request import Conflict
@@ -25,6 +28,7 @@ from orchestrator.store.journal import Dispatch
 from providers.base import Finding, Presence, ProviderError, Tag
 from tests.databases import new_postgres_database
 from tests.integration.engine_world import Behaviour, Engine, World, fail, step
+from tests.town_hall import commit_all, git
 
 HOUR = 3600.0
 
@@ -486,3 +490,99 @@ def test_the_estate_is_fetched_again_after_any_mishap(tmp_path: Path) -> None:
     bascule.hasten_sync()
     thread.join(timeout=5)
     bascule.database.close()
+
+
+def test_accepted_drift_is_the_state_that_was_shown_and_no_later_one(hand: ByHand) -> None:
+    def sees(at: str) -> Behaviour:
+        return lambda world, tag: Finding(Presence.ABSENT, {"at": at}) if tag.step not in world.there else None
+
+    hand.start_run("r", step("a", before={"at": "planned"}, retry={"attempts": 9, "wait": "fixed", "initial": 1.0}))
+    hand.world.on_observe["a"] = sees("moved")
+    hand.carry()
+    hand.world.on_observe["a"] = sees("moved again")
+    hand.decisions.retry("r", "a", "olga", accept_drift=True)
+    hand.carry()
+    assert hand.state("r", "a") == "held", "a state that nobody has looked at was accepted"
+    hand.world.on_apply["a"] = fail("busy")
+    hand.decisions.retry("r", "a", "olga", accept_drift=True)
+    hand.carry(waits=False)
+    with hand.database.read() as conn:
+        row = runs.get_step(conn, "r", "a")
+    assert row is not None
+    assert (row.state, row.before) == ("ready", {"at": "moved again"})
+    hand.world.on_apply.clear()
+    hand.carry()
+    assert hand.state("r") == "succeeded"
+    hand.check_fold("r")
+
+
+def test_an_undo_by_a_message_is_not_sent_again_in_doubt(hand: ByHand) -> None:
+    sent = []
+
+    def send(world: World, tag: Tag) -> Finding | None:
+        sent.append(tag)
+        raise ProviderError("the connection was lost", permanent=False, effect_possible=True)
+
+    hand.start_run("r", step("a", undo={"uses": "notify.send", "with": {}}))
+    hand.carry()
+    hand.world.on_apply["a~undo"] = send
+    hand.decisions.undo("r", "olga", "back")
+    hand.carry()
+    assert hand.state("r", "a") == "undo_failed"
+    assert len(sent) == 1
+    hand.check_fold("r")
+
+
+def test_an_interrupted_undo_waits_while_the_run_is_paused(hand: ByHand) -> None:
+    hand.start_run("r", step("a"))
+    hand.carry()
+    hand.world.on_undo["a"] = crash
+    hand.decisions.undo("r", "olga", "back")
+    after = hand.crashed(hand.queue.pop())
+    hand.world.on_undo.clear()
+    after.decisions.pause("r", "olga")
+    after.carry()
+    assert "a" in hand.world.there
+    after.decisions.resume("r", "olga")
+    after.carry()
+    assert after.state("r") == "undone"
+    assert not hand.world.there
+    after.check_fold("r")
+
+
+def test_a_step_given_up_is_not_begun_again_beside_the_attempt_that_hangs(hand: ByHand) -> None:
+    def hang(world: World, tag: Tag) -> Finding | None:
+        hand.now += 60 + 31
+        hand.worker._give_up_overdue()
+        hand.decisions.retry("r", "a", "olga")
+        hand.carry(waits=False)
+        return None
+
+    hand.world.on_apply["a"] = in_turn(hang, None)
+    hand.start_run("r", step("a", timeout=60.0))
+    hand.carry()
+    assert hand.world.wrote["a"] == 1
+    hand.check_fold("r")
+
+
+def test_a_small_repository_that_unfolds_to_millions_of_files_is_refused_at_once(tmp_path: Path) -> None:
+    remote = tmp_path / "remote"
+    remote.mkdir()
+    git(remote, "init", "--quiet", "--initial-branch", "main")
+    (remote / "x").write_text("x")
+    commit_all(remote, "one")
+    tree = git(remote, "rev-parse", "HEAD^{tree}").strip()
+    for _ in range(7):
+        entries = "".join(f"040000 tree {tree}\td{n}\n" for n in range(10))
+        tree = subprocess.run(
+            ["git", "mktree"], cwd=remote, input=entries, text=True, capture_output=True, check=True
+        ).stdout.strip()
+    commit = git(remote, "commit-tree", tree, "-m", "bomb").strip()
+    git(remote, "update-ref", "refs/heads/main", commit)
+    (tmp_path / "checkouts").mkdir()
+    mirror = EstateMirror(tmp_path / "mirror.git", tmp_path / "checkouts")
+    commit = mirror.fetch(str(remote))
+    begun = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    with pytest.raises(EstateGitError, match="more than 5000 files"):
+        mirror.files(commit)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - begun < 1, "all of it was listed first"
