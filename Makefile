@@ -5,6 +5,13 @@
 BIN := .venv/bin
 ARGS ?=
 
+# Tests start simulated servers, which are network namespaces: an ordinary user runs them through sudo, and is told so.
+ifeq ($(shell id -u),0)
+PYTEST := $(BIN)/python -m pytest -n 2
+else
+PYTEST := sudo PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m pytest -p no:cacheprovider -n 2
+endif
+
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -14,11 +21,11 @@ demo: ## set up, then rehearse the starter estate's failover against the simulat
 
 test: ## the default test suite (ARGS="-k name" picks)
 	@.ci/setup test
-	$(BIN)/python -m pytest -m "not faults" -n 2 --dist loadfile $(ARGS)
+	$(PYTEST) -m "not faults" --dist loadfile $(ARGS)
 
 test-faults: ## crash points and faults, enumerated
 	@.ci/setup test
-	$(BIN)/python -m pytest -m faults $(ARGS)
+	$(PYTEST) -m faults $(ARGS)
 
 bench: ## cost per step, one table
 	@.ci/setup test
