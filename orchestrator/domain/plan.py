@@ -82,11 +82,13 @@ class Plan(_Part):
     def resources(self) -> list[str]:
         """What a run of this plan holds for itself alone in its scope."""
         found = {f"service:{name}" for name in self.services}
-        for step in self.steps:
-            if step.uses == "dns.records":
-                found.add(f"zone:{step.with_['zone']}")
-            elif step.uses == "storage.copy":
-                found.add(f"bucket:{step.with_['to']['store']}/{step.with_['to']['bucket']}")
+        actions = [(step.uses, step.with_) for step in self.steps]
+        actions += [(step.undo["uses"], step.undo["with"]) for step in self.steps if isinstance(step.undo, dict)]
+        for uses, with_ in actions:
+            if uses == "dns.records":
+                found.add(f"zone:{with_['zone']}")
+            elif uses == "storage.copy":
+                found.add(f"bucket:{with_['to']['store']}/{with_['to']['bucket']}")
         return sorted(found)
 
 

@@ -586,3 +586,21 @@ def test_a_small_repository_that_unfolds_to_millions_of_files_is_refused_at_once
     with pytest.raises(EstateGitError, match="more than 5000 files"):
         mirror.files(commit)
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - begun < 1, "all of it was listed first"
+
+
+def test_a_run_holds_what_its_undo_would_change_too() -> None:
+    undo = {"uses": "dns.records", "with": {"zone": "other.example", "records": []}}
+    moved = PlannedStep(id="w", uses="ansible.play", service="mail", runbook="r", undo=undo)
+    assert "zone:other.example" in plan_of("mail").model_copy(update={"steps": (moved,)}).resources()
+
+
+def test_an_undo_spelled_out_goes_back_only_to_a_place_that_lives(hand: ByHand) -> None:
+    """I5: however the way back is written, a dead vendor is no place to point people at."""
+    back = {"uses": "dns.records", "with": {}}
+    hand.start_run("r", step("a", uses="dns.records", undo=back, origin={"uses": "probe.http", "with": {}}))
+    hand.carry()
+    hand.world.on_apply["a"] = fail("dead", permanent=True)
+    hand.decisions.undo("r", "olga", "back")
+    hand.carry()
+    assert hand.state("r", "a") == "undo_failed"
+    assert hand.world.wrote["a~undo"] == 0
