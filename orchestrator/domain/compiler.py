@@ -173,7 +173,7 @@ class _Compiler:
                 "on_failure": step.on_failure,
                 "verify": verify,
                 "undo": undo,
-                "origin": self._origins[service] if kind.points_endpoint else None,
+                "origin": self._origins[service] if _points_back(step) else None,
                 "names": {name: f"{prefix}/{name}" for name in _named_steps([with_, verify, undo])},
                 "after": self._after(with_, prefix),
             }
@@ -212,6 +212,12 @@ class _Compiler:
         if uses == "compute.server" and isinstance(placed.get("name"), str):
             placed["name"] = f"{self._scope.prefix}{placed['name']}"
         return placed
+
+
+def _points_back(step: Step) -> bool:
+    """Whether undoing this step sends people back to the old place."""
+    undo_uses = step.undo.uses if isinstance(step.undo, UndoAction) else step.uses
+    return KINDS[step.uses].points_endpoint or KINDS[undo_uses].points_endpoint
 
 
 def _check_filled(step: PlannedStep) -> None:

@@ -95,8 +95,8 @@ class Undo:
 
     def _prove_origin(self, work: Work) -> None:
         """A dead vendor is no place to go back to."""
-        origin, kind = work.spec.origin, KINDS.get(work.spec.uses)
-        if origin is None or kind is None or not kind.points_endpoint:
+        origin = work.spec.origin
+        if origin is None:
             return
         try:
             action = self._bench.action(work, origin, 30.0)

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import time
 import zlib
 from collections.abc import Callable
 
@@ -9,6 +10,9 @@ import sqlalchemy as sa
 
 from orchestrator.store.database import Database
 from orchestrator.store.tables import workers
+
+FREE_FOR = 3.0
+"""Seconds that a worker's lock must stay free before its work is taken: a cut-off worker has stopped by then."""
 
 
 class LeaseLost(Exception):
@@ -29,6 +33,7 @@ class Lease:
         self.worker_id = f"w{os.getpid()}-{secrets.token_hex(6)}"
         self._lock_key = zlib.crc32(self.worker_id.encode()) | (0x6261 << 32)
         self._connection: sa.Connection | None = None
+        self._free_since: dict[str, float] = {}
 
     def take(self) -> None:
         if not self._database.is_sqlite:
@@ -57,7 +62,10 @@ class Lease:
             others = conn.execute(sa.select(workers).where(workers.c.id != self.worker_id)).all()
         if self._database.is_sqlite:
             return [row.id for row in others]
-        return [row.id for row in others if self._is_free(row.lock_key)]
+        free = {row.id for row in others if self._is_free(row.lock_key)}
+        now = time.monotonic()
+        self._free_since = {worker: self._free_since.get(worker, now) for worker in free}
+        return [worker for worker, since in self._free_since.items() if now - since >= FREE_FOR]
 
     def forget(self, worker_ids: list[str]) -> None:
         with self._database.write() as conn:

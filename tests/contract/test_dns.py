@@ -283,7 +283,7 @@ def test_a_secondary_that_lags_leaves_the_step_pending(tmp_path: Path) -> None:
         behind = stack.enter_context(bind(second, at.server))
         at.context.scope["dns"]["zones"][ZONE]["servers"].append(behind.address)
         planned = before(at, SWAP)
-        assert at.provider(deadline=0.5).apply(SWAP, TAG, planned, quiet).presence is Presence.PENDING
+        assert at.provider(deadline=3).apply(SWAP, TAG, planned, quiet).presence is Presence.PENDING
         assert at.provider().observe(SWAP, TAG, planned).presence is Presence.PENDING
         with pytest.raises(ProviderError, match="disagree"):
             at.provider().observe(SWAP, TAG, None)

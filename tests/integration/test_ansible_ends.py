@@ -132,8 +132,8 @@ def test_everything_killed_at_once(slow: Slow) -> None:
         for pid in (supervisor, service.pid):
             os.kill(pid, signal.SIGKILL)
         until(lambda: not any(map(alive, family)))
-    assert slow.private()
     assert_interrupted_then_finishes(slow)
+    assert slow.private() == []
 
 
 def test_deadline_ends_the_play(slow: Slow) -> None:
