@@ -89,6 +89,8 @@ def _sqlite_engine(url: str, *, pool_size: int, read_only: bool) -> sa.Engine:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA busy_timeout=30000")
+        connection.execute("PRAGMA wal_autocheckpoint=4000")
+        connection.execute("PRAGMA cache_size=-32000")
         if read_only:
             connection.execute("PRAGMA query_only=ON")
 
