@@ -38,6 +38,7 @@ class Case:
     passes: Mapping[str, str] = field(default_factory=dict)
     only: str = ""
     between: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    again: str = ""
     unknown: Mapping[str, str] = field(default_factory=dict)
 
     @property

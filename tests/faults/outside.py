@@ -11,8 +11,8 @@ Effects = Counter[tuple[str, str, str]]
 
 _ADDRESS = re.compile(r"198\.18\.\d+\.\d+")
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_MESSAGE = re.compile(r"\.[0-9a-f]{12}@")
-"""The digest of run and step in a Message-ID."""
+_MESSAGE = re.compile(r"\.(?:[0-9a-f]{12}|[0-9a-f]{20})@")
+"""What tells one Message-ID from another: a digest of run and step, or of a canary something random."""
 
 
 def touched(simulator: Simulator, mark: str) -> dict[str, Any]:

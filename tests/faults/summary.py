@@ -1,11 +1,28 @@
-"""What came of every crash point, as one table at the end of the test run."""
+"""What came of every crash point, as one table at the end of the test run: kinds of step down, boundaries across."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.faults.cases import Point
+from tests.faults.cases import Point, name_and_turn
+
+COLUMNS = (
+    "intent",
+    "effect",
+    "reclaimed",
+    "outcome",
+    "settled",
+    "verified",
+    "waiting",
+    "undo-intent",
+    "undo-effect",
+    "undo-reclaimed",
+    "undo-outcome",
+    "between",
+)
+"""A point with two crashes stands under the second one; `between` are those between two boundaries."""
 
 
 @dataclass(slots=True)
@@ -15,17 +32,29 @@ class Told:
     point: Point
     seconds: float = 0.0
     unproven: list[str] = field(default_factory=list)
+    again: bool = False
     failed: bool = True
 
     @property
     def outcome(self) -> str:
         if self.failed:
             return "FAILED"
-        return "unknown" if self.unproven else "same"
+        if self.unproven:
+            return "unknown"
+        return "again" if self.again else "same"
+
+    @property
+    def row(self) -> str:
+        case = self.point.case
+        return f"{case.kind}, {case.variant}" if case.variant else case.kind
+
+    @property
+    def column(self) -> str:
+        return name_and_turn(self.point.crashes[-1][1])[0] if self.point.crashes else "between"
 
 
 class Summary:
-    """Collects outcomes; `lines` shows them by kind."""
+    """Collects outcomes; `lines` shows them."""
 
     def __init__(self) -> None:
         self._told: list[Told] = []
@@ -42,19 +71,40 @@ class Summary:
             told.seconds = time.monotonic() - began
 
     def lines(self) -> Iterator[str]:
-        """Kind by kind: each point with its outcome; then how many there were and how long they took."""
-        kinds: dict[str, list[Told]] = {}
+        """The table, each unknown with its reason, each failure, and how many there were and how long they took."""
+        if not self._told:
+            return
+        yield from self._table()
         for told in self._told:
-            case = told.point.case
-            kinds.setdefault(f"{case.kind} ({case.variant})" if case.variant else case.kind, []).append(told)
-        for kind, found in kinds.items():
-            yield kind
-            for told in found:
-                yield f"    {told.point.label:<40} {told.outcome:<8} {told.seconds:5.1f} s"
-        if self._told:
-            seconds = [told.seconds for told in self._told]
-            counts = {word: sum(told.outcome == word for told in self._told) for word in ("same", "unknown", "FAILED")}
-            yield (
-                f"{len(seconds)} crash points in {sum(seconds):.0f} s, {max(seconds):.1f} s at most: "
-                f"{counts['same']} as without a crash, {counts['unknown']} unknown, {counts['FAILED']} failed"
-            )
+            if told.outcome == "unknown":
+                yield f"unknown  {told.point.id}: {told.point.unknown}"
+            elif told.outcome == "again":
+                yield f"again    {told.point.id}: {told.point.case.again}"
+            elif told.failed:
+                yield f"FAILED   {told.point.id}"
+        seconds = [told.seconds for told in self._told]
+        count = Counter(told.outcome for told in self._told)
+        yield (
+            f"{len(seconds)} crash points in {sum(seconds):.0f} s, {max(seconds):.1f} s at most: "
+            f"{count['same']} as without a crash, {count['again']} written again where that is allowed, "
+            f"{count['unknown']} unknown, {count['FAILED']} failed"
+        )
+
+    def _table(self) -> Iterator[str]:
+        cells: dict[tuple[str, str], Counter[str]] = {}
+        for told in self._told:
+            cells.setdefault((told.row, told.column), Counter())[told.outcome] += 1
+        columns = [column for column in COLUMNS if any(column == at for _, at in cells)]
+        rows = list(dict.fromkeys(row for row, _ in cells))
+        shown = {at: _cell(outcomes) for at, outcomes in cells.items()}
+        widths = [max(len(column), *(len(shown.get((row, column), "")) for row in rows)) for column in columns]
+        first = max(map(len, rows))
+        yield "  ".join(["".ljust(first), *map(str.ljust, columns, widths)]).rstrip()
+        for row in rows:
+            texts = [shown.get((row, column), "") for column in columns]
+            yield "  ".join([row.ljust(first), *map(str.ljust, texts, widths)]).rstrip()
+
+
+def _cell(outcomes: Counter[str]) -> str:
+    """`3 same`, `1 same 2 unknown`."""
+    return " ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))

@@ -12,6 +12,8 @@ from orchestrator.store import runs
 from tests.faults.stand import Stand
 
 GONE_SECONDS = 5.0
+TAKEN_SECONDS = 0.3
+"""What the simulator needs at most to act on a request."""
 
 
 class Trigger(Protocol):
@@ -34,6 +36,10 @@ class Trigger(Protocol):
         """The service is dead: let the next life pass."""
         ...
 
+    def over(self) -> bool:
+        """Whether nothing of the dead life can happen outside any more. Asked after `release`."""
+        ...
+
 
 class Plain:
     """Needs no faults and leaves nothing behind."""
@@ -48,12 +54,16 @@ class Plain:
     def release(self, stand: Stand, mark: str, run_id: str) -> None:
         return None
 
+    def over(self) -> bool:
+        return True
+
 
 class Request(Plain):
     """A request of the service hangs and is never done, or is on its way and done after the service's death."""
 
     def __init__(self, kind: str, rule: Mapping[str, Any]) -> None:
         self._rule = {**rule, "kind": kind}
+        self._over_at = 0.0
 
     @property
     def rules(self) -> list[dict[str, Any]]:
@@ -64,6 +74,11 @@ class Request(Plain):
 
     def release(self, stand: Stand, mark: str, run_id: str) -> None:
         stand.simulator.faults()
+        self._over_at = time.monotonic() + self._rule.get("seconds", 0.0) + TAKEN_SECONDS
+
+    def over(self) -> bool:
+        """A request on its way is taken by the simulator at its time, whoever sent it."""
+        return time.monotonic() > self._over_at
 
 
 class Given(Plain):

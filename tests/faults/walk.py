@@ -62,6 +62,7 @@ class Walk:
     crashed: int = 0
     _boundaries: list[Boundary] = field(default_factory=list)
     _trigger: Trigger | None = None
+    _late: Trigger | None = None
 
     def go(self) -> "Walk":
         self.mark = self.stand.new_mark()
@@ -89,6 +90,8 @@ class Walk:
         digest = self._insist(lambda: self.stand.service.ask("plan", self.case.name, parameters))
         self.run_id = self._insist(lambda: self.stand.service.ask("start", digest, self.mark))
         self._until_ended()
+        while self._late is not None and not self._late.over():
+            time.sleep(POLL)
         self.forward = self._world()
         if self.case.undo:
             self._insist(self._ask_undo)
@@ -227,7 +230,7 @@ class Walk:
             return
         self.stand.service.kill()
         assert self.stand.service.killed()
-        self._trigger = None
+        self._trigger, self._late = None, trigger
         trigger.release(self.stand, self.mark, self.run_id)
         assert self._restarted(), self.story()
 
