@@ -25,7 +25,7 @@ test: ## the default test suite (ARGS="-k name" picks)
 
 test-faults: ## crash points and faults, enumerated
 	@.ci/setup test
-	$(PYTEST) -m faults $(ARGS)
+	$(PYTEST) -n 0 -m faults $(ARGS)
 
 bench: ## cost per step, one table
 	@.ci/setup test
