@@ -176,7 +176,9 @@ class Bench:
             journal.cancel_unstarted()
 
     def outcome_unknown(self, work: Work, message: str) -> None:
-        text = f"{message} Find out whether it happened; then retry (Bascule looks again), or skip with a reason."
+        kind = KINDS.get(work.spec.uses)
+        again = "retry (Bascule looks again), or " if kind is None or kind.repeatable else ""
+        text = f"{message} Find out whether it happened; then {again}skip with a reason."
         with self.progress.journal(work.run.id) as journal:
             view = self.owned(journal, work)
             view = journal.step_event(work.step.step_id, view, StepEvent.UNKNOWN, {"message": text, "fence": ""})
