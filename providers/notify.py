@@ -50,7 +50,7 @@ class MessageOnce(ABC):
             return Finding(Presence.ABSENT, message=f"Would send {want.title.en!r} to {want.channel}.")
         return Finding(
             Presence.UNPROVABLE,
-            message=f"Nothing shows whether {message_id} was sent to {want.channel}; ask there, then skip with a reason.",
+            message=f"Nothing shows whether {message_id} was sent to {want.channel}; ask there, then skip it.",
         )
 
     def apply(self, want: Message, tag: Tag, before: JsonMap, report: Report) -> Finding:
