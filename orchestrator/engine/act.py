@@ -1,7 +1,8 @@
 """One dispatch of a step: look, journal the intent, act once, prove, journal the outcome.
 
-tenacity repeats reads for some seconds inside an attempt, here and nowhere
-else. Everything that takes longer is a new dispatch with a delay.
+tenacity repeats reads for some seconds inside an attempt; below it, only
+`providers.vendor_http` repeats single GETs. Everything that takes longer is a
+new dispatch with a delay.
 """
 
 import logging
