@@ -114,7 +114,7 @@ class Act:
 
     def _claim(self, work: Work, found: Finding | None) -> bool:
         """Journal the intent; False when the run was paused or ended meanwhile."""
-        with self._bench.progress.journal(work.run.id) as journal:
+        with self._bench.progress.journal(work.run.id, urgent=True) as journal:
             view = self._bench.still(journal, work, StepState.READY)
             if journal.run.paused or journal.run.state is not RunState.RUNNING:
                 runs.put_back(journal.connection, work.run.id, work.step.step_id, work.step.dispatch)
@@ -195,7 +195,7 @@ class Act:
         data: dict[str, Any] = {"outputs": dict(found.outputs), "effect": dict(found.effect), "message": found.message}
         presence = found.presence
         if presence in (Presence.OURS, Presence.ALREADY):
-            with self._bench.progress.journal(work.run.id) as journal:
+            with self._bench.ending(work) as journal:
                 view = self._bench.owned(journal, work)
                 if work.spec.verify is None:
                     journal.step_event(work.step.step_id, view, StepEvent.SUCCEEDED, data)

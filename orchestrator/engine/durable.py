@@ -2,7 +2,8 @@
 
 A dispatch is one DBOS workflow whose id is the run, the step and the dispatch
 number. It is enqueued in the transaction that journals the step as ready, and
-its body is linear: the journal is its checkpoint. DBOS's own step retries,
+its body is linear: the journal is its checkpoint. A body may go on with one
+dispatch that its own made ready (`Worker.work`). DBOS's own step retries,
 timeouts and cancellation are left alone, for a cancelled workflow loses its
 outcome.
 """
@@ -70,7 +71,7 @@ class Durable:
             "serializer": DBOSPortableJSON,
             "log_level": "WARNING",
             "use_listen_notify": False,
-            "notification_listener_polling_interval_sec": 1.0,
+            "notification_listener_polling_interval_sec": 60.0,
             "scheduler_polling_interval_sec": 60.0,
         }
         DBOS(config=config)

@@ -29,20 +29,33 @@ class Progress:
         self._moves = 0
 
     @contextmanager
-    def journal(self, run_id: str, first: Callable[[Connection], None] | None = None) -> Iterator[RunJournal]:
+    def journal(
+        self,
+        run_id: str,
+        first: Callable[[Connection], None] | None = None,
+        *,
+        keep: list[Dispatch] | None = None,
+        urgent: bool = False,
+    ) -> Iterator[RunJournal]:
         """The one way to change a run. An exception inside takes everything back.
 
         `first` runs in the same transaction before the run's row is read: a new run is inserted there.
+        `keep` receives, once committed, one step that can begin at once: the caller works on it instead of the queue.
+        `urgent`: what begins an effect goes before what records one, so that effects run side by side soonest.
         """
-        with self.database.write() as conn:
+        with self.database.write(urgent=urgent) as conn:
             if first is not None:
                 first(conn)
             journal = RunJournal(conn, run_id, self.clock())
             yield journal
             _conclude(journal, conn)
+            kept = _at_once(journal.dispatches) if keep is not None else None
             for dispatch in journal.dispatches:
-                self.enqueue(conn, dispatch)
+                if dispatch is not kept:
+                    self.enqueue(conn, dispatch)
             journal.flush()
+        if keep is not None and kept is not None:
+            keep.append(kept)
         self.announce()
         if journal.dispatches:
             self.on_dispatch()
@@ -74,6 +87,10 @@ class Progress:
         with self._moved:
             self._moved.wait_for(lambda: self._moves != seen, timeout)
             return self._moves
+
+
+def _at_once(dispatches: list[Dispatch]) -> Dispatch | None:
+    return next((one for one in dispatches if not one.delay), None)
 
 
 def _conclude(journal: RunJournal, conn: Connection) -> None:

@@ -184,7 +184,7 @@ class Undo:
         self._fail(work, StepState.UNDOING, ProviderError(text, permanent=True))
 
     def _end(self, work: Work, state: StepState | None, kind: StepEvent, message: str) -> None:
-        with self._bench.progress.journal(work.run.id) as journal:
+        with self._bench.ending(work) as journal:
             view = self._bench.still(journal, work, state) if state else self._owned(journal, work)
             journal.step_event(work.step.step_id, view, kind, {"message": message})
         self._bench.boundary("undo-outcome", work.run.id, work.step.step_id)

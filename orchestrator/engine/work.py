@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import tenacity
@@ -17,7 +17,7 @@ from orchestrator.engine.progress import Progress
 from orchestrator.engine.spec import ActionSpec, StepSpec
 from orchestrator.engine.workshop import Action, Workshop
 from orchestrator.store import runs
-from orchestrator.store.journal import RunJournal, step_view
+from orchestrator.store.journal import Dispatch, RunJournal, step_view
 from providers.base import Finding, ProviderError, Report, Tag
 
 log = logging.getLogger("bascule.engine")
@@ -35,7 +35,10 @@ class Stale(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A dispatch at work: the rows as it found them, and the fence that its outcome must still match."""
+    """A dispatch at work: the rows as it found them, and the fence that its outcome must still match.
+
+    `kept`: the dispatch that this one's end made ready and its thread goes on with, if any.
+    """
 
     run: Any
     step: Any
@@ -43,6 +46,7 @@ class Work:
     spec: StepSpec
     fence: str
     report: Report
+    kept: list[Dispatch] = field(default_factory=list)
 
     @property
     def tag(self) -> Tag:
@@ -64,6 +68,8 @@ class Bench:
         self.output = output
         self._worker_id = worker_id
         self.boundary: Boundary = boundary or (lambda *_: None)
+        self.has_room: Callable[[], bool] = lambda: False
+        """Whether a thread may go on with a step that it made ready: never while others wait for a thread."""
         self._calls: set[tuple[str, str]] = set()
 
     def load(self, run_id: str, step_id: str, number: int) -> Work | None:
@@ -127,8 +133,13 @@ class Bench:
             raise Stale(f"{work.run.id}/{work.step.step_id} was taken over")
         return view
 
+    def ending(self, work: Work) -> AbstractContextManager[RunJournal]:
+        """The journal for a step's end; this thread goes on with one of the steps which that makes ready."""
+        keep = work.kept if not work.kept and self.has_room() else None
+        return self.progress.journal(work.run.id, keep=keep)
+
     def step(self, work: Work, state: StepState, kind: StepEvent, data: Mapping[str, Any]) -> None:
-        with self.progress.journal(work.run.id) as journal:
+        with self.ending(work) as journal:
             view = self.still(journal, work, state)
             journal.step_event(work.step.step_id, view, kind, data)
         self.boundary("outcome", work.run.id, work.step.step_id)

@@ -55,7 +55,7 @@ class Worker:
         clock: Clock,
         *,
         boundary: Boundary | None = None,
-        concurrency: int = 16,
+        concurrency: int = 24,
     ) -> None:
         self.database = database
         self.lease = workers.Lease(database, clock)
@@ -67,7 +67,11 @@ class Worker:
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._output = Output(database, clock, self.progress.announce)
+        self._concurrency = concurrency
+        self._at_work = 0
+        self._count = threading.Lock()
         self._bench = Bench(self.progress, workshop, self._output, self.lease.worker_id, boundary)
+        self._bench.has_room = self._has_room
         self._act = Act(self._bench)
         self._waiting = Waiting(self._bench, self._act)
         self._undo = Undo(self._bench)
@@ -91,7 +95,26 @@ class Worker:
         self.lease.give_back()
 
     def work(self, run_id: str, step_id: str, number: int) -> None:
-        """The body of a dispatch: what it does follows from the step's state alone."""
+        """The body of a workflow: its dispatch, then those that its thread goes on with, one after the other.
+
+        One that was kept has no workflow of its own: if this worker dies, the search for lost dispatches finds it.
+        """
+        with self._count:
+            self._at_work += 1
+        try:
+            kept = self._one(run_id, step_id, number)
+            while kept is not None:
+                kept = self._one(kept.run_id, kept.step_id, kept.number)
+        finally:
+            with self._count:
+                self._at_work -= 1
+
+    def _has_room(self) -> bool:
+        return self._at_work < self._concurrency and not self._stopping.is_set()
+
+    def _one(self, run_id: str, step_id: str, number: int) -> Dispatch | None:
+        """One dispatch: what it does follows from the step's state alone. Answers the one to go on with."""
+        work = None
         try:
             work = self._bench.load(run_id, step_id, number)
             if work is not None:
@@ -107,6 +130,7 @@ class Worker:
                 self._mishap(run_id, step_id, number, type(error).__name__)
             except DatabaseAwayError:
                 self._again(Dispatch(run_id, step_id, number))
+        return work.kept[0] if work is not None and work.kept else None
 
     def _todo(self, work: Work) -> Callable[[Work], None]:
         begin = self._waiting.begin if work.spec.uses in WITHOUT_PROVIDER else self._act.attempt
@@ -188,6 +212,7 @@ class Worker:
         if dead:
             self._durable.recover(dead)
             self.lease.forget(dead)
+            self._find_lost()
 
     def _give_up_overdue(self) -> None:
         """Only what this worker began: what a dead one left is looked at by whoever takes it over."""

@@ -3,7 +3,7 @@
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from sqlalchemy.pool import QueuePool
+
+from orchestrator.store.turns import Turns
 
 _CHECKOUT = Path(__file__).resolve().parents[2] / "alembic"
 MIGRATIONS = _CHECKOUT if _CHECKOUT.exists() else Path(sys.prefix) / "share" / "bascule" / "alembic"
@@ -28,7 +30,7 @@ DatabaseAwayError = sa.exc.OperationalError
 class Database:
     """Writers and readers of one database.
 
-    On SQLite all writers share one connection, so they queue in this process
+    On SQLite all writers share one connection and take turns in this process
     instead of polling the file's lock; readers have their own connections and
     never wait for a writer (WAL). On PostgreSQL both use one pool.
     """
@@ -37,6 +39,7 @@ class Database:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         if self.is_sqlite:
+            self._turns = Turns()
             self.engine = _sqlite_engine(url, pool_size=1, read_only=False)
             self.reader = _sqlite_engine(url, pool_size=8, read_only=True)
         else:
@@ -44,9 +47,12 @@ class Database:
             self.reader = self.engine.execution_options(isolation_level="REPEATABLE READ")
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
-        """A transaction: committed at the end, rolled back on any exception."""
-        with self.engine.begin() as conn:
+    def write(self, *, urgent: bool = False) -> Iterator[sa.Connection]:
+        """A transaction: committed at the end, rolled back on any exception.
+
+        `urgent` ones go first where writers take turns.
+        """
+        with self._turns.turn(urgent=urgent) if self.is_sqlite else nullcontext(), self.engine.begin() as conn:
             yield conn
 
     @contextmanager
