@@ -17,13 +17,13 @@ from providers.base import ProviderError, Secret
 from providers.simulator.addresses import Addresses
 from providers.simulator.effects import EffectLog
 from providers.simulator.faults import Fault, FaultTable
+from providers.simulator.fleet import Fleet, Hosts
+from providers.simulator.fleet_catalogue import Catalogue
 from providers.simulator.http_service import HttpListener, HttpService
 from providers.simulator.s3_service import S3Service
 from providers.simulator.s3_signature import AccessKey
 from providers.simulator.s3_store import Store
 from providers.simulator.scaleway_api import ScalewayApi
-from providers.simulator.scaleway_catalogue import Catalogue
-from providers.simulator.scaleway_servers import Cloud
 
 SEED = Path(__file__).parents[1] / "providers/simulator/seed"
 TOKEN = "11111111-2222-3333-4444-555555555555"
@@ -76,7 +76,7 @@ class StandIn:
 class CloudStandIn(StandIn):
     """The Scaleway stand-in."""
 
-    cloud: Cloud = field(kw_only=True)
+    fleet: Fleet = field(kw_only=True)
     block: dict[str, Any] = field(kw_only=True)
 
 
@@ -96,8 +96,8 @@ class StoreStandIn(StandIn):
 def cloud_stand_in() -> Iterator[CloudStandIn]:
     effects, faults = EffectLog(), FaultTable()
     catalogue = Catalogue.from_seed(yaml.safe_load((SEED / "scaleway.yaml").read_text()))
-    servers = Cloud(catalogue, Addresses(0), NoMachines(), effects, lambda _: None)
-    api = ScalewayApi(servers, TOKEN)
+    fleet = Fleet("scaleway", catalogue, Addresses(0), Hosts(), NoMachines(), effects, lambda _: None)
+    api = ScalewayApi(fleet, TOKEN)
     with listening(HttpService("scaleway", api.handle, faults, api.refusal)) as url:
         block = {
             "driver": "scaleway",
@@ -106,9 +106,9 @@ def cloud_stand_in() -> Iterator[CloudStandIn]:
             "project": catalogue.project,
             "token": "secret://scaleway-token",
         }
-        yield CloudStandIn("scaleway", url, faults, effects, cloud=servers, block=block)
+        yield CloudStandIn("scaleway", url, faults, effects, fleet=fleet, block=block)
         faults.stopping.set()
-        servers.settle()
+        fleet.settle()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The control API: the whole state, the effects, the faults, and back to the seed."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from providers.simulator.dns_zones import ZoneBook
 from providers.simulator.effects import EffectLog
 from providers.simulator.faults import Fault, FaultTable
+from providers.simulator.fleet import Fleet
 from providers.simulator.http_service import Request, Response
 from providers.simulator.mail import Mailbox
 from providers.simulator.s3_store import Store
-from providers.simulator.scaleway_servers import Cloud
 
 
 class _Faults(BaseModel):
@@ -35,7 +35,7 @@ class Control:
     | POST /reset | back to the seed: no servers, no effects, no faults |
     """
 
-    cloud: Cloud
+    fleets: Mapping[str, Fleet]
     zones: ZoneBook
     stores: dict[str, Store]
     mailboxes: dict[str, Mailbox]
@@ -60,7 +60,7 @@ class Control:
 
     def state(self) -> dict[str, object]:
         return {
-            **self.cloud.state(),
+            **self._clouds(),
             "zones": self.zones.state(),
             "buckets": {name: store.state() for name, store in sorted(self.stores.items())},
             "mailboxes": {
@@ -68,6 +68,14 @@ class Control:
                 for name, mailbox in sorted(self.mailboxes.items())
             },
         }
+
+    def _clouds(self) -> dict[str, object]:
+        """What all clouds have, each thing with its cloud's name."""
+        found: dict[str, list[dict[str, object]]] = {}
+        for name, fleet in sorted(self.fleets.items()):
+            for kind, things in fleet.state().items():
+                found.setdefault(kind, []).extend({"cloud": name, **thing} for thing in things)
+        return dict(found)
 
     def messages(self) -> dict[str, object]:
         return {
@@ -89,7 +97,8 @@ class Control:
 
     def _reset(self, _request: Request) -> Response:
         self.faults.replace([])
-        self.cloud.reset()
+        for fleet in self.fleets.values():
+            fleet.reset()
         self.zones.reset()
         for store in self.stores.values():
             store.reset()

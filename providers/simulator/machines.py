@@ -11,8 +11,8 @@ from pathlib import Path
 
 from providers.simulator import kernel
 from providers.simulator.addresses import Addresses
+from providers.simulator.fleet import MachineError
 from providers.simulator.network import Network, NetworkError
-from providers.simulator.scaleway_servers import MachineError
 
 HERE = Path(__file__).parent
 BOOT_SECONDS = 20.0

@@ -16,21 +16,21 @@ from urllib.parse import unquote
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from providers.simulator.faults import Fault
+from providers.simulator.fleet import Fleet, Refusal, Server, ServerOrder, Volume, not_found, stamp
 from providers.simulator.http_service import Request, Response
-from providers.simulator.scaleway_servers import (
-    ApiError,
-    Cloud,
-    Server,
-    ServerOrder,
-    Volume,
-    not_found,
-    quota_exceeded,
-    stamp,
-)
-from providers.simulator.scaleway_shapes import server_shape, volume_shape
+from providers.simulator.scaleway_shapes import image_shape, server_shape, size_shape, volume_shape
 
 ZONED = re.compile(r"^/(instance|block|marketplace)/v\d(?:alpha1|beta1)?(?:/zones/([a-z0-9-]+))?(/.*)$")
 MAX_PAGE = 100
+
+
+class ApiError(Exception):
+    """An answer that is a refusal: HTTP status and the vendor's JSON body."""
+
+    def __init__(self, status: int, body: dict[str, Any]) -> None:
+        super().__init__(str(body.get("message", body.get("type"))))
+        self.status = status
+        self.body = body
 
 
 class _NewServer(BaseModel):
@@ -46,6 +46,7 @@ class _NewServer(BaseModel):
     tags: list[str] = Field(default_factory=list)
     dynamic_ip_required: bool = True
     volumes: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    security_group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class _Call:
 class ScalewayApi:
     """Answers requests that carry the right token."""
 
-    cloud: Cloud
+    fleet: Fleet
     token: str
 
     def handle(self, request: Request) -> Response:
@@ -70,11 +71,13 @@ class ScalewayApi:
             return self._route(request)
         except ApiError as refused:
             return _json(refused.status, refused.body)
+        except Refusal as refused:
+            return _refused(refused)
 
     def refusal(self, fault: Fault, _request: Request) -> Response:
         if fault.kind == "quota":
-            quota = self.cloud.catalogue.server_quota
-            return _json(403, quota_exceeded(quota, quota).body)
+            quota = self.fleet.catalogue.quotas["servers"]
+            return _refused(Refusal("quota", "simulated", resource="servers", limit=quota))
         kind = {429: "too_many_requests", 403: "permissions_denied", 401: "denied_authentication"}
         return _json(fault.status, {"type": kind.get(fault.status, "internal_error"), "message": "simulated refusal"})
 
@@ -105,7 +108,7 @@ class ScalewayApi:
         if match is None:
             raise ApiError(404, {"type": "not_found", "message": "resource is not found"})
         api, zone, rest = match.groups()
-        if zone is not None and zone not in self.cloud.catalogue.zones:
+        if zone is not None and zone not in self.fleet.catalogue.zones:
             raise ApiError(
                 400,
                 {
@@ -150,10 +153,10 @@ class ScalewayApi:
     def _list_servers(self, call: _Call) -> Response:
         query = call.request.query
         wanted_tags = {tag for tag in query.get("tags", "").split(",") if tag}
-        with self.cloud.lock:
+        with self.fleet.lock:
             found = [
-                server_shape(self.cloud, server)
-                for server in sorted(self.cloud.servers.values(), key=lambda server: server.created, reverse=True)
+                server_shape(self.fleet, server)
+                for server in sorted(self.fleet.servers.values(), key=lambda server: server.created, reverse=True)
                 if server.zone == call.zone
                 and query.get("name", "") in server.name
                 and wanted_tags <= set(server.tags)
@@ -167,13 +170,13 @@ class ScalewayApi:
             asked = _NewServer.model_validate_json(call.request.body)
         except ValidationError as wrong:
             raise ApiError(400, _invalid(wrong)) from None
-        catalogue = self.cloud.catalogue
+        catalogue = self.fleet.catalogue
         size = catalogue.sizes.get(asked.commercial_type)
         image = catalogue.image(asked.image)
         if size is None:
             raise ApiError(400, _invalid_field("commercial_type", f"{asked.commercial_type} is not a known type."))
         if image is None:
-            raise not_found("instance_image", asked.image)
+            raise not_found("image", asked.image)
         project = asked.project or catalogue.project
         if project != catalogue.project:
             raise ApiError(
@@ -185,36 +188,46 @@ class ScalewayApi:
                 },
             )
         name = asked.name or f"srv-{uuid.uuid4().hex[:8]}"
-        server = self.cloud.create(
-            ServerOrder(name, call.zone, project, size, image, asked.tags, asked.dynamic_ip_required, asked.volumes)
+        server = self.fleet.create(
+            ServerOrder(
+                name,
+                call.zone,
+                project,
+                size,
+                image,
+                asked.tags,
+                asked.dynamic_ip_required,
+                asked.volumes,
+                facts={"security_group": asked.security_group},
+            )
         )
-        return _json(201, {"server": server_shape(self.cloud, server)})
+        return _json(201, {"server": server_shape(self.fleet, server)})
 
     def _get_server(self, call: _Call) -> Response:
-        with self.cloud.lock:
-            return _json(200, {"server": server_shape(self.cloud, self._server(call))})
+        with self.fleet.lock:
+            return _json(200, {"server": server_shape(self.fleet, self._server(call))})
 
     def _patch_server(self, call: _Call) -> Response:
         asked = _object(call.request.body)
-        with self.cloud.lock:
+        with self.fleet.lock:
             server = self._server(call)
             server.name = str(asked.get("name", server.name))
             server.tags = [str(tag) for tag in asked.get("tags", server.tags)]
             server.modified = stamp()
-            return _json(200, {"server": server_shape(self.cloud, server)})
+            return _json(200, {"server": server_shape(self.fleet, server)})
 
     def _delete_server(self, call: _Call) -> Response:
-        self.cloud.delete(self._server(call))
+        self.fleet.delete(self._server(call))
         return Response(204)
 
     def _actions(self, call: _Call) -> Response:
-        with self.cloud.lock:
-            return _json(200, {"actions": server_shape(self.cloud, self._server(call))["allowed_actions"]})
+        with self.fleet.lock:
+            return _json(200, {"actions": server_shape(self.fleet, self._server(call))["allowed_actions"]})
 
     def _act(self, call: _Call) -> Response:
         action = str(_object(call.request.body).get("action", "poweron"))
         server = self._server(call)
-        self.cloud.act(server, action)
+        self.fleet.act(server, action)
         task = {
             "id": str(uuid.uuid4()),
             "description": f"server_{action}",
@@ -240,33 +253,37 @@ class ScalewayApi:
         return Response(200, value, {"Content-Type": "text/plain"})
 
     def _set_user_data(self, call: _Call) -> Response:
-        self.cloud.attach_user_data(self._server(call), call.ids[1], call.request.body)
+        self.fleet.set_user_data(self._server(call), call.ids[1], call.request.body)
         return Response(204)
 
     def _delete_user_data(self, call: _Call) -> Response:
-        self.cloud.attach_user_data(self._server(call), call.ids[1], None)
+        self.fleet.set_user_data(self._server(call), call.ids[1], None)
         return Response(204)
 
     # Products and images
 
     def _sizes(self, call: _Call) -> Response:
-        sizes = {name: size.shown() for name, size in self.cloud.catalogue.sizes.items()}
+        sizes = {name: size_shape(size) for name, size in self.fleet.catalogue.sizes.items()}
         return _page("servers", list(sizes.items()), call.request.query, keyed=True)
 
     def _availability(self, call: _Call) -> Response:
-        sizes = [(name, {"availability": "available"}) for name in self.cloud.catalogue.sizes]
+        stock = self.fleet.catalogue.stock
+        sizes = [
+            (name, {"availability": "available" if stock.get(name, 1) else "shortage"})
+            for name in self.fleet.catalogue.sizes
+        ]
         return _page("servers", sizes, call.request.query, keyed=True)
 
     def _images(self, call: _Call) -> Response:
         name = call.request.query.get("name", "")
-        images = [image.shown(call.zone) for image in self.cloud.catalogue.images if name in image.name]
+        images = [image_shape(image, call.zone) for image in self.fleet.catalogue.images if name in image.name]
         return _page("images", images, call.request.query)
 
     def _image(self, call: _Call) -> Response:
-        image = self.cloud.catalogue.image(call.ids[0])
+        image = self.fleet.catalogue.image(call.ids[0])
         if image is None or image.id != call.ids[0]:
-            raise not_found("instance_image", call.ids[0])
-        return _json(200, {"image": image.shown(call.zone)})
+            raise not_found("image", call.ids[0])
+        return _json(200, {"image": image_shape(image, call.zone)})
 
     def _local_images(self, call: _Call) -> Response:
         label, zone = call.request.query.get("image_label"), call.request.query.get("zone", "")
@@ -276,10 +293,10 @@ class ScalewayApi:
                 "label": image.label,
                 "arch": "x86_64",
                 "zone": zone,
-                "compatible_commercial_types": sorted(self.cloud.catalogue.sizes),
+                "compatible_commercial_types": sorted(self.fleet.catalogue.sizes),
                 "type": "instance_local",
             }
-            for image in self.cloud.catalogue.images
+            for image in self.fleet.catalogue.images
             if label in (None, image.label)
         ]
         return _json(200, {"local_images": images, "total_count": len(images)})
@@ -287,22 +304,22 @@ class ScalewayApi:
     # Volumes and addresses
 
     def _list_volumes(self, call: _Call) -> Response:
-        with self.cloud.lock:
+        with self.fleet.lock:
             volumes = [
-                volume_shape(self.cloud, volume)
-                for volume in sorted(self.cloud.volumes.values(), key=lambda volume: volume.created)
+                volume_shape(self.fleet, volume)
+                for volume in sorted(self.fleet.volumes.values(), key=lambda volume: volume.created)
                 if volume.zone == call.zone and volume.volume_type != "sbs_volume"
             ]
         return _page("volumes", volumes, call.request.query)
 
     def _get_volume(self, call: _Call) -> Response:
-        with self.cloud.lock:
-            shape = volume_shape(self.cloud, self._volume(call))
+        with self.fleet.lock:
+            shape = volume_shape(self.fleet, self._volume(call))
         return _json(200, {"volume": shape} if call.ids[0] == "instance" else shape)
 
     def _delete_volume(self, call: _Call) -> Response:
-        with self.cloud.lock:
-            self.cloud.delete_volume(self._volume(call))
+        with self.fleet.lock:
+            self.fleet.delete_volume(self._volume(call))
         return Response(204)
 
     def _list_ips(self, call: _Call) -> Response:
@@ -312,27 +329,58 @@ class ScalewayApi:
         for ip in self._ips(call.zone):
             if call.ids[0] in (ip["id"], ip["address"]):
                 return _json(200, {"ip": ip})
-        raise not_found("instance_ip", call.ids[0])
+        raise not_found("ip", call.ids[0])
 
     def _ips(self, zone: str) -> list[dict[str, Any]]:
         """Dynamic addresses live and die with their server, so there are none of their own."""
-        with self.cloud.lock:
+        with self.fleet.lock:
             return [
                 ip | {"server": {"id": server.id, "name": server.name}, "zone": zone, "project": server.project}
-                for server in self.cloud.servers.values()
+                for server in self.fleet.servers.values()
                 if server.zone == zone
-                for ip in server_shape(self.cloud, server)["public_ips"]
+                for ip in server_shape(self.fleet, server)["public_ips"]
             ]
 
     def _server(self, call: _Call) -> Server:
-        return self.cloud.server(call.ids[0], call.zone)
+        return self.fleet.server(call.ids[0], call.zone)
 
     def _volume(self, call: _Call) -> Volume:
         api, volume_id = call.ids
-        volume = self.cloud.volumes.get(volume_id)
+        volume = self.fleet.volumes.get(volume_id)
         if volume is None or volume.zone != call.zone or (volume.volume_type == "sbs_volume") != (api == "block"):
-            raise not_found("instance_volume", volume_id)
+            raise not_found("volume", volume_id)
         return volume
+
+
+_RESOURCES = {"servers": "InstanceServers", "cpu": "InstanceVCPU", "volumes": "InstanceVolumes"}
+"""The vendor's names of what quotas count."""
+
+
+def _refused(refused: Refusal) -> Response:
+    """A refusal of the fleet in the vendor's words."""
+    match refused.cause:
+        case "not_found":
+            told = {"resource": f"instance_{refused.resource}", "resource_id": refused.resource_id}
+            return _json(404, {"type": "unknown_resource", "message": f'"{refused.resource_id}" not found', **told})
+        case "quota":
+            resource = _RESOURCES.get(refused.resource, refused.resource)
+            detail = {"resource": resource, "quota": refused.limit, "current": refused.limit, "scope": "project"}
+            message = "Quota exceeded for this resource."
+            return _json(403, {"type": "quotas_exceeded", "message": message, "details": [detail]})
+        case "stock":
+            return _json(
+                412,
+                {
+                    "type": "out_of_stock",
+                    "message": f"{refused.resource} is out of stock",
+                    "resource": refused.resource,
+                },
+            )
+        case "in_use":
+            told = {"precondition": "resource_still_in_use", "message": refused.message}
+            return _json(412, {"type": "precondition_failed", **told})
+        case "state":
+            return _json(400, {"type": "invalid_request_error", "message": refused.message})
 
 
 def _page(name: str, items: Sequence[Any], query: dict[str, str], *, keyed: bool = False) -> Response:

@@ -1,23 +1,70 @@
-"""Servers, addresses and volumes in the JSON shapes of the Instance API v1."""
+"""Servers, volumes, sizes and images in the JSON shapes of the Instance and Block Storage APIs v1."""
 
+import uuid
 from typing import Any
 
-from providers.simulator.scaleway_servers import Cloud, Server, Volume, allowed_actions
+from providers.simulator.fleet import Fleet, Server, Volume, allowed_actions
+from providers.simulator.fleet_catalogue import CATALOGUE_DATE, GB, ROOT_GB, Image, Size
 
 
-def server_shape(cloud: Cloud, server: Server) -> dict[str, Any]:
-    ip = _ip_shape(cloud, server)
+def size_shape(size: Size) -> dict[str, Any]:
+    return {
+        "alt_names": [],
+        "arch": size.arch,
+        "baremetal": False,
+        "capabilities": {"boot_types": ["local", "rescue"], "block_storage": True},
+        "hourly_price": size.hourly_price,
+        "monthly_price": round(size.hourly_price * 730, 2),
+        "ncpus": size.cpu,
+        "gpu": 0,
+        "ram": int(size.ram_gb * 1024**3),
+        "network": {
+            "sum_internal_bandwidth": 200_000_000,
+            "sum_internet_bandwidth": 200_000_000,
+            "ipv6_support": True,
+            "interfaces": [],
+        },
+        "volumes_constraint": {"min_size": 0, "max_size": size.max_gb * GB},
+        "per_volume_constraint": {"l_ssd": {"min_size": GB, "max_size": size.max_gb * GB}},
+        "scratch_storage_max_size": None,
+        "end_of_service": False,
+    }
+
+
+def image_shape(image: Image, zone: str) -> dict[str, Any]:
+    root = str(uuid.uuid5(uuid.NAMESPACE_OID, image.id))
+    return {
+        "id": image.id,
+        "name": image.name,
+        "arch": "x86_64",
+        "creation_date": CATALOGUE_DATE,
+        "modification_date": CATALOGUE_DATE,
+        "default_bootscript": None,
+        "extra_volumes": {},
+        "from_server": "",
+        "organization": "51b656e3-4865-41e8-adbc-0c45bdd780db",
+        "project": "51b656e3-4865-41e8-adbc-0c45bdd780db",
+        "public": True,
+        "root_volume": {"id": root, "name": image.name, "size": ROOT_GB * GB, "volume_type": "unified"},
+        "state": "available",
+        "tags": [],
+        "zone": zone,
+    }
+
+
+def server_shape(fleet: Fleet, server: Server) -> dict[str, Any]:
+    ip = _ip_shape(fleet, server)
     return {
         "id": server.id,
         "name": server.name,
         "hostname": server.name,
-        "organization": cloud.catalogue.organization,
+        "organization": fleet.catalogue.organization,
         "project": server.project,
         "zone": server.zone,
         "tags": list(server.tags),
         "commercial_type": server.size.name,
         "arch": "x86_64",
-        "image": server.image.shown(server.zone),
+        "image": image_shape(server.image, server.zone),
         "state": server.state,
         "state_detail": server.state_detail,
         "allowed_actions": allowed_actions(server),
@@ -41,18 +88,18 @@ def server_shape(cloud: Cloud, server: Server) -> dict[str, Any]:
         }
         if server.state != "stopped"
         else None,
-        "security_group": {"id": cloud.catalogue.organization, "name": "Default security group"},
+        "security_group": {"id": fleet.catalogue.organization, "name": "Default security group"},
         "placement_group": None,
         "private_nics": [],
         "maintenances": [],
-        "volumes": {slot: _attached_shape(cloud, volume) for slot, volume in server.volumes.items()},
+        "volumes": {slot: _attached_shape(fleet, volume) for slot, volume in server.volumes.items()},
         "creation_date": server.created,
         "modification_date": server.modified,
         "end_of_service": False,
     }
 
 
-def volume_shape(cloud: Cloud, volume: Volume) -> dict[str, Any]:
+def volume_shape(fleet: Fleet, volume: Volume) -> dict[str, Any]:
     """One volume; block volumes are described by another API in another shape."""
     if volume.volume_type == "sbs_volume":
         return {
@@ -60,7 +107,7 @@ def volume_shape(cloud: Cloud, volume: Volume) -> dict[str, Any]:
             "name": volume.name,
             "type": "sbs_5k",
             "size": volume.size,
-            "project_id": cloud.catalogue.project,
+            "project_id": fleet.catalogue.project,
             "created_at": volume.created,
             "updated_at": volume.created,
             "references": [],
@@ -70,15 +117,15 @@ def volume_shape(cloud: Cloud, volume: Volume) -> dict[str, Any]:
             "specs": {"perf_iops": 5000, "class": "sbs"},
             "zone": volume.zone,
         }
-    server = cloud.servers.get(volume.server) if volume.server else None
+    server = fleet.servers.get(volume.server) if volume.server else None
     return {
         "id": volume.id,
         "name": volume.name,
         "size": volume.size,
         "volume_type": volume.volume_type,
         "export_uri": None,
-        "organization": cloud.catalogue.organization,
-        "project": cloud.catalogue.project,
+        "organization": fleet.catalogue.organization,
+        "project": fleet.catalogue.project,
         "server": {"id": server.id, "name": server.name} if server else None,
         "state": "available",
         "tags": [],
@@ -88,19 +135,19 @@ def volume_shape(cloud: Cloud, volume: Volume) -> dict[str, Any]:
     }
 
 
-def _attached_shape(cloud: Cloud, volume: Volume) -> dict[str, Any]:
+def _attached_shape(fleet: Fleet, volume: Volume) -> dict[str, Any]:
     if volume.volume_type == "sbs_volume":
         return {"id": volume.id, "volume_type": "sbs_volume", "zone": volume.zone, "boot": False}
-    return volume_shape(cloud, volume) | {"boot": False}
+    return volume_shape(fleet, volume) | {"boot": False}
 
 
-def _ip_shape(cloud: Cloud, server: Server) -> dict[str, Any] | None:
+def _ip_shape(fleet: Fleet, server: Server) -> dict[str, Any] | None:
     if server.host is None or not server.dynamic_ip:
         return None
     return {
         "id": server.ip_id,
-        "address": cloud.address(server),
-        "gateway": cloud.addresses.gateway,
+        "address": fleet.address(server),
+        "gateway": fleet.addresses.gateway,
         "netmask": "24",
         "family": "inet",
         "dynamic": True,

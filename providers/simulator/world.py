@@ -3,7 +3,7 @@
 import json
 import mimetypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,8 @@ from providers.simulator.dns_server import DnsListener, DnsService
 from providers.simulator.dns_zones import ZoneBook
 from providers.simulator.effects import EffectLog
 from providers.simulator.faults import FaultTable
+from providers.simulator.fleet import Fleet, Hosts
+from providers.simulator.fleet_catalogue import Catalogue
 from providers.simulator.http_service import FaultAnswer, Handler, HttpListener, HttpService, plain_refusal
 from providers.simulator.machines import NamespaceMachines
 from providers.simulator.mail import Mailbox, MailListeners, MailService
@@ -31,14 +33,14 @@ from providers.simulator.s3_service import S3Service
 from providers.simulator.s3_signature import AccessKey
 from providers.simulator.s3_store import Store
 from providers.simulator.scaleway_api import ScalewayApi
-from providers.simulator.scaleway_catalogue import Catalogue
-from providers.simulator.scaleway_servers import Cloud
 
 SEED = Path(__file__).parent / "seed"
 DOMAIN = "valbourg.example"
 CRISIS_MAILBOX = f"crise@{DOMAIN}"
 DNS_KEY = "bascule"
 SOURCE_REGION, TARGET_REGION = "eu-west-1", "fr-par"
+CLOUDS = ("scaleway",)
+"""Each has a seed file of its name, and an API of its own."""
 OLD_BUCKETS = {"valbourg-portal": "portal", "valbourg-identity": "identity"}
 """Bucket of the source store: folder of the seed."""
 
@@ -63,7 +65,7 @@ class Parts:
     updatable: frozenset[str]
     stores: dict[str, Store]
     mailboxes: dict[str, Mailbox]
-    cloud: Cloud
+    fleets: Mapping[str, Fleet]
 
 
 class World:
@@ -101,12 +103,13 @@ class World:
         self.faults.stopping.set()
         for listener in reversed(self._listeners):
             listener.stop()
-        self.parts.cloud.settle()
+        for fleet in self.parts.fleets.values():
+            fleet.settle()
         self.machines.stop_all()
         self.network.remove()
 
     def _write_ready(self) -> None:
-        catalogue = self.parts.cloud.catalogue
+        catalogue = self.parts.fleets["scaleway"].catalogue
         facts = {
             "index": self.addresses.index,
             "pid": os.getpid(),
@@ -133,7 +136,7 @@ def give_to_caller(data: Path) -> None:
 
 
 def _parts(addresses: Addresses, credentials: Credentials, faults: FaultTable, machines: NamespaceMachines) -> Parts:
-    effects = EffectLog()
+    effects, hosts = EffectLog(), Hosts()
     zones = _seed("zones.yaml", addresses)
     return Parts(
         addresses=addresses,
@@ -144,9 +147,19 @@ def _parts(addresses: Addresses, credentials: Credentials, faults: FaultTable, m
         updatable=frozenset(name for name, zone in zones.items() if zone.get("updates")),
         stores={"s3-source": Store(_old_objects()), "s3-target": Store({})},
         mailboxes={name: Mailbox() for name in ("smtp-old", "smtp-new", "smtp-crisis")},
-        cloud=Cloud(
-            Catalogue.from_seed(_seed("scaleway.yaml", addresses)), addresses, machines, effects, faults.wait, faults
-        ),
+        fleets={
+            vendor: Fleet(
+                vendor,
+                Catalogue.from_seed(_seed(f"{vendor}.yaml", addresses)),
+                addresses,
+                hosts,
+                machines,
+                effects,
+                faults.wait,
+                faults,
+            )
+            for vendor in CLOUDS
+        },
     )
 
 
@@ -159,11 +172,11 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
     ) -> tuple[str, Callable[[], Listener]]:
         return f"{host}:{port}", lambda: HttpListener(HttpService(name, handler, parts.faults, refusal), host, port)
 
-    api = ScalewayApi(parts.cloud, credentials.scaleway_token)
+    api = ScalewayApi(parts.fleets["scaleway"], credentials.scaleway_token)
     source = _store(parts, "s3-source", credentials.source_access, credentials.source_secret, SOURCE_REGION)
     target = _store(parts, "s3-target", credentials.target_access, credentials.target_secret, TARGET_REGION)
     portal = Portal(parts.stores["s3-source"], "valbourg-portal")
-    control = Control(parts.cloud, parts.zones, parts.stores, parts.mailboxes, parts.effects, parts.faults)
+    control = Control(parts.fleets, parts.zones, parts.stores, parts.mailboxes, parts.effects, parts.faults)
     names = _dns(parts)
     return [
         http("scaleway", where.api, ports.API_PORT, api.handle, api.refusal),

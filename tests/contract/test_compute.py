@@ -11,8 +11,8 @@ import pytest
 
 from providers.base import Context, Presence, Tag
 from providers.compute.server import IN_FLIGHT_SECONDS, ComputeServer
-from providers.simulator.scaleway_servers import Server as SimulatedServer
-from providers.simulator.scaleway_servers import ServerOrder
+from providers.simulator.fleet import Server as SimulatedServer
+from providers.simulator.fleet import ServerOrder
 from providers.wants import Server
 from tests.contract.suite import Case, ForeignChangeContract, ProviderContract, quiet, refused
 from tests.vendor_stand_ins import SECRETS, CloudStandIn
@@ -28,11 +28,11 @@ OURS = ["bascule", "bascule-run=run-1", "bascule-step=server"]
 
 def foreign(cloud: CloudStandIn, *tags: str, name: str = "portal") -> SimulatedServer:
     """A server that this step did not make."""
-    catalogue = cloud.cloud.catalogue
+    catalogue = cloud.fleet.catalogue
     image = catalogue.image("debian_bookworm")
     assert image is not None
     order = ServerOrder(name, "fr-par-1", catalogue.project, catalogue.sizes["DEV1-S"], image, list(tags), True, {})
-    return cloud.cloud.create(order)
+    return cloud.fleet.create(order)
 
 
 def creations(cloud: CloudStandIn) -> int:
@@ -53,15 +53,15 @@ def case(cloud: CloudStandIn, make_context: MakeContext) -> Case:
             yield
 
     def retagged() -> None:
-        with cloud.cloud.lock:
-            next(server for server in cloud.cloud.servers.values() if server.name == "portal").tags = ["theirs"]
+        with cloud.fleet.lock:
+            next(server for server in cloud.fleet.servers.values() if server.name == "portal").tags = ["theirs"]
 
     return Case(
         want=PORTAL,
         tag=TAG,
         context=context,
         make=ComputeServer,
-        world=cloud.cloud.state,
+        world=cloud.fleet.state,
         crash_after_write=crash,
         break_permanently=lambda: cloud.faulty({"kind": "status", "status": 403, "times": None}),
         break_briefly=lambda: cloud.faulty({"kind": "status", "status": 503, "times": None}),
@@ -79,13 +79,13 @@ class TestComputeServer(ProviderContract, ForeignChangeContract):
 
 def test_a_server_comes_up_with_tags_user_data_and_address(case: Case, cloud: CloudStandIn) -> None:
     made = case.apply(case.before())
-    server = cloud.cloud.servers[made.outputs["id"]]
+    server = cloud.fleet.servers[made.outputs["id"]]
     assert sorted(server.tags) == OURS
     assert server.user_data == {"cloud-init": b"#cloud-config\n"}
     assert made.outputs == {
         "id": server.id,
         "name": "portal",
-        "address": cloud.cloud.address(server),
+        "address": cloud.fleet.address(server),
         "zone": "fr-par-1",
     }
 
@@ -149,7 +149,7 @@ def test_a_refused_power_on_keeps_the_server(case: Case, cloud: CloudStandIn) ->
 
 def on_block_storage(cloud: CloudStandIn) -> None:
     """Volumes that `terminate` only detaches."""
-    sizes = cloud.cloud.catalogue.sizes
+    sizes = cloud.fleet.catalogue.sizes
     sizes["DEV1-S"] = replace(sizes["DEV1-S"], storage="sbs_volume")
 
 
@@ -164,8 +164,8 @@ def test_user_data_that_is_missing_is_found_before_anything_is_made(case: Case, 
 def test_a_volume_that_serves_another_server_by_now_is_left_alone(case: Case, cloud: CloudStandIn) -> None:
     effect = case.apply(case.before()).effect
     other = foreign(cloud, name="other")
-    with cloud.cloud.lock:
-        mine = cloud.cloud.servers.pop(effect["servers"][0]["id"])
+    with cloud.fleet.lock:
+        mine = cloud.fleet.servers.pop(effect["servers"][0]["id"])
         for volume in mine.volumes.values():
             volume.server = other.id
     world = case.world()
@@ -227,7 +227,7 @@ class TestRelease:
         with cloud.faulty({"route": "DELETE */volumes/*", "kind": "drop"}), refused() as caught:
             release.apply(before)
         assert caught.value.effect_possible
-        assert made.outputs["id"] not in cloud.cloud.servers
+        assert made.outputs["id"] not in cloud.fleet.servers
         found = release.observe(before)
         assert found.presence is Presence.ABSENT
         assert release.apply(found.values).presence is Presence.OURS

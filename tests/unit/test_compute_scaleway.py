@@ -13,8 +13,8 @@ from libcloud.compute.base import NodeImage, NodeSize
 from providers.base import ProviderError, Secret
 from providers.compute.scaleway import InstanceDriver
 from providers.simulator.faults import FaultTable
+from providers.simulator.fleet import ServerOrder
 from providers.simulator.http_service import HttpService, Request, Response
-from providers.simulator.scaleway_servers import ServerOrder
 from providers.vendor_http import Deadline, Endpoint, RefusedError, provider_errors
 from tests.vendor_stand_ins import TOKEN, CloudStandIn, cloud_stand_in, listening
 
@@ -30,13 +30,13 @@ def driver_at(url: str, project: str = "p", token: str = TOKEN, deadline: float 
 
 
 def driver_of(cloud: CloudStandIn, deadline: float = 10.0) -> InstanceDriver:
-    return driver_at(cloud.url, cloud.cloud.catalogue.project, deadline=deadline)
+    return driver_at(cloud.url, cloud.fleet.catalogue.project, deadline=deadline)
 
 
 def add_server(cloud: CloudStandIn, name: str, zone: str = "fr-par-1") -> None:
-    catalogue = cloud.cloud.catalogue
+    catalogue = cloud.fleet.catalogue
     image = catalogue.images[0]
-    cloud.cloud.create(ServerOrder(name, zone, catalogue.project, catalogue.sizes["DEV1-S"], image, ["mine"], True, {}))
+    cloud.fleet.create(ServerOrder(name, zone, catalogue.project, catalogue.sizes["DEV1-S"], image, ["mine"], True, {}))
 
 
 @contextmanager
@@ -62,10 +62,10 @@ NO_SERVERS = Response(200, b'{"servers": []}', {"X-Total-Count": "0"})
 
 
 def test_lists_of_more_than_a_page_are_whole(cloud: CloudStandIn) -> None:
-    catalogue = cloud.cloud.catalogue
+    catalogue = cloud.fleet.catalogue
     size = catalogue.sizes["DEV1-S"]
     catalogue.sizes.update({f"X-{n}": replace(size, name=f"X-{n}") for n in range(230)})
-    cloud.cloud.catalogue = replace(catalogue, server_quota=1000)
+    cloud.fleet.catalogue = replace(catalogue, quotas={})
     for n in range(201):
         add_server(cloud, f"server-{n}")
     assert len(driver_of(cloud).list_sizes()) == len(catalogue.sizes)  # type: ignore[no-untyped-call]

@@ -1,0 +1,503 @@
+"""The servers of one simulated cloud: their states, volumes and addresses, and the machines behind them.
+
+The same for every vendor; each vendor's API is a face of its own in front of it,
+which puts requests, states and refusals into the vendor's words.
+"""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal, Protocol
+
+from providers.simulator.addresses import Addresses
+from providers.simulator.effects import EffectLog
+from providers.simulator.faults import FaultTable
+from providers.simulator.fleet_catalogue import GB, ROOT_GB, Catalogue, Image, Size
+
+LOCAL = "l_ssd"
+"""The kind of volumes that live on the server's own host, and end with it."""
+FIRST_HOST = 10
+LAST_HOST = 250
+SHORTEST_BOOT = 0.3
+"""Seconds that a server stays `starting` at least, so that a client that does not wait is found out."""
+
+
+Cause = Literal["not_found", "state", "in_use", "quota", "stock"]
+
+
+class Refusal(Exception):
+    """The fleet does not do what was asked: why, of what kind of thing, and which one."""
+
+    def __init__(
+        self, cause: Cause, message: str, *, resource: str = "", resource_id: str = "", limit: int = 0
+    ) -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.message = message
+        self.resource = resource
+        self.resource_id = resource_id
+        self.limit = limit
+
+
+class MachineError(Exception):
+    """A machine could not be started."""
+
+
+class Machines(Protocol):
+    """Makes real hosts."""
+
+    def start(self, server_id: str, hostname: str, host: int, user_data: bytes | None) -> None:
+        """Returns when SSH answers; raises MachineError. The disk of an earlier start is kept."""
+        ...
+
+    def stop(self, server_id: str) -> None:
+        """Returns when every process is gone."""
+        ...
+
+    def forget(self, server_id: str) -> None:
+        """Throws the disk away."""
+        ...
+
+
+@dataclass(slots=True)
+class Volume:
+    id: str
+    name: str
+    size: int
+    volume_type: str
+    zone: str
+    server: str | None = None
+    created: str = ""
+    goes_with_server: bool = False
+    tags: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Snapshot:
+    id: str
+    name: str
+    size: int
+    zone: str
+    volume: str
+    created: str
+    tags: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Firewall:
+    """`rules`: in the vendor's own shape."""
+
+    id: str
+    name: str
+    zone: str
+    rules: list[dict[str, Any]] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Server:
+    id: str
+    name: str
+    zone: str
+    project: str
+    size: Size
+    image: Image
+    tags: list[str]
+    created: str
+    modified: str
+    dynamic_ip: bool = True
+    state: str = "stopped"
+    state_detail: str = ""
+    host: int | None = None
+    ip_id: str = ""
+    volumes: dict[str, Volume] = field(default_factory=dict)
+    user_data: dict[str, bytes] = field(default_factory=dict)
+    firewall: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What only this vendor's face knows of it: a client token, a key pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOrder:
+    """What a creation asks for, checked."""
+
+    name: str
+    zone: str
+    project: str
+    size: Size
+    image: Image
+    tags: list[str]
+    dynamic_ip: bool = True
+    volumes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    user_data: dict[str, bytes] = field(default_factory=dict)
+    started_later: bool = True
+    """False where the vendor boots a server as it makes it."""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def stamp() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def not_found(resource: str, resource_id: str) -> Refusal:
+    return Refusal("not_found", f"{resource} {resource_id} does not exist", resource=resource, resource_id=resource_id)
+
+
+class Hosts:
+    """The host numbers of all simulated clouds together: no two servers have the same address."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken: set[int] = set()
+
+    def take(self) -> int:
+        with self._lock:
+            host = next(host for host in range(FIRST_HOST, LAST_HOST) if host not in self._taken)
+            self._taken.add(host)
+            return host
+
+    def give_back(self, host: int | None) -> None:
+        with self._lock:
+            self._taken.discard(host or 0)
+
+
+class Fleet:
+    """Everything in one cloud. Thread-safe; machines start and stop in threads of their own."""
+
+    def __init__(
+        self,
+        vendor: str,
+        catalogue: Catalogue,
+        addresses: Addresses,
+        hosts: Hosts,
+        machines: Machines,
+        effects: EffectLog,
+        wait: Callable[[float], None],
+        faults: FaultTable | None = None,
+    ) -> None:
+        self.vendor = vendor
+        self.catalogue = catalogue
+        self.addresses = addresses
+        self._hosts = hosts
+        self.lock = threading.RLock()
+        self.servers: dict[str, Server] = {}
+        self.volumes: dict[str, Volume] = {}
+        self.snapshots: dict[str, Snapshot] = {}
+        self.firewalls: dict[str, Firewall] = {}
+        self._machines = machines
+        self._effects = effects
+        self._wait = wait
+        self._faults = faults or FaultTable()
+        self._stock = dict(catalogue.stock)
+        self._moves: set[threading.Thread] = set()
+
+    def server(self, server_id: str, zone: str) -> Server:
+        """Raises Refusal."""
+        server = self.servers.get(server_id)
+        if server is None or server.zone != zone:
+            raise not_found("server", server_id)
+        return server
+
+    def create(self, order: ServerOrder) -> Server:
+        with self.lock:
+            self.check_quota("servers", len(self.servers), 1)
+            self.check_quota("cpu", sum(server.size.cpu for server in self.servers.values()), order.size.cpu)
+            self.check_quota("volumes", len(self.volumes), 1)
+            if not order.started_later:
+                self._check_stock(order.size)
+            now = stamp()
+            server = Server(
+                str(uuid.uuid4()),
+                order.name,
+                order.zone,
+                order.project,
+                order.size,
+                order.image,
+                list(order.tags),
+                now,
+                now,
+                order.dynamic_ip,
+                facts=dict(order.facts),
+            )
+            server.user_data.update(order.user_data)
+            for slot, volume in _volumes(order):
+                volume.server = server.id
+                server.volumes[slot] = self.volumes[volume.id] = volume
+            self.servers[server.id] = server
+            self._count("server.create", server)
+            if not order.started_later:
+                self._begin("poweron", server)
+            return server
+
+    def delete(self, server: Server) -> None:
+        """Deletes a stopped server; its volumes stay, as at the vendor."""
+        with self.lock:
+            if server.state != "stopped":
+                raise Refusal("state", "instance should be powered off", resource="server", resource_id=server.id)
+            self._remove(server, with_local_volumes=False)
+        self._machines.forget(server.id)
+
+    def act(self, server: Server, action: str) -> None:
+        """Begins an action; it ends in a thread of its own. Raises Refusal when state or stock do not allow it."""
+        with self.lock:
+            if action not in allowed_actions(server):
+                message = f"server should be {_needed_state(action)}"
+                raise Refusal("state", message, resource="server", resource_id=server.id)
+            if action == "poweron":
+                self._check_stock(server.size)
+            server.modified = stamp()
+            self._begin(action, server)
+            self._count(f"server.{action}", server)
+
+    def _begin(self, action: str, server: Server) -> None:
+        match action:
+            case "poweron":
+                self._allocate(server)
+                server.state, server.state_detail = "starting", "allocating node"
+                self._move(self._power_on, server)
+            case "reboot":
+                server.state, server.state_detail = "starting", "rebooting"
+                self._move(self._reboot, server)
+            case "poweroff" | "terminate":
+                server.state, server.state_detail = "stopping", action
+                self._move(self._power_off if action == "poweroff" else self._terminate, server)
+
+    def check_quota(self, resource: str, used: int, more: int) -> None:
+        """Raises Refusal when `more` of this resource would be over its quota."""
+        limit = self.catalogue.quotas.get(resource)
+        if limit is not None and used + more > limit:
+            raise Refusal("quota", f"quota of {resource} exceeded", resource=resource, limit=limit)
+
+    def _check_stock(self, size: Size) -> None:
+        """Takes one of the stock. Raises Refusal when there is none left."""
+        left = self.catalogue.stock.get(size.name)
+        if left is not None and left < 1:
+            raise Refusal("stock", f"{size.name} is out of stock", resource=size.name)
+        if left is not None:
+            self.catalogue.stock[size.name] = left - 1
+
+    def set_user_data(self, server: Server, key: str, value: bytes | None) -> None:
+        with self.lock:
+            if value is None:
+                server.user_data.pop(key, None)
+            else:
+                server.user_data[key] = value
+                self._count("server.user_data", server)
+
+    def delete_volume(self, volume: Volume) -> None:
+        with self.lock:
+            if volume.server is not None:
+                raise Refusal("in_use", "volume is attached to a server", resource="volume", resource_id=volume.id)
+            del self.volumes[volume.id]
+            self.effect("volume.delete", volume.name, volume.tags)
+
+    def add_volume(self, volume: Volume) -> Volume:
+        with self.lock:
+            self.check_quota("volumes", len(self.volumes), 1)
+            used = sum(each.size for each in self.volumes.values()) // GB
+            self.check_quota("volume_gb", used, volume.size // GB)
+            volume.created = volume.created or stamp()
+            self.volumes[volume.id] = volume
+            self.effect("volume.create", volume.name, volume.tags)
+            return volume
+
+    def attach(self, volume: Volume, server: Server) -> str:
+        """Attaches at the next free slot; answers the slot."""
+        with self.lock:
+            if volume.server is not None:
+                raise Refusal("in_use", "volume is attached to a server", resource="volume", resource_id=volume.id)
+            slot = next(str(n) for n in range(1, 100) if str(n) not in server.volumes)
+            server.volumes[slot] = volume
+            volume.server = server.id
+            self.effect("volume.attach", volume.name, volume.tags)
+            return slot
+
+    def detach(self, volume: Volume) -> None:
+        with self.lock:
+            server = self.servers.get(volume.server or "")
+            if server is None:
+                raise Refusal("state", "volume is not attached", resource="volume", resource_id=volume.id)
+            server.volumes = {slot: each for slot, each in server.volumes.items() if each.id != volume.id}
+            volume.server = None
+            self.effect("volume.detach", volume.name, volume.tags)
+
+    def add_snapshot(self, snapshot: Snapshot) -> Snapshot:
+        with self.lock:
+            self.check_quota("snapshots", len(self.snapshots), 1)
+            self.snapshots[snapshot.id] = snapshot
+            self.effect("snapshot.create", snapshot.name, snapshot.tags)
+            return snapshot
+
+    def delete_snapshot(self, snapshot: Snapshot) -> None:
+        with self.lock:
+            del self.snapshots[snapshot.id]
+            self.effect("snapshot.delete", snapshot.name, snapshot.tags)
+
+    def add_firewall(self, firewall: Firewall) -> Firewall:
+        with self.lock:
+            self.check_quota("firewalls", len(self.firewalls), 1)
+            self.firewalls[firewall.id] = firewall
+            self.effect("firewall.create", firewall.name, firewall.tags)
+            return firewall
+
+    def delete_firewall(self, firewall: Firewall) -> None:
+        with self.lock:
+            if any(server.firewall == firewall.id for server in self.servers.values()):
+                raise Refusal("in_use", "firewall is in use", resource="firewall", resource_id=firewall.id)
+            del self.firewalls[firewall.id]
+            self.effect("firewall.delete", firewall.name, firewall.tags)
+
+    def reset(self) -> None:
+        """No servers and no volumes: what was moving is waited for first."""
+        self.settle()
+        with self.lock:
+            for server in list(self.servers.values()):
+                self._machines.stop(server.id)
+                self._machines.forget(server.id)
+                self._hosts.give_back(server.host)
+            for things in (self.servers, self.volumes, self.snapshots, self.firewalls):
+                things.clear()
+            self.catalogue.stock = dict(self._stock)
+
+    def settle(self) -> None:
+        """Returns when no action is under way."""
+        with self.lock:
+            moves = list(self._moves)
+        for move in moves:
+            move.join(30)
+
+    def state(self) -> dict[str, list[dict[str, object]]]:
+        """Everything without random ids and times, so that two worlds can be compared."""
+        with self.lock:
+            servers: list[dict[str, object]] = [
+                {
+                    "name": server.name,
+                    "zone": server.zone,
+                    "state": server.state,
+                    "address": self.address(server),
+                    "tags": sorted(server.tags),
+                    "size": server.size.name,
+                    "image": server.image.label,
+                    "project": server.project,
+                }
+                for server in self.servers.values()
+            ]
+            volumes: list[dict[str, object]] = [
+                {"name": volume.name, "zone": volume.zone, "size": volume.size, "attached": volume.server is not None}
+                for volume in self.volumes.values()
+            ]
+            snapshots: list[dict[str, object]] = [
+                {"name": each.name, "zone": each.zone, "size": each.size} for each in self.snapshots.values()
+            ]
+            firewalls: list[dict[str, object]] = [
+                {"name": each.name, "zone": each.zone, "rules": sorted(map(repr, each.rules))}
+                for each in self.firewalls.values()
+            ]
+        parts = {"servers": servers, "volumes": volumes, "snapshots": snapshots, "firewalls": firewalls}
+        return {name: sorted(things, key=repr) for name, things in parts.items()}
+
+    def address(self, server: Server) -> str | None:
+        return None if server.host is None else self.addresses.server(server.host)
+
+    def _allocate(self, server: Server) -> None:
+        server.host = self._hosts.take()
+        server.ip_id = str(uuid.uuid4())
+
+    def _move(self, work: Callable[[Server], None], server: Server) -> None:
+        def run() -> None:
+            try:
+                work(server)
+            finally:
+                with self.lock:
+                    self._moves.discard(threading.current_thread())
+
+        thread = threading.Thread(target=run, name=f"server-{server.name}", daemon=True)
+        self._moves.add(thread)
+        thread.start()
+
+    def _power_on(self, server: Server) -> None:
+        assert server.host is not None
+        started = time.monotonic()
+        try:
+            if not self._may_boot(server):
+                return
+            self._machines.start(server.id, server.name, server.host, server.user_data.get("cloud-init"))
+        except MachineError as failed:
+            with self.lock:
+                self._hosts.give_back(server.host)
+                server.state, server.state_detail, server.host = "stopped", f"boot failed: {failed}", None
+            return
+        self._wait(max(0.0, SHORTEST_BOOT - (time.monotonic() - started)))
+        with self.lock:
+            server.state, server.state_detail, server.modified = "running", "booted", stamp()
+
+    def _may_boot(self, server: Server) -> bool:
+        """False when a fault keeps the server `starting` for good; raises MachineError when one fails the boot."""
+        fault = self._faults.take(self.vendor, f"BOOT {server.name}")
+        if fault is not None and fault.kind == "delay":
+            self._wait(fault.seconds or 0)
+        elif fault is not None and fault.kind == "hang":
+            return False
+        elif fault is not None:
+            raise MachineError("simulated fault")
+        return True
+
+    def _reboot(self, server: Server) -> None:
+        self._machines.stop(server.id)
+        self._power_on(server)
+
+    def _power_off(self, server: Server) -> None:
+        self._machines.stop(server.id)
+        with self.lock:
+            self._hosts.give_back(server.host)
+            server.state, server.state_detail, server.host, server.modified = "stopped", "", None, stamp()
+
+    def _terminate(self, server: Server) -> None:
+        self._machines.stop(server.id)
+        with self.lock:
+            self._remove(server, with_local_volumes=True)
+        self._machines.forget(server.id)
+
+    def _remove(self, server: Server, *, with_local_volumes: bool) -> None:
+        del self.servers[server.id]
+        self._hosts.give_back(server.host)
+        for volume in server.volumes.values():
+            volume.server = None
+            if with_local_volumes and volume.goes_with_server:
+                del self.volumes[volume.id]
+        if not with_local_volumes:
+            self._count("server.delete", server)
+
+    def _count(self, action: str, server: Server) -> None:
+        self.effect(action, server.name, server.tags)
+
+    def effect(self, action: str, target: str, tags: Iterable[str] = ()) -> None:
+        """Note a write."""
+        self._effects.add(self.vendor, action, target, ",".join(tags))
+
+
+def allowed_actions(server: Server) -> list[str]:
+    return {"stopped": ["poweron", "backup"], "running": ["poweroff", "terminate", "reboot", "stop_in_place"]}.get(
+        server.state, []
+    )
+
+
+def _needed_state(action: str) -> str:
+    return "stopped" if action == "poweron" else "running"
+
+
+def _volumes(order: ServerOrder) -> Iterator[tuple[str, Volume]]:
+    """The root volume, as asked or of the size's own kind, and what else was asked for."""
+    asked: dict[str, dict[str, Any]] = {"0": {}} | order.volumes
+    for slot, wish in sorted(asked.items()):
+        kind = wish.get("volume_type") or order.size.storage
+        name = wish.get("name") or (f"{order.image.label}-{order.name}" if slot == "0" else f"{order.name}-{slot}")
+        size = int(wish.get("size") or ROOT_GB * GB)
+        goes = bool(wish.get("goes_with_server", kind == LOCAL))
+        yield slot, Volume(str(uuid.uuid4()), name, size, kind, order.zone, created=stamp(), goes_with_server=goes)
