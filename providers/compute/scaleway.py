@@ -16,7 +16,7 @@ from libcloud.compute.drivers.scaleway import ScalewayConnection, ScalewayNodeDr
 from libcloud.compute.types import NodeState
 
 from providers.base import Secret
-from providers.vendor_http import Deadline, Endpoint, RefusedError, VendorConnection
+from providers.vendor_http import Deadline, Endpoint, RefusedError, VendorConnection, json_object
 
 VENDOR_URL = "https://api.scaleway.com"
 PAGE = 100
@@ -162,7 +162,7 @@ class InstanceDriver(ScalewayNodeDriver):
             "volumes": {},
         }
         answer = self.connection.request("/servers", data=json.dumps(body), method="POST", region=region)
-        return self._to_node(answer.object["server"])
+        return self._to_node(json_object(answer)["server"])
 
     def ex_set_user_data(self, node: Node, text: str, key: str = "cloud-init") -> None:
         """Set one user-data key; the same content again changes nothing."""
