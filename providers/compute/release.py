@@ -41,6 +41,8 @@ def release(driver: InstanceDriver, node: Node) -> None:
     try:
         act(node)
     except RefusedError as error:
+        if error.code == 404:
+            return  # gone, though reading it may lag behind and show it for a while
         fresh = driver.ex_get_node(str(node.id))
         if error.code not in TRANSIENT or (fresh is not None and fresh.state == node.state):
             raise
