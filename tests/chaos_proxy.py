@@ -54,9 +54,11 @@ class Fault(StrEnum):
     """Done; the connection is reset in the middle of the answer."""
     LATE = auto()
     """Done, but only after the client has given up."""
+    STALE = auto()
+    """Not done; a read is answered as the same one was last time, as from a list that lags behind."""
 
 
-NOT_DONE = frozenset({Fault.UNAVAILABLE, Fault.SILENT, Fault.PAGE, Fault.EMPTY})
+NOT_DONE = frozenset({Fault.UNAVAILABLE, Fault.SILENT, Fault.PAGE, Fault.EMPTY, Fault.STALE})
 
 
 class On(StrEnum):
@@ -118,6 +120,8 @@ class ChaosProxy(socketserver.ThreadingTCPServer):
         self.strikes: list[Strike] = []
         self.ending = threading.Event()
         """Set at the end: whoever waits in a fault wakes up."""
+        self.last: dict[str, Answered] = {}
+        """What each read was answered when it was last handed on."""
         self._policy = Policy("none", ())
         self._left: list[int] = []
         self._struck: set[str] = set()
@@ -205,6 +209,8 @@ class _Connection(socketserver.StreamRequestHandler):
     def _hand_on(self, asked: Asked) -> bool:
         """Whether the connection can be used again."""
         answer = self.server.ask(asked)
+        if not asked.is_write:
+            self.server.last[str(asked)] = answer
         self.wfile.write(answer.raw)
         return not answer.closes
 
@@ -212,6 +218,8 @@ class _Connection(socketserver.StreamRequestHandler):
         if rule.fault is Fault.LATE:
             self._arrive_late(asked)
             return False
+        if rule.fault is Fault.STALE and str(asked) not in self.server.last:
+            return self._hand_on(asked)
         answer = None if rule.fault in NOT_DONE else self.server.ask(asked)
         self.server.remember(Strike(rule.fault, asked, answer.raw if answer else b""))
         if answer is not None:
@@ -220,7 +228,8 @@ class _Connection(socketserver.StreamRequestHandler):
         if rule.fault is Fault.SILENT:
             self._until_given_up()
             return False
-        self.wfile.write(_instead(self.server.wire, asked, rule).raw)
+        stale = rule.fault is Fault.STALE
+        self.wfile.write((self.server.last[str(asked)] if stale else _instead(self.server.wire, asked, rule)).raw)
         return True
 
     def _arrive_late(self, asked: Asked) -> None:

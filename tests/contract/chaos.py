@@ -58,6 +58,7 @@ POLICIES = (
     Policy("HTML 502", all_over(Fault.BAD_GATEWAY)),
     Policy("EMPTY 200", all_over(Fault.EMPTY)),
     Policy("RESET", all_over(Fault.RESET)),
+    Policy("LAG after a lost answer", (Rule(Fault.LOST, 1, On.WRITES), Rule(Fault.STALE, 8, On.READS)), in_turn=True),
     Policy("DELAY", (Rule(Fault.LATE, 1, On.WRITES),)),
 )
 """Each ends by itself after so many strikes."""

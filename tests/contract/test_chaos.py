@@ -31,6 +31,7 @@ EVERY_DAY = {
 
 IMPOSSIBLE = {
     "rfc2136 records": frozenset({Fault.PAGE, Fault.EMPTY, Fault.BAD_GATEWAY}),  # DNS has no gateways
+    "storage copy": frozenset({Fault.STALE}),  # S3 reads what was written, since 2020
     "apprise message": frozenset({Fault.PAGE, Fault.EMPTY}),  # what a success looks like is the channel's affair
 }
 """Faults that a set-up cannot meet, or that nobody could tell from an answer."""
