@@ -79,6 +79,7 @@ class NativeDriver(NativeParts, NativeMarket, OvhNodeDriver):
         self.images = dict(images or {})
         self.where = f"OVHcloud {region}"
         self.heard: set[str] = set()
+        self._size_names: dict[str, str] = {}
         self.asked: Mapping[str, Any] = {}
         # Libcloud keeps these in plain sight, so the real ones stay with the signature. No key at all
         # would make it ask the vendor for one.
@@ -97,6 +98,8 @@ class NativeDriver(NativeParts, NativeMarket, OvhNodeDriver):
         found = [one for one in self._read("instance", region=region) if one["status"] not in GONE]
         nodes = [self._to_node(one) for one in found]
         wanted = [node for node in nodes if tags <= set(node.extra["tags"]) and ex_name in {None, node.name}]
+        for node in wanted:
+            node.extra["size"] = self._size_name(node.extra["size"])
         return sorted(wanted, key=lambda node: str(node.id))
 
     def ex_get_node(self, node_id: str) -> Node | None:
@@ -181,6 +184,13 @@ class NativeDriver(NativeParts, NativeMarket, OvhNodeDriver):
 
     def _write(self, method: str, suffix: str, body: Mapping[str, Any] | None = None) -> Any:
         return self.connection.request(self._get_project_action(suffix), data=body, method=method).object
+
+    def _size_name(self, flavor_id: str) -> str:
+        """A flavor's name, which lists do not give; its id when the vendor no longer has it."""
+        if flavor_id not in self._size_names:
+            flavor = self._one(f"flavor/{flavor_id}") or {}
+            self._size_names[flavor_id] = flavor.get("name", flavor_id)
+        return self._size_names[flavor_id]
 
     def _key_id(self, name: str) -> str:
         keys = self._read("sshkey", region=self.region)

@@ -165,5 +165,5 @@ def _near(name: str, wanted: str) -> bool:
 
 def _quota_said(error: RefusedError) -> str | None:
     """OpenStack's own sentence, handed on: the only sign when the numbers moved on, or may not be read."""
-    said = re.search(r"quota exceeded for ([\w ]+)", error.message, re.IGNORECASE)
-    return f"the quota of {said.group(1).strip()}" if said else None
+    said = re.search(r"quota exceeded for (\w+)|exceeded for quota '(\w+)'", error.message, re.IGNORECASE)
+    return f"the quota of {said[1] or said[2]}" if said else None
