@@ -28,6 +28,8 @@ from providers.simulator.http_service import FaultAnswer, Handler, HttpListener,
 from providers.simulator.machines import NamespaceMachines
 from providers.simulator.mail import Mailbox, MailListeners, MailService
 from providers.simulator.network import NETNS, Network
+from providers.simulator.ovh_api import OvhApi
+from providers.simulator.ovh_signature import Secrets, Signatures
 from providers.simulator.portal import Portal
 from providers.simulator.s3_service import S3Service
 from providers.simulator.s3_signature import AccessKey
@@ -39,7 +41,7 @@ DOMAIN = "valbourg.example"
 CRISIS_MAILBOX = f"crise@{DOMAIN}"
 DNS_KEY = "bascule"
 SOURCE_REGION, TARGET_REGION = "eu-west-1", "fr-par"
-CLOUDS = ("scaleway",)
+CLOUDS = ("scaleway", "ovhcloud")
 """Each has a seed file of its name, and an API of its own."""
 OLD_BUCKETS = {"valbourg-portal": "portal", "valbourg-identity": "identity"}
 """Bucket of the source store: folder of the seed."""
@@ -110,6 +112,7 @@ class World:
 
     def _write_ready(self) -> None:
         catalogue = self.parts.fleets["scaleway"].catalogue
+        ovhcloud = self.parts.fleets["ovhcloud"].catalogue
         facts = {
             "index": self.addresses.index,
             "pid": os.getpid(),
@@ -119,6 +122,7 @@ class World:
                 "organization": catalogue.organization,
                 "zone": catalogue.zones[0],
             },
+            "ovhcloud": {"project": ovhcloud.project, "region": ovhcloud.zones[0]},
         }
         partial = self.data / "ready.partial"
         partial.write_text(json.dumps(facts, indent=2) + "\n")
@@ -173,6 +177,7 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
         return f"{host}:{port}", lambda: HttpListener(HttpService(name, handler, parts.faults, refusal), host, port)
 
     api = ScalewayApi(parts.fleets["scaleway"], credentials.scaleway_token)
+    ovhcloud = _ovhcloud(parts)
     source = _store(parts, "s3-source", credentials.source_access, credentials.source_secret, SOURCE_REGION)
     target = _store(parts, "s3-target", credentials.target_access, credentials.target_secret, TARGET_REGION)
     portal = Portal(parts.stores["s3-source"], "valbourg-portal")
@@ -180,6 +185,7 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
     names = _dns(parts)
     return [
         http("scaleway", where.api, ports.API_PORT, api.handle, api.refusal),
+        http("ovhcloud", where.ovhcloud, ports.API_PORT, ovhcloud.handle, ovhcloud.refusal),
         (f"{where.dns}:{ports.DNS_PORT}", lambda: DnsListener(names, where.dns, ports.DNS_PORT)),
         (f"{where.gateway}:{ports.DNS_PORT}", lambda: DnsListener(names, where.gateway, ports.DNS_PORT)),
         http("s3-source", where.source, ports.STORAGE_PORT, source.handle, source.refusal),
@@ -193,6 +199,14 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
         (f"{where.service(25)}-27:{ports.SMTP_PORT}", lambda: MailListeners(_mail(parts))),
         http("control", where.control, ports.CONTROL_PORT, control.handle),
     ]
+
+
+def _ovhcloud(parts: Parts) -> OvhApi:
+    held = parts.credentials
+    secrets = Secrets(held.ovh_application_secret, held.ovh_consumer_key)
+    rules = _seed("ovhcloud.yaml", parts.addresses)["access_rules"]
+    signatures = Signatures({held.ovh_application_key: secrets})
+    return OvhApi(parts.fleets["ovhcloud"], signatures, rules, {"bascule": held.ssh_public})
 
 
 def _store(parts: Parts, name: str, access: str, secret: str, region: str) -> S3Service:
