@@ -8,9 +8,9 @@ the only address, every wait ends at the call's deadline, and reads (never write
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,10 +23,12 @@ from libcloud.http import LibcloudConnection
 
 from providers.base import ProviderError
 from providers.bounded_transport import BoundedAdapter
+from providers.pace import Pace
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 READ_ATTEMPTS = 5
+TOO_MANY = 429
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that say: not now."""
 NETWORK = (
@@ -39,15 +41,30 @@ NETWORK = (
 
 @dataclass(slots=True)
 class Deadline:
-    """The time one provider call may take, in seconds; `now` is monotonic."""
+    """The time one provider call may take, in seconds, and the pace it keeps to; `now` is monotonic."""
 
     seconds: float
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    pace: Pace = field(default_factory=Pace)
     end: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.end = self.now() + self.seconds
+
+    def at_pace(self, pace: Pace) -> "Deadline":
+        """The same end, at the pace of one place."""
+        paced = replace(self, pace=pace)
+        paced.end = self.end
+        return paced
+
+    def wait_for_turn(self) -> None:
+        """Raises requests.ConnectTimeout, so that it counts as never sent, when the turn would come too late."""
+        wait = self.pace.turn(self.left())
+        if wait is None:
+            raise requests.ConnectTimeout(f"no turn to ask within {self.seconds:g} s")
+        if wait > 0:
+            self.sleep(wait)
 
     def seconds_left(self) -> float:
         """Seconds left; negative once it is over."""
@@ -122,7 +139,8 @@ class DirectConnection(LibcloudConnection):
         stream: bool = False,
         hooks: Any = None,
     ) -> None:
-        """Send once. Raises requests' exceptions."""
+        """Send once, in its turn. Raises requests' exceptions."""
+        self.deadline.wait_for_turn()
         left = self.deadline.left()
         self.response = self.session.request(
             method=method,
@@ -134,6 +152,8 @@ class DirectConnection(LibcloudConnection):
             verify=self.verification,
             timeout=(min(CONNECT_SECONDS, left), min(READ_SECONDS, left)),
         )
+        if self.response.status_code == TOO_MANY:
+            self.deadline.pace.hold(asked_to_wait(self.response.headers) or 1.0)
 
     def prepared_request(
         self, method: str, url: str, body: Any = None, headers: Any = None, raw: bool = False, stream: bool = False
@@ -225,9 +245,13 @@ def is_lost(error: BaseException) -> bool:
 
 
 def retry_after(error: BaseException) -> float | None:
-    """Seconds the vendor asked to wait (Retry-After: seconds or a date, RFC 9110 §10.2.3)."""
-    headers = error.headers if isinstance(error, BaseHTTPError) else None
-    text = str((headers or {}).get("retry-after", "")).strip()
+    """Seconds the vendor asked to wait, when its refusal says so."""
+    return asked_to_wait(error.headers or {}) if isinstance(error, BaseHTTPError) else None
+
+
+def asked_to_wait(headers: Mapping[str, str]) -> float | None:
+    """Retry-After in seconds: it is written as seconds or as a date (RFC 9110 §10.2.3)."""
+    text = str(headers.get("retry-after", "")).strip()
     if not text:
         return None
     try:
