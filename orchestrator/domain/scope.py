@@ -84,7 +84,19 @@ class ScalewayCompute(Cloud):
     token: SecretRef
 
 
-Compute = Annotated[ScalewayCompute, Field(discriminator="driver")]
+class OvhCloudCompute(Cloud):
+    """OVHcloud Public Cloud by its native API; without `url`, the vendor's own in Europe."""
+
+    driver: Literal["ovhcloud"]
+    url: Url | None = None
+    region: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9\-]{1,40}$", description="a region such as GRA11")]
+    project: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="a project's id, 32 digits and letters a-f")]
+    application_key: SecretRef
+    application_secret: SecretRef
+    consumer_key: SecretRef
+
+
+Compute = Annotated[ScalewayCompute | OvhCloudCompute, Field(discriminator="driver")]
 
 
 class Rfc2136Zone(Part):
