@@ -10,6 +10,7 @@ FaultKind = Literal["lose_answer", "drop", "status", "delay", "hang", "quota", "
 
 SERVICES = (
     "scaleway",
+    "outscale",
     "dns",
     "s3-source",
     "s3-target",
@@ -28,8 +29,8 @@ class Fault(BaseModel):
 
     | service | routes |
     |---|---|
-    | scaleway, s3-*, portal-old | method and path: `POST */servers`, `PUT /bucket/key*` |
-    | scaleway | `BOOT name`: delay; hang (starting for good); others: the boot fails, the server is stopped again |
+    | scaleway, outscale, s3-*, portal-old | method and path: `POST */servers`, `POST */CreateVms`, `PUT /bucket/key*` |
+    | scaleway, outscale | `BOOT name`: delay; hang (starting for good); others: the boot fails, the server is stopped again |
     | dns | `UPDATE valbourg.example`, `QUERY portal.valbourg.example A` |
     | smtp-* | `EHLO`, `RCPT`, `DATA` |
     | identity-old | `CONNECT` |
@@ -41,7 +42,7 @@ class Fault(BaseModel):
     | status | HTTP: `status`, with `Retry-After` when `retry_after` is given; nothing is done |
     | delay | waits `seconds`, then goes on |
     | hang | never answers, does nothing, until the other side gives up (at most `seconds` when given) |
-    | quota | Scaleway: `quotas_exceeded` |
+    | quota | Scaleway: `quotas_exceeded`; Outscale: `TooManyResources` |
     | refuse | DNS: REFUSED; SMTP: 550 |
     | tempfail | DNS: SERVFAIL; SMTP: 451 |
     """

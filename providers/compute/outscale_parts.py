@@ -1,0 +1,205 @@
+"""Volumes, snapshots, public addresses and security groups at Outscale.
+
+Volumes and snapshots are made with a client token: one of each a step. A
+security group has none; its name is unique, so the name carries the token, and
+its description the tags.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from libcloud.compute.base import Node
+
+from providers.base import ProviderError
+from providers.compute.driver import Part, PartKind, Rule, VolumeOrder
+from providers.compute.outscale_connection import OscConnection
+from providers.compute.outscale_marks import from_vendor, name_of, narrowest, to_vendor, tokens_of
+from providers.vendor_http import RefusedError
+
+GB = 1000**3
+GIB = 1024**3
+DEVICES = tuple(f"/dev/xvd{letter}" for letter in "bcdefghijklmnopqrstuvwxyz")
+GONE = frozenset({"5020", "5025", "5054", "5063", "5064"})
+"""No such security group, address, snapshot, machine, volume."""
+MAX_DESCRIPTION = 255
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How the API calls one kind of part, and how it is asked for and deleted."""
+
+    read: str
+    listed: str
+    ids: str
+    delete: str
+    id: str
+
+
+KINDS = {
+    PartKind.VOLUME: _Kind("ReadVolumes", "Volumes", "VolumeIds", "DeleteVolume", "VolumeId"),
+    PartKind.SNAPSHOT: _Kind("ReadSnapshots", "Snapshots", "SnapshotIds", "DeleteSnapshot", "SnapshotId"),
+    PartKind.ADDRESS: _Kind("ReadPublicIps", "PublicIps", "PublicIpIds", "DeletePublicIp", "PublicIpId"),
+    PartKind.FIREWALL: _Kind(
+        "ReadSecurityGroups", "SecurityGroups", "SecurityGroupIds", "DeleteSecurityGroup", "SecurityGroupId"
+    ),
+}
+WITH_TOKEN = frozenset({PartKind.VOLUME, PartKind.SNAPSHOT})
+
+
+class Parts:
+    """The driver's methods on what belongs to servers, or outlives them."""
+
+    connection: OscConnection
+    zone: str
+    where: str
+
+    def ex_part(self, kind: PartKind, part_id: str, flavour: str = "") -> Part | None:
+        found = next(self._read(kind, {KINDS[kind].ids: [part_id]}), None)
+        return None if found is None else self._to_part(kind, found)
+
+    def ex_parts(self, ex_tags: Iterable[str]) -> list[Part]:
+        """A volume or snapshot that has no tags yet is known by its token, a security group by its description."""
+        tags = frozenset(ex_tags)
+        return [part for kind in KINDS for part in self._tagged(kind, tags)]
+
+    def ex_delete_part(self, part: Part) -> None:
+        kind = KINDS[part.kind]
+        try:
+            self.connection.call(kind.delete, **{kind.id: part.id})
+        except RefusedError as error:
+            if error.kind in GONE:
+                raise RefusedError(404, error.message, error.headers, error.kind, error.details) from error
+            raise
+
+    def ex_create_volume(self, order: VolumeOrder) -> Part:
+        """`more`: `VolumeType` (standard, gp2, io1) and `Iops`. The size is rounded up to whole GiB."""
+        wish = {
+            "SubregionName": self.zone,
+            "VolumeType": "gp2",
+            "Size": gibibytes(order.size) if order.size else None,
+            "SnapshotId": order.snapshot,
+            **order.more,
+        }
+        return self._made(PartKind.VOLUME, "CreateVolume", "Volume", order.name, order.tags, wish)
+
+    def ex_attach(self, volume: Part, node: Node) -> None:
+        vms = self.connection.read("ReadVms", "Vms", {"VmIds": [node.id]})
+        taken = {device.get("DeviceName") for vm in vms for device in vm.get("BlockDeviceMappings") or []}
+        free = next((device for device in DEVICES if device not in taken), None)
+        if free is None:
+            raise ProviderError(f"{self.where}: server {node.id} has no free device; detach a volume.", permanent=True)
+        self.connection.call("LinkVolume", DeviceName=free, VmId=node.id, VolumeId=volume.id)
+
+    def ex_detach(self, volume: Part, node: Node) -> None:
+        self.connection.call("UnlinkVolume", VolumeId=volume.id)
+
+    def ex_create_snapshot(self, volume: Part, name: str, tags: frozenset[str]) -> Part:
+        wish = {"VolumeId": volume.id, "Description": name[:MAX_DESCRIPTION]}
+        return self._made(PartKind.SNAPSHOT, "CreateSnapshot", "Snapshot", name, tags, wish)
+
+    def ex_create_firewall(self, name: str, tags: frozenset[str], rules: Sequence[Rule]) -> Part:
+        """Repeatable: what an earlier, interrupted call made is finished."""
+        unique = f"{name[:200]}-{_short(name, tags)}"
+        group = next(self._read(PartKind.FIREWALL, {"SecurityGroupNames": [unique]}), None)
+        if group is None:
+            description = " ".join(sorted(tags))[:MAX_DESCRIPTION]
+            answer = self.connection.call("CreateSecurityGroup", SecurityGroupName=unique, Description=description)
+            group = answer["SecurityGroup"]
+        group_id = group["SecurityGroupId"]
+        self._tag(group_id, group, to_vendor(tags, name))
+        missing = [rule for rule in map(_rule, rules) if not _has(group, rule)]
+        if missing:
+            self.connection.call("CreateSecurityGroupRule", SecurityGroupId=group_id, Flow="Inbound", Rules=missing)
+        return Part(PartKind.FIREWALL, group_id, name, tags)
+
+    def _made(
+        self, kind: PartKind, action: str, named: str, name: str, tags: frozenset[str], wish: Mapping[str, Any]
+    ) -> Part:
+        """Made once for its token, then tagged. A token of what was deleted since is spent: the next one is used."""
+        for token in tokens_of(kind, tags):
+            made = self.connection.call(action, **{**wish, "ClientToken": token})[named]
+            part = self.ex_part(kind, made[KINDS[kind].id])
+            if part is not None and part.state != "deleting":
+                self._tag(part.id, made, to_vendor(tags, name))
+                return Part(kind, part.id, name, tags, part.holders, part.flavour, part.size, part.state)
+        raise ProviderError(f"{self.where}: this step has made its {kind} too often; begin a new run.", permanent=True)
+
+    def _tag(self, resource: str, shape: Mapping[str, Any], wanted: list[dict[str, str]]) -> None:
+        if any(tag not in shape.get("Tags", []) for tag in wanted):
+            self.connection.call("CreateTags", ResourceIds=[resource], Tags=wanted)
+
+    def _tagged(self, kind: PartKind, tags: frozenset[str]) -> Iterator[Part]:
+        listed = self._read(kind, narrowest(tags)) if tags else self._read(kind, {})
+        parts = {part.id: part for part in (self._to_part(kind, shape) for shape in listed)}
+        if kind in WITH_TOKEN and tags:
+            for shape in self._read(kind, {"ClientTokens": tokens_of(kind, tags)}):
+                # Made for these tags and cut off before it had any.
+                untagged = shape if shape["Tags"] else {**shape, "Tags": to_vendor(tags)}
+                parts.setdefault(shape[KINDS[kind].id], self._to_part(kind, untagged))
+        if kind is PartKind.FIREWALL and tags:
+            for shape in self._read(kind, {}):
+                if not shape["Tags"] and tags <= set(shape["Description"].split(" ")):
+                    parts[shape["SecurityGroupId"]] = self._to_part(kind, {**shape, "Tags": to_vendor(tags)})
+        yield from (part for part in parts.values() if tags <= part.tags)
+
+    def _read(self, kind: PartKind, filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        return self.connection.read(KINDS[kind].read, KINDS[kind].listed, filters)
+
+    def _to_part(self, kind: PartKind, shape: dict[str, Any]) -> Part:
+        return Part(
+            kind,
+            shape[KINDS[kind].id],
+            name_of(shape["Tags"]) or shape.get("SecurityGroupName") or shape.get("PublicIp") or "",
+            frozenset(from_vendor(shape["Tags"])),
+            self._holders(kind, shape),
+            str(shape.get("VolumeType", "")),
+            gigabytes(shape.get("Size") or shape.get("VolumeSize") or 0),
+            str(shape.get("State", "")),
+        )
+
+    def _holders(self, kind: PartKind, shape: dict[str, Any]) -> frozenset[str]:
+        match kind:
+            case PartKind.VOLUME:
+                return frozenset(link["VmId"] for link in shape.get("LinkedVolumes") or [])
+            case PartKind.ADDRESS:
+                return frozenset([shape["VmId"]] if shape.get("VmId") else [])
+            case PartKind.FIREWALL:
+                vms = self.connection.read("ReadVms", "Vms", {"SecurityGroupIds": [shape["SecurityGroupId"]]})
+                return frozenset(vm["VmId"] for vm in vms if vm["State"] != "terminated")
+            case _:
+                return frozenset()
+
+
+def gibibytes(gigabytes: float) -> int:
+    """The vendor's unit, at least as much as asked."""
+    return math.ceil(gigabytes * GB / GIB)
+
+
+def gigabytes(gibibytes: float) -> float:
+    return round(gibibytes * GIB / GB, 1)
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    first, last = (-1, -1) if rule.protocol == "icmp" else (rule.first_port, rule.last_port or rule.first_port)
+    return {
+        "IpProtocol": rule.protocol,
+        "FromPortRange": 0 if first is None else first,
+        "ToPortRange": 65535 if last is None else last,
+        "IpRanges": [rule.source],
+    }
+
+
+def _has(group: Mapping[str, Any], rule: Mapping[str, Any]) -> bool:
+    """Whether the group lets this in already; the vendor may join ranges of the same ports in one rule."""
+    return any(
+        all(present.get(name) == rule[name] for name in ("IpProtocol", "FromPortRange", "ToPortRange"))
+        and set(rule["IpRanges"]) <= set(present.get("IpRanges") or [])
+        for present in group.get("InboundRules") or []
+    )
+
+
+def _short(name: str, tags: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join([name, *sorted(tags)]).encode()).hexdigest()[:16]
