@@ -29,8 +29,8 @@ class Fault(BaseModel):
 
     | service | routes |
     |---|---|
-    | scaleway, outscale, s3-*, portal-old | method and path: `POST */servers`, `POST */CreateVms`, `PUT /bucket/key*` |
-    | scaleway, outscale | `BOOT name`: delay; hang (starting for good); others: the boot fails, the server is stopped again |
+    | clouds, s3-*, portal-old | method and path: `POST */servers`, `POST */CreateVms`, `PUT /bucket/key*` |
+    | clouds | `BOOT name`: delay; hang (starting for good); others: the boot fails, the server is stopped again |
     | dns | `UPDATE valbourg.example`, `QUERY portal.valbourg.example A` |
     | smtp-* | `EHLO`, `RCPT`, `DATA` |
     | identity-old | `CONNECT` |
