@@ -9,13 +9,14 @@ from importlib import import_module
 from typing import Any
 
 from providers.base import Context, JsonMap, Provider, ProviderError
+from providers.compute.table import CLOUDS
 
 Driver = Callable[[Any, Context], str]
 
 NO_DRIVER = ""
 
 CLASSES: dict[tuple[str, str], str] = {
-    ("compute.server", "scaleway"): "providers.compute.server:ComputeServer",
+    **{("compute.server", driver): "providers.compute.server:ComputeServer" for driver in CLOUDS},
     ("ansible.play", NO_DRIVER): "providers.ansible:AnsiblePlay",
     ("dns.records", "rfc2136"): "providers.dns.rfc2136:Rfc2136Records",
     ("dns.records", "powerdns"): "providers.dns.powerdns:PowerDnsRecords",
@@ -69,7 +70,9 @@ def _driver_at(scope: JsonMap, *path: str) -> str:
 
 
 def _compute(want: Any, context: Context) -> str:
-    return _driver_at(context.scope, "compute", want.provider)
+    """A server may be at several clouds: its class finds their drivers itself, and each must be known."""
+    drivers = [_driver_at(context.scope, "compute", name) for name in want.provider]
+    return next((driver for driver in drivers if driver not in CLOUDS), drivers[0])
 
 
 def _dns(want: Any, context: Context) -> str:
