@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from providers.base import ProviderError, Secret
@@ -123,4 +123,6 @@ def _registry() -> Registry[Any]:
     text = files("osc_sdk_python").joinpath("resources/outscale.yaml").read_text()
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     described = yaml.load(text, Loader=loader)  # safe: either is a safe loader
-    return Registry().with_resource("urn:outscale", Resource(described, DRAFT202012))
+    registry: Registry[Any] = Registry()
+    full: Registry[Any] = registry.with_resource("urn:outscale", DRAFT202012.create_resource(described))
+    return full

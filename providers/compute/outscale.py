@@ -17,7 +17,8 @@ from libcloud.compute.drivers.outscale import OutscaleNodeDriver
 from libcloud.compute.types import NodeState
 
 from providers.base import ProviderError, Reveal
-from providers.compute.driver import CloudDriver, Order
+from providers.compute.clouds import require
+from providers.compute.driver import Order
 from providers.compute.outscale_catalogue import Catalogue
 from providers.compute.outscale_connection import AccessKey, OscConnection
 from providers.compute.outscale_marks import (
@@ -66,13 +67,9 @@ PASSING_CONFLICTS = frozenset({"9002", "9004", "9085"})
 """Busy, device in use, security group in use."""
 
 
-def connect(block: Mapping[str, Any], reveal: Reveal, deadline: Deadline) -> CloudDriver:
-    """A driver for one `compute` block of a scope. Raises ProviderError(permanent) naming what is missing in it."""
-    missing = [name for name in ("region", "access_key", "secret_key") if not block.get(name)]
-    if missing:
-        raise ProviderError(
-            f"A compute block for Outscale has no {', '.join(missing)}; add it to bascule.yaml.", permanent=True
-        )
+def connect(block: Mapping[str, Any], reveal: Reveal, deadline: Deadline) -> "OutscaleDriver":
+    """The driver of a scope's block. Raises ProviderError(permanent) when something is missing in it."""
+    require(block, "Outscale", "region", "access_key", "secret_key")
     region = str(block["region"])
     return OutscaleDriver(
         AccessKey(reveal(block["access_key"]), reveal(block["secret_key"]), region),
@@ -118,13 +115,13 @@ class OutscaleDriver(Parts, Catalogue, OutscaleNodeDriver):
         self.images = images or {}
         self.where = f"Outscale {zone}"
         # The stock constructor would keep the real keys in plain sight.
-        NodeDriver.__init__(self, key="outscale", secret="", secure=endpoint.secure, region=key.region)
+        NodeDriver.__init__(  # type: ignore[no-untyped-call]
+            self, key="outscale", secret="", secure=endpoint.secure, region=key.region
+        )
 
     # Servers
 
-    def list_nodes(  # type: ignore[override]
-        self, ex_name: str | None = None, ex_tags: Iterable[str] = ()
-    ) -> list[Node]:
+    def list_nodes(self, ex_name: str | None = None, ex_tags: Iterable[str] = ()) -> list[Node]:
         """As CloudDriver says; a machine that is not tagged yet is found by its client token."""
         tags = frozenset(ex_tags)
         if ex_name is not None:
@@ -161,7 +158,10 @@ class OutscaleDriver(Parts, Catalogue, OutscaleNodeDriver):
         )
 
     def ex_complete(self, node: Node, order: Order) -> None:
-        """Tags and name, then, once the machine is made, the user data without what carried the tags so far."""
+        """Tags and name, then, once the machine is made, the user data without what carried the tags so far.
+
+        `node` then says in which state that left it.
+        """
         vm = self._vm(str(node.id))
         if vm is None:
             return
@@ -170,7 +170,7 @@ class OutscaleDriver(Parts, Catalogue, OutscaleNodeDriver):
             self.connection.call("CreateTags", ResourceIds=[node.id], Tags=wanted)
         user_data = without_section(vm.get("UserData", ""))
         if user_data is not None:
-            self._until_made(str(node.id))
+            node.state = STATES[self._until_made(str(node.id))]
             self.connection.call("UpdateVm", VmId=node.id, UserData=user_data)
 
     def start_node(self, node: Node) -> bool:
@@ -189,8 +189,8 @@ class OutscaleDriver(Parts, Catalogue, OutscaleNodeDriver):
         return True
 
     def ex_outlives(self, node: Node) -> bool:
-        """Volumes that were attached later stay; the root volume goes."""
-        return bool(node.extra["kept_volumes"])
+        """Volumes that were attached later stay, and so does a security group; the root volume goes."""
+        return bool(node.extra["kept_volumes"] or node.extra["firewalls"])
 
     def list_sizes(self, location: Any = None) -> list[NodeSize]:
         """Libcloud's form of the offers; memory in MB, price in euros an hour, 0 where it is not told."""
@@ -234,20 +234,21 @@ class OutscaleDriver(Parts, Catalogue, OutscaleNodeDriver):
         vms = self.connection.read("ReadVms", "Vms", {"VmIds": [node_id]})
         return next((vm for vm in vms if vm["State"] != "terminated"), None)
 
-    def _until_made(self, node_id: str) -> None:
-        """Wait until the machine is no longer being made, some seconds at most: what follows then says what it is."""
+    def _until_made(self, node_id: str) -> str:
+        """The machine's state once it is no longer being made; `pending` when that takes longer than some seconds."""
 
-        def is_pending() -> bool:
+        def state() -> str:
             vm = self._vm(node_id)
-            return vm is not None and vm["State"] == "pending"
+            return "terminated" if vm is None else str(vm["State"])
 
-        tenacity.Retrying(
-            retry=tenacity.retry_if_result(bool),
+        found: str = tenacity.Retrying(
+            retry=tenacity.retry_if_result(lambda state: state == "pending"),
             wait=tenacity.wait_exponential(multiplier=0.1, max=2.0),
             stop=tenacity.stop_before_delay(min(SETTLE_SECONDS, self.deadline.left())),
             sleep=self.deadline.sleep,
-            retry_error_callback=lambda _: None,
-        )(is_pending)
+            retry_error_callback=lambda _: "pending",
+        )(state)
+        return found
 
     def _to_node(self, vm: dict[str, Any]) -> Node:
         name, tags = in_section(vm.get("UserData", ""))
@@ -267,6 +268,11 @@ class OutscaleDriver(Parts, Catalogue, OutscaleNodeDriver):
                 "volumes": {volume: "bsu" for volume, goes in volumes if goes},
                 "kept_volumes": sorted(volume for volume, goes in volumes if not goes),
                 "ips": [],
+                "firewalls": sorted(
+                    group["SecurityGroupId"]
+                    for group in vm.get("SecurityGroups") or []
+                    if group.get("SecurityGroupName") != "default"
+                ),
                 "size": vm.get("VmType", ""),
             },
         )

@@ -14,7 +14,7 @@ from typing import Any
 from libcloud.compute.base import Node
 
 from providers.base import ProviderError
-from providers.compute.driver import Part, PartKind, Rule, VolumeOrder
+from providers.compute.driver import UNFINISHED, Part, PartKind, Rule, VolumeOrder
 from providers.compute.outscale_connection import OscConnection
 from providers.compute.outscale_marks import from_vendor, name_of, narrowest, to_vendor, tokens_of
 from providers.vendor_http import RefusedError
@@ -101,18 +101,17 @@ class Parts:
         return self._made(PartKind.SNAPSHOT, "CreateSnapshot", "Snapshot", name, tags, wish)
 
     def ex_create_firewall(self, name: str, tags: frozenset[str], rules: Sequence[Rule]) -> Part:
-        """Repeatable: what an earlier, interrupted call made is finished."""
+        """Group, rules, tags: the tags come last and say that it is finished. What was begun before is gone on with."""
         unique = f"{name[:200]}-{_short(name, tags)}"
         group = next(self._read(PartKind.FIREWALL, {"SecurityGroupNames": [unique]}), None)
         if group is None:
-            description = " ".join(sorted(tags))[:MAX_DESCRIPTION]
-            answer = self.connection.call("CreateSecurityGroup", SecurityGroupName=unique, Description=description)
+            answer = self.connection.call("CreateSecurityGroup", SecurityGroupName=unique, Description=_described(tags))
             group = answer["SecurityGroup"]
         group_id = group["SecurityGroupId"]
-        self._tag(group_id, group, to_vendor(tags, name))
         missing = [rule for rule in map(_rule, rules) if not _has(group, rule)]
         if missing:
             self.connection.call("CreateSecurityGroupRule", SecurityGroupId=group_id, Flow="Inbound", Rules=missing)
+        self._tag(group_id, group, to_vendor(tags, name))
         return Part(PartKind.FIREWALL, group_id, name, tags)
 
     def _made(
@@ -140,9 +139,10 @@ class Parts:
                 untagged = shape if shape["Tags"] else {**shape, "Tags": to_vendor(tags)}
                 parts.setdefault(shape[KINDS[kind].id], self._to_part(kind, untagged))
         if kind is PartKind.FIREWALL and tags:
-            for shape in self._read(kind, {}):
-                if not shape["Tags"] and tags <= set(shape["Description"].split(" ")):
-                    parts[shape["SecurityGroupId"]] = self._to_part(kind, {**shape, "Tags": to_vendor(tags)})
+            for shape in self._read(kind, {"Descriptions": [_described(tags)]}):
+                if not shape["Tags"]:
+                    begun = {**shape, "Tags": to_vendor(tags), "State": UNFINISHED}
+                    parts[shape["SecurityGroupId"]] = self._to_part(kind, begun)
         yield from (part for part in parts.values() if tags <= part.tags)
 
     def _read(self, kind: PartKind, filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -199,6 +199,11 @@ def _has(group: Mapping[str, Any], rule: Mapping[str, Any]) -> bool:
         and set(rule["IpRanges"]) <= set(present.get("IpRanges") or [])
         for present in group.get("InboundRules") or []
     )
+
+
+def _described(tags: Iterable[str]) -> str:
+    """The description of a security group: it says whose the group is before its tags do."""
+    return " ".join(sorted(tags))[:MAX_DESCRIPTION]
 
 
 def _short(name: str, tags: Iterable[str]) -> str:

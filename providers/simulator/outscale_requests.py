@@ -189,6 +189,7 @@ class CreateSecurityGroupRule(Action):
 class SecurityGroupFilters(Tagged):
     security_group_ids: Ids | None = None
     security_group_names: list[str] | None = None
+    descriptions: list[str] | None = None
 
 
 class ReadSecurityGroups(Page):

@@ -134,6 +134,7 @@ class Storage:
             if is_tagged(group.tags, wanted)
             and passes([vendor_id("firewall", group.id)], wanted.security_group_ids)
             and passes([group.facts["name"]], wanted.security_group_names)
+            and passes([group.facts["description"]], wanted.descriptions)
         ]
         return page("SecurityGroups", found, asked)
 

@@ -114,6 +114,7 @@ class VirtualMachines:
             tags=[],
             volumes={"0": self._root(asked)},
             user_data={"cloud-init": SECTION.sub(b"", text)} if text else {},
+            firewall=groups[0] if groups else None,
             started_later=not asked.boot_on_creation,
             facts={
                 "client_token": asked.client_token,
@@ -125,9 +126,7 @@ class VirtualMachines:
                 "made_at": time.monotonic() + MAKING_SECONDS,
             },
         )
-        server = self._fleet.create(order)
-        server.firewall = groups[0] if groups else None
-        return server
+        return self._fleet.create(order)
 
     def _move(self, asked: Vms, action: str, movable: set[str], already: set[str]) -> Mapping[str, Any]:
         """All machines or none: every state is checked before anything moves."""
