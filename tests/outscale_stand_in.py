@@ -110,6 +110,8 @@ def _described(
 
 def misfits(schema: str, body: Any) -> list[str]:
     """What of a body does not fit a schema of the vendor's description."""
+    if schema not in _description()["components"]["schemas"]:
+        return [f"{schema}: the vendor has none"]
     return [f"{schema}{error.json_path[1:]}: {error.message}" for error in _validator(schema).iter_errors(body)]
 
 
@@ -120,9 +122,14 @@ def _validator(schema: str) -> Draft202012Validator:
 
 @cache
 def _registry() -> Registry[Any]:
+    registry: Registry[Any] = Registry()
+    full: Registry[Any] = registry.with_resource("urn:outscale", DRAFT202012.create_resource(_description()))
+    return full
+
+
+@cache
+def _description() -> dict[str, Any]:
     text = files("osc_sdk_python").joinpath("resources/outscale.yaml").read_text()
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    described = yaml.load(text, Loader=loader)  # safe: either is a safe loader
-    registry: Registry[Any] = Registry()
-    full: Registry[Any] = registry.with_resource("urn:outscale", DRAFT202012.create_resource(described))
-    return full
+    described: dict[str, Any] = yaml.load(text, Loader=loader)  # safe: either is a safe loader
+    return described

@@ -24,6 +24,7 @@ from providers.compute.outscale_connection import AccessKey, OscConnection
 from providers.compute.outscale_marks import (
     from_vendor,
     in_section,
+    is_one_step,
     name_of,
     narrowest,
     to_vendor,
@@ -127,7 +128,9 @@ class OutscaleDriver(Parts, Catalogue, OutscaleNodeDriver):
         if ex_name is not None:
             filters = [{"Tags": [f"Name={ex_name}"]}]
         elif tags:
-            filters = [narrowest(tags), {"ClientTokens": tokens_of(KIND, tags)}]
+            filters = [narrowest(tags)]
+            if is_one_step(tags):
+                filters.append({"ClientTokens": tokens_of(KIND, tags)})
         else:
             filters = [{}]
         vms = {vm["VmId"]: vm for each in filters for vm in self.connection.read("ReadVms", "Vms", each)}

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from providers.compute.proof import MARK
+from providers.compute.proof import MARK, RUN_TAG, STEP_TAG
 
 NAME = "Name"
 """The tag that names a machine, volume or snapshot."""
@@ -30,6 +30,12 @@ def tokens_of(kind: str, tags: Iterable[str]) -> list[str]:
     """The client tokens of one step's machine (or other kind), one a generation. 47 characters of ASCII."""
     text = "\n".join([kind, *sorted(tags), ""])
     return [f"bascule-{hashlib.sha256(f'{text}{n}'.encode()).hexdigest()[:39]}" for n in range(GENERATIONS)]
+
+
+def is_one_step(tags: Iterable[str]) -> bool:
+    """Whether tags are those of one step: only these make a token."""
+    found = list(tags)
+    return all(any(tag.startswith(start) for tag in found) for start in (RUN_TAG, STEP_TAG))
 
 
 def to_vendor(tags: Iterable[str], name: str = "") -> list[dict[str, str]]:
@@ -51,7 +57,7 @@ def name_of(tags: Iterable[Mapping[str, str]]) -> str:
 
 def narrowest(tags: Iterable[str]) -> dict[str, list[str]]:
     """The vendor's filter for the tag that the fewest have: it takes alternatives, so all of them would widen it."""
-    valued = sorted((tag for tag in tags if "=" in tag), key=lambda tag: not tag.startswith(f"{MARK}-step="))
+    valued = sorted((tag for tag in tags if "=" in tag), key=lambda tag: not tag.startswith(STEP_TAG))
     if valued:
         return {"Tags": valued[:1]}
     return {"TagKeys": sorted(tags)[:1]}

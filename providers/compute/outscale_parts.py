@@ -16,7 +16,7 @@ from libcloud.compute.base import Node
 from providers.base import ProviderError
 from providers.compute.driver import UNFINISHED, Part, PartKind, Rule, VolumeOrder
 from providers.compute.outscale_connection import OscConnection
-from providers.compute.outscale_marks import from_vendor, name_of, narrowest, to_vendor, tokens_of
+from providers.compute.outscale_marks import from_vendor, is_one_step, name_of, narrowest, to_vendor, tokens_of
 from providers.vendor_http import RefusedError
 
 GB = 1000**3
@@ -133,12 +133,12 @@ class Parts:
     def _tagged(self, kind: PartKind, tags: frozenset[str]) -> Iterator[Part]:
         listed = self._read(kind, narrowest(tags)) if tags else self._read(kind, {})
         parts = {part.id: part for part in (self._to_part(kind, shape) for shape in listed)}
-        if kind in WITH_TOKEN and tags:
+        if kind in WITH_TOKEN and is_one_step(tags):
             for shape in self._read(kind, {"ClientTokens": tokens_of(kind, tags)}):
                 # Made for these tags and cut off before it had any.
                 untagged = shape if shape["Tags"] else {**shape, "Tags": to_vendor(tags)}
                 parts.setdefault(shape[KINDS[kind].id], self._to_part(kind, untagged))
-        if kind is PartKind.FIREWALL and tags:
+        if kind is PartKind.FIREWALL and is_one_step(tags):
             for shape in self._read(kind, {"Descriptions": [_described(tags)]}):
                 if not shape["Tags"]:
                     begun = {**shape, "Tags": to_vendor(tags), "State": UNFINISHED}
