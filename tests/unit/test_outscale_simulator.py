@@ -25,10 +25,17 @@ def cloud() -> Iterator[OutscaleStandIn]:
         stand_in.wrong[:] = [each for each in stand_in.wrong if "Request" not in each.split(":")[0]]
 
 
-def signed(cloud: OutscaleStandIn, action: str, body: str, now: datetime | None = None, **other: str) -> dict[str, str]:
-    key = AccessKey(
-        Secret(other.get("access", ACCESS)), Secret(other.get("secret", SECRET)), other.get("region", REGION)
-    )
+def signed(
+    cloud: OutscaleStandIn,
+    action: str,
+    body: str,
+    now: datetime | None = None,
+    access: str = ACCESS,
+    secret: str = SECRET,
+    region: str = REGION,
+) -> dict[str, str]:
+    """The headers that let a request in, or not."""
+    key = AccessKey(Secret(access), Secret(secret), region)
     return key.sign(f"/api/v1/{action}", urlsplit(cloud.url).netloc, body, now or datetime.now(UTC))
 
 
@@ -68,9 +75,8 @@ class TestSignatures:
         [("SOMEBODY", SECRET, REGION), (ACCESS, "another", REGION), (ACCESS, SECRET, "us-east-2")],
     )
     def test_another_key_is_refused(self, cloud: OutscaleStandIn, access: str, secret: str, region: str) -> None:
-        assert (
-            refusal(post(cloud, "ReadVms", {}, signed(cloud, "ReadVms", "{}", None, access, secret, region))) == DENIED
-        )
+        headers = signed(cloud, "ReadVms", "{}", None, access, secret, region)
+        assert refusal(post(cloud, "ReadVms", {}, headers)) == DENIED
 
     def test_a_body_that_was_changed_is_refused(self, cloud: OutscaleStandIn) -> None:
         assert refusal(post(cloud, "ReadVms", {"DryRun": True}, signed(cloud, "ReadVms", "{}"))) == DENIED
