@@ -6,10 +6,15 @@ load libcloud and nothing but a play loads Ansible.
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from providers.base import Context, JsonMap, Provider, ProviderError
+from providers.compute.marked import Made
 from providers.compute.table import CLOUDS
+from providers.wants import Server
+
+if TYPE_CHECKING:
+    from providers.compute.capacity import Placement
 
 Driver = Callable[[Any, Context], str]
 
@@ -46,6 +51,28 @@ def provider_for(kind: str, want: Any, context: Context) -> Provider[Any]:
     module, name = path.split(":")
     made: Provider[Any] = getattr(import_module(module), name)(context)
     return made
+
+
+def placements(servers: Mapping[str, Server], context: Context) -> Mapping[str, "Placement"]:
+    """Where the servers of a plan, by step, would be made now, all of them together. Reads only."""
+    capacity = import_module("providers.compute.capacity")
+    rooms = {
+        name: capacity.room_at(context, name) for name in sorted({n for s in servers.values() for n in s.provider})
+    }
+    placed: Mapping[str, Placement] = capacity.place(servers, rooms)
+    return placed
+
+
+def made_at(context: Context, provider: str) -> list[Made]:
+    """Everything with Bascule's tags at one `compute` entry of the scope. Reads only. Raises ProviderError."""
+    found: list[Made] = import_module("providers.compute.made").made_at(context, provider)
+    return found
+
+
+def release_made(context: Context, thing: Made) -> bool:
+    """Release one thing that carries Bascule's tags; False while that is under way. Raises ProviderError."""
+    gone: bool = import_module("providers.compute.made").release_made(context, thing)
+    return gone
 
 
 def _unknown(kind: str, driver: str) -> str:

@@ -4,7 +4,7 @@ Libcloud's own connection is left behind where it is unsafe: its timeouts do not
 cover raw transfers, its CA path is global to the process, it follows redirects
 with the credentials in hand, and a proxy or a netrc file of the environment can
 change where a request goes and who it says it is. Here the scope's address is
-the only address, every wait is bounded, and reads (never writes) are repeated.
+the only address, every wait ends at the call's deadline, and reads (never writes) are repeated.
 """
 
 import time
@@ -22,6 +22,7 @@ from libcloud.common.types import LibcloudError, MalformedResponseError
 from libcloud.http import LibcloudConnection
 
 from providers.base import ProviderError
+from providers.bounded_transport import BoundedAdapter
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
@@ -48,9 +49,13 @@ class Deadline:
     def __post_init__(self) -> None:
         self.end = self.now() + self.seconds
 
+    def seconds_left(self) -> float:
+        """Seconds left; negative once it is over."""
+        return self.end - self.now()
+
     def left(self) -> float:
         """Seconds left; raises requests.Timeout when there are none, so that it counts as one."""
-        left = self.end - self.now()
+        left = self.seconds_left()
         if left <= 0:
             raise requests.Timeout(f"no answer within {self.seconds:g} s")
         return left
@@ -104,6 +109,8 @@ class DirectConnection(LibcloudConnection):
         self.deadline = deadline
         self.session: requests.Session = requests.Session()
         self.session.trust_env = False
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, BoundedAdapter(deadline.seconds_left))
 
     def request(
         self,
@@ -163,17 +170,45 @@ class VendorConnection:
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
         """As libcloud's; a read is repeated within the deadline, a write is sent once."""
-        send: Any = super().request  # type: ignore[misc]
         action = args[0] if args else kwargs["action"]
         if self.is_read(str(action), kwargs.get("method", "GET")):
-            return repeated(self.driver.deadline)(send, *args, **kwargs)
+            return repeated(self.driver.deadline)(self.send_once, *args, **kwargs)
         before, self.wrote = self.wrote, True
         try:
-            answer = send(*args, **kwargs)
+            return self.send_once(*args, **kwargs)
         except (BaseHTTPError, requests.RequestException) as error:
             self.wrote = before or is_lost(error)
             raise
+
+    def send_once(self, *args: Any, **kwargs: Any) -> Any:
+        """Send once. Raises MalformedResponseError when the answer cannot be the vendor's own."""
+        answer: Any = super().request(*args, **kwargs)  # type: ignore[misc]
+        method = kwargs.get("method", "GET")
+        if not kwargs.get("raw") and method != "HEAD" and is_anothers(answer, method):
+            raise not_its_own(self.driver)
         return answer
+
+
+def is_anothers(answer: Any, method: str) -> bool:
+    """Whether something in between spoke in the vendor's place, with a success: a page, or nothing at all.
+
+    Taken at its word, it would be an empty list of servers or objects. Bodies of
+    objects, and answers to HEAD, may lawfully be either and are not for this.
+    """
+    page = str(answer.headers.get("content-type", "")).lower().startswith("text/html")
+    return page or (method == "GET" and int(answer.status) == 200 and not answer.body)
+
+
+def not_its_own(driver: Any) -> MalformedResponseError:
+    """To raise for such an answer: whether the vendor ever saw the request is not known."""
+    return MalformedResponseError("another spoke in its place", body="", driver=driver)
+
+
+def json_object(answer: Any) -> dict[str, Any]:
+    """The JSON object that an answer must have. Raises MalformedResponseError when it has something else."""
+    if not isinstance(answer.object, dict):
+        raise not_its_own(answer.connection.driver)
+    return answer.object
 
 
 def is_passing(error: BaseException) -> bool:
@@ -260,6 +295,8 @@ def _explained(error: Exception) -> tuple[str, bool]:
         return "did not answer in time; try again, or give the step a longer timeout.", False
     if isinstance(error, requests.RequestException):
         return f"cannot be reached ({type(error).__name__}); check its address and the network.", False
+    if isinstance(error, MalformedResponseError):
+        return f"gave an answer that is not one of its API ({error.value}: {error.body or 'empty'}); try again.", False
     if not isinstance(error, BaseHTTPError):
         return f"gave an answer that cannot be understood ({error}).", False
     said = f"{error.code}: {error.message}"

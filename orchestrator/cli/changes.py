@@ -37,6 +37,20 @@ def _server(step: PlannedStep) -> Iterator[str]:
         yield f"create the server {name} at {provider} ({_size(with_)}, {with_.get('image')})"
     if step.seen is not None and step.seen.presence == "conflict":
         yield f"! {one_line(step.seen.message)}"
+    yield from _room(step)
+
+
+def _room(step: PlannedStep) -> Iterator[str]:
+    """Where the server would be made now, when that is not what is written; and that there is no room."""
+    place = step.placement
+    if place is None:
+        return
+    if place.provider is None:
+        yield f"! no room: {one_line(place.message)}"
+    elif place.message:
+        yield f"! {one_line(place.message)}"
+    if place.provider is not None and (step.with_.get("resources") or place.message):
+        yield f"now: {place.size} at {place.provider}"
 
 
 def _providers(named: object) -> str:

@@ -22,6 +22,7 @@ from providers.compute.driver import Order
 from providers.compute.outscale_catalogue import Catalogue
 from providers.compute.outscale_connection import AccessKey, OscConnection
 from providers.compute.outscale_marks import (
+    NAME,
     from_vendor,
     in_section,
     is_one_step,
@@ -126,12 +127,11 @@ class OutscaleDriver(Parts, Catalogue, OutscaleNodeDriver):
         """As CloudDriver says; a machine that is not tagged yet is found by its client token."""
         tags = frozenset(ex_tags)
         if ex_name is not None:
-            filters = [{"Tags": [f"Name={ex_name}"]}]
-        elif tags:
-            filters = [narrowest(tags)]
-            if is_one_step(tags):
-                filters.append({"ClientTokens": tokens_of(KIND, tags)})
+            filters = [{"Tags": [f"{NAME}={ex_name}"]}]
+        elif is_one_step(tags):
+            filters = [narrowest(tags), {"ClientTokens": tokens_of(KIND, tags)}]
         else:
+            # A machine that has no tags yet is among all of them only.
             filters = [{}]
         vms = {vm["VmId"]: vm for each in filters for vm in self.connection.read("ReadVms", "Vms", each)}
         nodes = [self._to_node(vm) for vm in vms.values() if vm["State"] != "terminated"]

@@ -20,6 +20,8 @@ NAME = "Name"
 """The tag that names a machine, volume or snapshot."""
 GENERATIONS = 8
 """How often one step can make its machine anew: a token stays with what it made, also when that is gone."""
+MADE_BY_US = "bascule-"
+"""How each of our client tokens begins."""
 BEGIN, END = "-----BEGIN OUTSCALE SECTION-----", "-----END OUTSCALE SECTION-----"
 SECTION = re.compile(rf"\A{BEGIN}\n(?P<lines>(?:.*\n)*?){END}\n")
 NOTHING = "#cloud-config\n{}\n"
@@ -29,7 +31,7 @@ NOTHING = "#cloud-config\n{}\n"
 def tokens_of(kind: str, tags: Iterable[str]) -> list[str]:
     """The client tokens of one step's machine (or other kind), one a generation. 47 characters of ASCII."""
     text = "\n".join([kind, *sorted(tags), ""])
-    return [f"bascule-{hashlib.sha256(f'{text}{n}'.encode()).hexdigest()[:39]}" for n in range(GENERATIONS)]
+    return [f"{MADE_BY_US}{hashlib.sha256(f'{text}{n}'.encode()).hexdigest()[:39]}" for n in range(GENERATIONS)]
 
 
 def is_one_step(tags: Iterable[str]) -> bool:
@@ -56,11 +58,8 @@ def name_of(tags: Iterable[Mapping[str, str]]) -> str:
 
 
 def narrowest(tags: Iterable[str]) -> dict[str, list[str]]:
-    """The vendor's filter for the tag that the fewest have: it takes alternatives, so all of them would widen it."""
-    valued = sorted((tag for tag in tags if "=" in tag), key=lambda tag: not tag.startswith(STEP_TAG))
-    if valued:
-        return {"Tags": valued[:1]}
-    return {"TagKeys": sorted(tags)[:1]}
+    """The vendor's filter for one step's own tag: it takes alternatives, so all tags together would widen it."""
+    return {"Tags": [tag for tag in tags if tag.startswith(STEP_TAG)]}
 
 
 def with_section(user_data: str | None, name: str, tags: Iterable[str]) -> str:

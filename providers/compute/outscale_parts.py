@@ -16,7 +16,16 @@ from libcloud.compute.base import Node
 from providers.base import ProviderError
 from providers.compute.driver import UNFINISHED, Part, PartKind, Rule, VolumeOrder
 from providers.compute.outscale_connection import OscConnection
-from providers.compute.outscale_marks import from_vendor, is_one_step, name_of, narrowest, to_vendor, tokens_of
+from providers.compute.outscale_marks import (
+    MADE_BY_US,
+    from_vendor,
+    is_one_step,
+    name_of,
+    narrowest,
+    to_vendor,
+    tokens_of,
+)
+from providers.compute.proof import MARK
 from providers.vendor_http import RefusedError
 
 GB = 1000**3
@@ -131,33 +140,34 @@ class Parts:
             self.connection.call("CreateTags", ResourceIds=[resource], Tags=wanted)
 
     def _tagged(self, kind: PartKind, tags: frozenset[str]) -> Iterator[Part]:
-        listed = self._read(kind, narrowest(tags)) if tags else self._read(kind, {})
-        parts = {part.id: part for part in (self._to_part(kind, shape) for shape in listed)}
-        if kind in WITH_TOKEN and is_one_step(tags):
-            for shape in self._read(kind, {"ClientTokens": tokens_of(kind, tags)}):
-                # Made for these tags and cut off before it had any.
-                untagged = shape if shape["Tags"] else {**shape, "Tags": to_vendor(tags)}
-                parts.setdefault(shape[KINDS[kind].id], self._to_part(kind, untagged))
-        if kind is PartKind.FIREWALL and is_one_step(tags):
-            for shape in self._read(kind, {"Descriptions": [_described(tags)]}):
-                if not shape["Tags"]:
-                    begun = {**shape, "Tags": to_vendor(tags), "State": UNFINISHED}
-                    parts[shape["SecurityGroupId"]] = self._to_part(kind, begun)
-        yield from (part for part in parts.values() if tags <= part.tags)
+        """All pages of what may have these tags; what is made and has none yet is among it."""
+        filters: list[dict[str, list[str]]] = [{}]
+        if is_one_step(tags):
+            filters = [narrowest(tags)]
+            if kind in WITH_TOKEN:
+                filters.append({"ClientTokens": tokens_of(kind, tags)})
+            if kind is PartKind.FIREWALL:
+                filters.append({"Descriptions": [_described(tags)]})
+        parts = {shape[KINDS[kind].id]: shape for each in filters for shape in self._read(kind, each)}
+        for part in (self._to_part(kind, shape, tags) for shape in parts.values()):
+            if tags <= part.tags:
+                yield part
 
     def _read(self, kind: PartKind, filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         return self.connection.read(KINDS[kind].read, KINDS[kind].listed, filters)
 
-    def _to_part(self, kind: PartKind, shape: dict[str, Any]) -> Part:
+    def _to_part(self, kind: PartKind, shape: dict[str, Any], asked: frozenset[str] = frozenset()) -> Part:
+        """`asked`: the tags that are looked for; their token is theirs."""
+        unfinished = kind is PartKind.FIREWALL and not shape["Tags"]
         return Part(
             kind,
             shape[KINDS[kind].id],
             name_of(shape["Tags"]) or shape.get("SecurityGroupName") or shape.get("PublicIp") or "",
-            frozenset(from_vendor(shape["Tags"])),
+            frozenset(from_vendor(shape["Tags"])) if shape["Tags"] else _tags_to_be(kind, shape, asked),
             self._holders(kind, shape),
             str(shape.get("VolumeType", "")),
             gigabytes(shape.get("Size") or shape.get("VolumeSize") or 0),
-            str(shape.get("State", "")),
+            UNFINISHED if unfinished else str(shape.get("State", "")),
         )
 
     def _holders(self, kind: PartKind, shape: dict[str, Any]) -> frozenset[str]:
@@ -199,6 +209,20 @@ def _has(group: Mapping[str, Any], rule: Mapping[str, Any]) -> bool:
         and set(rule["IpRanges"]) <= set(present.get("IpRanges") or [])
         for present in group.get("InboundRules") or []
     )
+
+
+def _tags_to_be(kind: PartKind, shape: Mapping[str, Any], asked: frozenset[str]) -> frozenset[str]:
+    """What the create request says of a part that has no tags yet: a token of ours, or our description.
+
+    A token does not tell the step, unless it is the step that is asked for.
+    """
+    if kind is PartKind.FIREWALL:
+        told = frozenset(shape.get("Description", "").split(" "))
+        return told if MARK in told else frozenset()
+    token = shape.get("ClientToken") or ""
+    if asked and token in tokens_of(kind, asked):
+        return asked
+    return frozenset({MARK}) if token.startswith(MADE_BY_US) else frozenset()
 
 
 def _described(tags: Iterable[str]) -> str:

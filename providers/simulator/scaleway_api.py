@@ -31,7 +31,7 @@ from providers.simulator.scaleway_http import (
 from providers.simulator.scaleway_parts import ScalewayParts
 from providers.simulator.scaleway_shapes import image_shape, server_shape, size_shape
 
-ZONED = re.compile(r"^/(instance|block|marketplace)/v\d(?:alpha1|beta1)?(?:/zones/([a-z0-9-]+))?(/.*)$")
+ZONED = re.compile(r"^/(instance|block|marketplace|iam)/v\d(?:alpha1|beta1)?(?:/zones/([a-z0-9-]+))?(/.*)$")
 MAX_PAGE = 100
 
 

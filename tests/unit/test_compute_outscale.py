@@ -14,7 +14,9 @@ import pytest
 import requests
 from libcloud.compute.base import Node
 from libcloud.compute.types import NodeState
+from pydantic import TypeAdapter
 
+from orchestrator.domain.scope import Compute, OutscaleCompute
 from providers.base import ProviderError, Secret, Tag
 from providers.compute.driver import CloudDriver, Order
 from providers.compute.outscale import OutscaleDriver, connect
@@ -389,6 +391,18 @@ class TestRefusals:
         error = self.error(status, code, kind)
         assert cloud.driver().ex_is_passing(error) is passing
         assert cloud.driver().ex_no_capacity(error) is None
+
+
+def test_the_scope_has_what_the_driver_takes(cloud: OutscaleStandIn) -> None:
+    block = {**cloud.block, "security_group": "sg-0123abcd", "images": {"hardened": "ami-0c090101"}}
+    checked: Any = TypeAdapter(Compute).validate_python(block)
+    assert isinstance(checked, OutscaleCompute)
+    driver = connect(checked.model_dump(), reveal, Deadline(1.0))
+    assert (driver.zone, driver.security_group, driver.images) == (
+        "eu-west-2a",
+        "sg-0123abcd",
+        {"hardened": "ami-0c090101"},
+    )
 
 
 def test_the_default_address_is_the_vendors(cloud: OutscaleStandIn, tmp_path: Path) -> None:

@@ -104,6 +104,25 @@ class TestVolumes:
             ["Name=data", "bascule", f"bascule-run={RUN}", "bascule-step=portal/data"]
         ]
 
+    def test_what_has_no_tags_yet_is_found_by_the_mark(self, cloud: OutscaleStandIn) -> None:
+        makers: list[Callable[[], object]] = [
+            lambda: cloud.driver().ex_create_volume(VOLUME),
+            lambda: cloud.driver().ex_create_firewall("web", WEB, RULES),
+            lambda: server(cloud),
+        ]
+        for make in makers:
+            with cloud.faulty({"route": "POST */CreateTags", "kind": "drop"}), suppress(requests.RequestException):
+                make()
+        (node,) = cloud.driver().list_nodes(ex_tags=["bascule"])
+        assert set(node.extra["tags"]) >= SERVER
+        parts = {part.kind: part for part in cloud.driver().ex_parts(["bascule"])}
+        assert len(parts) == 2
+        assert parts[PartKind.VOLUME].tags == {"bascule"}
+        assert (parts[PartKind.FIREWALL].tags, parts[PartKind.FIREWALL].state) == (WEB, UNFINISHED)
+        for part in parts.values():
+            assert cloud.driver().ex_part(part.kind, part.id) == part
+            cloud.driver().ex_delete_part(part)
+
     def test_a_snapshot_and_a_volume_that_begins_as_its_copy(self, cloud: OutscaleStandIn) -> None:
         volume = volume_of(cloud, cloud.driver().ex_create_volume(VOLUME))
         made = cloud.driver().ex_create_snapshot(volume, "before the move", SERVER)
