@@ -78,7 +78,7 @@ class PartKind(StrEnum):
 
 
 UNFINISHED = "unfinished"
-"""The `state` of a firewall whose rules may be missing: making it again finishes it."""
+"""The `state` of a part whose tags or rules are missing as yet: making it again finishes it, and makes no second."""
 
 
 @dataclass(frozen=True, slots=True)

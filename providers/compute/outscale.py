@@ -33,14 +33,12 @@ from providers.compute.outscale_marks import (
     with_section,
     without_section,
 )
-from providers.compute.outscale_parts import Parts, gibibytes
+from providers.compute.outscale_parts import SETTLE_SECONDS, Parts, gibibytes
 from providers.vendor_http import Deadline, Endpoint, RefusedError
 
 VENDOR_URL = "https://api.{region}.outscale.com/api/v1"
 KIND = "server"
 ROOT_DEVICE = "/dev/sda1"
-SETTLE_SECONDS = 20.0
-"""How long the completion of a machine waits for it to be made."""
 
 STATES = {
     "pending": NodeState.STARTING,

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import tenacity
 from libcloud.compute.base import Node
 
 from providers.base import ProviderError
@@ -26,7 +27,7 @@ from providers.compute.outscale_marks import (
     tokens_of,
 )
 from providers.compute.proof import MARK
-from providers.vendor_http import RefusedError
+from providers.vendor_http import Deadline, RefusedError
 
 GB = 1000**3
 GIB = 1024**3
@@ -34,6 +35,8 @@ DEVICES = tuple(f"/dev/xvd{letter}" for letter in "bcdefghijklmnopqrstuvwxyz")
 GONE = frozenset({"5020", "5025", "5054", "5063", "5064"})
 """No such security group, address, snapshot, machine, volume."""
 MAX_DESCRIPTION = 255
+SETTLE_SECONDS = 20.0
+"""How long what was just made is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class Parts:
     """The driver's methods on what belongs to servers, or outlives them."""
 
     connection: OscConnection
+    deadline: Deadline
     zone: str
     where: str
 
@@ -129,11 +133,27 @@ class Parts:
         """Made once for its token, then tagged. A token of what was deleted since is spent: the next one is used."""
         for token in tokens_of(kind, tags):
             made = self.connection.call(action, **{**wish, "ClientToken": token})[named]
-            part = self.ex_part(kind, made[KINDS[kind].id])
-            if part is not None and part.state != "deleting":
-                self._tag(part.id, made, to_vendor(tags, name))
-                return Part(kind, part.id, name, tags, part.holders, part.flavour, part.size, part.state)
+            shape = next(self._read(kind, {KINDS[kind].ids: [made[KINDS[kind].id]]}), None)
+            if shape is not None and shape["State"] != "deleting":
+                self._tag(made[KINDS[kind].id], shape, to_vendor(tags, name))
+                ready = self._ready(kind, shape)
+                return self._to_part(kind, {**ready, "Tags": to_vendor(tags, name)})
         raise ProviderError(f"{self.where}: this step has made its {kind} too often; begin a new run.", permanent=True)
+
+    def _ready(self, kind: PartKind, shape: dict[str, Any]) -> dict[str, Any]:
+        """The part once it is no longer `creating`, or as it is after some seconds: a volume can then be attached."""
+
+        def look() -> dict[str, Any]:
+            return next(self._read(kind, {KINDS[kind].ids: [shape[KINDS[kind].id]]}), shape)
+
+        found: dict[str, Any] = tenacity.Retrying(
+            retry=tenacity.retry_if_result(lambda shape: shape["State"] == "creating"),
+            wait=tenacity.wait_exponential(multiplier=0.1, max=2.0),
+            stop=tenacity.stop_before_delay(min(SETTLE_SECONDS, self.deadline.left())),
+            sleep=self.deadline.sleep,
+            retry_error_callback=lambda _: shape,
+        )(look)
+        return found
 
     def _tag(self, resource: str, shape: Mapping[str, Any], wanted: list[dict[str, str]]) -> None:
         if any(tag not in shape.get("Tags", []) for tag in wanted):
@@ -158,16 +178,16 @@ class Parts:
 
     def _to_part(self, kind: PartKind, shape: dict[str, Any], asked: frozenset[str] = frozenset()) -> Part:
         """`asked`: the tags that are looked for; their token is theirs."""
-        unfinished = kind is PartKind.FIREWALL and not shape["Tags"]
+        begun = frozenset[str]() if shape["Tags"] else _tags_to_be(kind, shape, asked)
         return Part(
             kind,
             shape[KINDS[kind].id],
             name_of(shape["Tags"]) or shape.get("SecurityGroupName") or shape.get("PublicIp") or "",
-            frozenset(from_vendor(shape["Tags"])) if shape["Tags"] else _tags_to_be(kind, shape, asked),
+            begun or frozenset(from_vendor(shape["Tags"])),
             self._holders(kind, shape),
             str(shape.get("VolumeType", "")),
             gigabytes(shape.get("Size") or shape.get("VolumeSize") or 0),
-            UNFINISHED if unfinished else str(shape.get("State", "")),
+            UNFINISHED if begun else str(shape.get("State", "")),
         )
 
     def _holders(self, kind: PartKind, shape: dict[str, Any]) -> frozenset[str]:

@@ -11,6 +11,7 @@ FaultKind = Literal["lose_answer", "drop", "status", "delay", "hang", "quota", "
 SERVICES = (
     "scaleway",
     "outscale",
+    "ovhcloud",
     "dns",
     "s3-source",
     "s3-target",
@@ -42,7 +43,7 @@ class Fault(BaseModel):
     | status | HTTP: `status`, with `Retry-After` when `retry_after` is given; nothing is done |
     | delay | waits `seconds`, then goes on |
     | hang | never answers, does nothing, until the other side gives up (at most `seconds` when given) |
-    | quota | Scaleway: `quotas_exceeded`; Outscale: `TooManyResources` |
+    | quota | the cloud's own refusal: `quotas_exceeded`, `TooManyResources`, or 403 in OpenStack's words |
     | refuse | DNS: REFUSED; SMTP: 550 |
     | tempfail | DNS: SERVFAIL; SMTP: 451 |
     """

@@ -30,6 +30,8 @@ from providers.simulator.mail import Mailbox, MailListeners, MailService
 from providers.simulator.network import NETNS, Network
 from providers.simulator.outscale_api import OutscaleApi
 from providers.simulator.outscale_signature import AccessKey as OscKey
+from providers.simulator.ovh_api import OvhApi
+from providers.simulator.ovh_signature import Secrets, Signatures
 from providers.simulator.portal import Portal
 from providers.simulator.s3_service import S3Service
 from providers.simulator.s3_signature import AccessKey
@@ -42,7 +44,7 @@ CRISIS_MAILBOX = f"crise@{DOMAIN}"
 DNS_KEY = "bascule"
 SOURCE_REGION, TARGET_REGION = "eu-west-1", "fr-par"
 OUTSCALE_REGION = "eu-west-2"
-CLOUDS = ("scaleway", "outscale")
+CLOUDS = ("scaleway", "outscale", "ovhcloud")
 """Each has a seed file of its name, and an API of its own."""
 OLD_BUCKETS = {"valbourg-portal": "portal", "valbourg-identity": "identity"}
 """Bucket of the source store: folder of the seed."""
@@ -113,6 +115,7 @@ class World:
 
     def _write_ready(self) -> None:
         catalogue = self.parts.fleets["scaleway"].catalogue
+        ovhcloud = self.parts.fleets["ovhcloud"].catalogue
         facts = {
             "index": self.addresses.index,
             "pid": os.getpid(),
@@ -122,6 +125,7 @@ class World:
                 "organization": catalogue.organization,
                 "zone": catalogue.zones[0],
             },
+            "ovhcloud": {"project": ovhcloud.project, "region": ovhcloud.zones[0]},
         }
         partial = self.data / "ready.partial"
         partial.write_text(json.dumps(facts, indent=2) + "\n")
@@ -180,6 +184,7 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
         parts.fleets["outscale"],
         OscKey(credentials.outscale_access, credentials.outscale_secret, OUTSCALE_REGION),
     )
+    ovhcloud = _ovhcloud(parts)
     source = _store(parts, "s3-source", credentials.source_access, credentials.source_secret, SOURCE_REGION)
     target = _store(parts, "s3-target", credentials.target_access, credentials.target_secret, TARGET_REGION)
     portal = Portal(parts.stores["s3-source"], "valbourg-portal")
@@ -188,6 +193,7 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
     return [
         http("scaleway", where.api, ports.API_PORT, api.handle, api.refusal),
         http("outscale", where.outscale, ports.API_PORT, outscale.handle, outscale.refusal),
+        http("ovhcloud", where.ovhcloud, ports.API_PORT, ovhcloud.handle, ovhcloud.refusal),
         (f"{where.dns}:{ports.DNS_PORT}", lambda: DnsListener(names, where.dns, ports.DNS_PORT)),
         (f"{where.gateway}:{ports.DNS_PORT}", lambda: DnsListener(names, where.gateway, ports.DNS_PORT)),
         http("s3-source", where.source, ports.STORAGE_PORT, source.handle, source.refusal),
@@ -201,6 +207,14 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
         (f"{where.service(25)}-27:{ports.SMTP_PORT}", lambda: MailListeners(_mail(parts))),
         http("control", where.control, ports.CONTROL_PORT, control.handle),
     ]
+
+
+def _ovhcloud(parts: Parts) -> OvhApi:
+    held = parts.credentials
+    secrets = Secrets(held.ovh_application_secret, held.ovh_consumer_key)
+    rules = _seed("ovhcloud.yaml", parts.addresses)["access_rules"]
+    signatures = Signatures({held.ovh_application_key: secrets})
+    return OvhApi(parts.fleets["ovhcloud"], signatures, rules, {"bascule": held.ssh_public})
 
 
 def _store(parts: Parts, name: str, access: str, secret: str, region: str) -> S3Service:
