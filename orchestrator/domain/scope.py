@@ -96,7 +96,21 @@ class OvhCloudCompute(Cloud):
     consumer_key: SecretRef
 
 
-Compute = Annotated[ScalewayCompute | OvhCloudCompute, Field(discriminator="driver")]
+class OutscaleCompute(Cloud):
+    """The OUTSCALE API of one region; without `url`, the vendor's own, without `zone`, the region's first Subregion."""
+
+    driver: Literal["outscale"]
+    url: Url | None = None
+    region: Region
+    zone: Region | None = None
+    access_key: SecretRef
+    secret_key: SecretRef
+    security_group: (
+        Annotated[str, Field(pattern=r"^sg-[0-9a-f]{8}$", description="a security group such as sg-0123abcd")] | None
+    ) = None
+
+
+Compute = Annotated[OutscaleCompute | OvhCloudCompute | ScalewayCompute, Field(discriminator="driver")]
 
 
 class Rfc2136Zone(Part):

@@ -16,6 +16,8 @@ class Credentials:
     """One simulator's secrets; `ssh_public` is what its servers let in as root."""
 
     scaleway_token: str
+    outscale_access: str
+    outscale_secret: str
     ovh_application_key: str
     ovh_application_secret: str
     ovh_consumer_key: str
@@ -38,6 +40,8 @@ def kept(folder: Path) -> Credentials:
     public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     return Credentials(
         scaleway_token=_kept(folder / "scaleway-token", str(uuid.uuid4())),
+        outscale_access=_kept(folder / "outscale-access", secrets.token_hex(10).upper()),
+        outscale_secret=_kept(folder / "outscale-secret", secrets.token_hex(20).upper()),
         ovh_application_key=_kept(folder / "ovh-application-key", secrets.token_hex(8)),
         ovh_application_secret=_kept(folder / "ovh-application-secret", secrets.token_hex(16)),
         ovh_consumer_key=_kept(folder / "ovh-consumer-key", secrets.token_hex(16)),

@@ -10,6 +10,7 @@ FaultKind = Literal["lose_answer", "drop", "status", "delay", "hang", "quota", "
 
 SERVICES = (
     "scaleway",
+    "outscale",
     "ovhcloud",
     "dns",
     "s3-source",
@@ -29,8 +30,8 @@ class Fault(BaseModel):
 
     | service | routes |
     |---|---|
-    | scaleway, ovhcloud, s3-*, portal-old | method and path: `POST */servers`, `PUT /bucket/key*` |
-    | scaleway, ovhcloud | `BOOT name`: delay; hang (starting for good); others: the boot fails, the server is stopped |
+    | clouds, s3-*, portal-old | method and path: `POST */servers`, `POST */CreateVms`, `PUT /bucket/key*` |
+    | clouds | `BOOT name`: delay; hang (starting for good); others: the boot fails, the server is stopped again |
     | dns | `UPDATE valbourg.example`, `QUERY portal.valbourg.example A` |
     | smtp-* | `EHLO`, `RCPT`, `DATA` |
     | identity-old | `CONNECT` |
@@ -42,7 +43,7 @@ class Fault(BaseModel):
     | status | HTTP: `status`, with `Retry-After` when `retry_after` is given; nothing is done |
     | delay | waits `seconds`, then goes on |
     | hang | never answers, does nothing, until the other side gives up (at most `seconds` when given) |
-    | quota | the cloud's own refusal: Scaleway `quotas_exceeded`, OVHcloud 403 in OpenStack's words |
+    | quota | the cloud's own refusal: `quotas_exceeded`, `TooManyResources`, or 403 in OpenStack's words |
     | refuse | DNS: REFUSED; SMTP: 550 |
     | tempfail | DNS: SERVFAIL; SMTP: 451 |
     """
