@@ -5,7 +5,7 @@ OpenAPI description, strictly; what does not fit fails the test at its end.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -62,11 +62,11 @@ def reveal(reference: str) -> Secret:
 
 
 @contextmanager
-def outscale_stand_in() -> Iterator[OutscaleStandIn]:
+def outscale_stand_in(policy: Sequence[str] = ("api:*",)) -> Iterator[OutscaleStandIn]:
     effects, faults = EffectLog(), FaultTable()
     catalogue = Catalogue.from_seed(yaml.safe_load((SEED / "outscale.yaml").read_text()))
     fleet = Fleet("outscale", catalogue, Addresses(0), Hosts(), NoMachines(), effects, lambda _: None, faults)
-    api = OutscaleApi(fleet, AccessKey(ACCESS, SECRET, REGION))
+    api = OutscaleApi(fleet, AccessKey(ACCESS, SECRET, REGION), policy=policy)
     wrong: list[str] = []
     asked: list[tuple[str, dict[str, Any]]] = []
     handle = _described(api.handle, wrong, asked)

@@ -93,11 +93,11 @@ class StoreStandIn(StandIn):
 
 
 @contextmanager
-def cloud_stand_in() -> Iterator[CloudStandIn]:
+def cloud_stand_in(wider: frozenset[str] = frozenset()) -> Iterator[CloudStandIn]:
     effects, faults = EffectLog(), FaultTable()
     catalogue = Catalogue.from_seed(yaml.safe_load((SEED / "scaleway.yaml").read_text()))
     fleet = Fleet("scaleway", catalogue, Addresses(0), Hosts(), NoMachines(), effects, lambda _: None)
-    api = ScalewayApi(fleet, TOKEN)
+    api = ScalewayApi(fleet, TOKEN, wider)
     with listening(HttpService("scaleway", api.handle, faults, api.refusal)) as url:
         block = {
             "driver": "scaleway",
