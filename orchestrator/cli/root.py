@@ -10,6 +10,7 @@ import typer
 
 from orchestrator.cli import (
     decision_commands,
+    doctor_command,
     estate_commands,
     plan_commands,
     record_commands,
@@ -95,6 +96,7 @@ resources_app.command("release")(resource_commands.release)
 app.command("validate", rich_help_panel=ESTATE)(estate_commands.validate)
 app.command("schema", rich_help_panel=ESTATE)(estate_commands.schema)
 app.add_typer(estate_app, name="estate", rich_help_panel=ESTATE)
+app.command("doctor", rich_help_panel=ESTATE)(doctor_command.doctor)
 app.command("plan", rich_help_panel=ESTATE)(plan_commands.plan)
 app.command("rehearse", rich_help_panel=RUNS)(run_commands.rehearse)
 app.command("run", rich_help_panel=RUNS)(run_commands.run)

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from orchestrator.engine.progress import Progress
 from orchestrator.operations.decisions import Decisions
+from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.request import Paths
@@ -29,6 +30,7 @@ class Service(Protocol):
     decisions: Decisions
     estates: Estates
     resources: Resources
+    doctor: Doctor
 
     @property
     def settings(self) -> Place: ...

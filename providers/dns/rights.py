@@ -1,0 +1,168 @@
+"""What the key of a zone may do, and whether its servers answer for it.
+
+Whether a TSIG key may update is asked with an update that can never be carried out: its prerequisite is that the zone
+has no SOA record, which every zone has (RFC 1035 §5.2), so the answer of a server that would take the key's updates is
+YXRRSET. A server checks the signature before all else (RFC 8945 §5.2), and BIND, Knot and PowerDNS check who may update
+before they look at prerequisites. What it would change is a record that is not there.
+"""
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import dns.message
+import dns.name
+import dns.query
+import dns.rcode
+import dns.rdatatype
+import dns.tsig
+import dns.update
+import requests
+
+from providers.base import Context, ProviderError
+from providers.bounded_transport import BoundedAdapter
+from providers.dns.authority import ANSWER_SECONDS, LOST, read, servers_of, zone_settings
+from providers.dns.deadline import Deadline
+from providers.dns.endpoint import Endpoint, endpoint, require_allowed, require_allowed_host
+from providers.dns.record_sets import origin
+from providers.dns.rfc2136 import STALE, tsig_key, unsigned
+from providers.rights import Examination, Right, State, Subject
+from providers.vendor_http import Endpoint as HttpEndpoint
+
+NOBODY = "_bascule-asks-for-nobody"
+REFUSED = frozenset({dns.rcode.REFUSED, dns.rcode.NOTAUTH})
+
+
+def examine_rfc2136(context: Context, subject: Subject) -> Examination:
+    """The zone's servers, and the TSIG key at the first of them."""
+    deadline = Deadline(context.deadline)
+    rights = [*_authority(context, subject, deadline)]
+    primary = servers_of(context.scope, subject.entry)[0]
+    try:
+        rights.append(_may_update(context, subject.entry, primary, deadline))
+    except ProviderError as error:
+        return subject.failed(str(primary), error.message, rights)
+    return subject.found(str(primary), rights)
+
+
+def examine_powerdns(context: Context, subject: Subject) -> Examination:
+    """The zone's servers, and the zone as the API shows it: a key of PowerDNS opens the whole API or nothing."""
+    deadline = Deadline(context.deadline)
+    rights = [*_authority(context, subject, deadline)]
+    url = str(zone_settings(context.scope, subject.entry).get("url", ""))
+    try:
+        rights.append(_at_api(context, subject.entry, deadline))
+    except ProviderError as error:
+        return subject.failed(url, error.message, rights)
+    return subject.found(url, rights)
+
+
+def examine_servers(context: Context, subject: Subject) -> Examination:
+    """Any zone: its servers alone."""
+    rights = [*_authority(context, subject, Deadline(context.deadline))]
+    said = f"The credential of a zone at {subject.driver} is not examined."
+    return subject.found(subject.entry, [*rights, Right("change records", State.UNKNOWN, said)])
+
+
+def examine_resolvers(context: Context, subject: Subject) -> Examination:
+    """Whether each resolver of the scope answers: probes and mail look names up there."""
+    deadline = Deadline(context.deadline)
+    resolvers = [endpoint(text, 53) for text in context.scope["dns"]["resolvers"]]
+    return subject.found("dns.resolvers", [_resolves(context, each, deadline) for each in resolvers])
+
+
+def _authority(context: Context, subject: Subject, deadline: Deadline) -> Iterator[Right]:
+    """Whether each server of the zone has authority over it: record sets are read back from all of them."""
+    for server in servers_of(context.scope, subject.entry):
+        name = f"answer for {subject.entry}: {server}"
+        try:
+            held = read(subject.entry, server, (("@", "NS"),), deadline)
+        except ProviderError as error:
+            yield Right(name, State.MISSING, error.message)
+        else:
+            there = bool(held[0].values)
+            advice = "" if there else f"{server} holds no NS records of {subject.entry}; correct `servers`."
+            yield Right(name, State.HELD if there else State.MISSING, advice)
+
+
+def _may_update(context: Context, zone: str, primary: Endpoint, deadline: Deadline) -> Right:
+    """Raises ProviderError when the key is wrong, or nothing answers."""
+    name = f"update {zone}"
+    message = dns.update.UpdateMessage(origin(zone))
+    message.absent(origin(zone), dns.rdatatype.SOA)
+    message.delete(dns.name.from_text(NOBODY, origin(zone)), dns.rdatatype.TXT)
+    message.use_tsig(tsig_key(context, zone))
+    try:
+        answer = dns.query.tcp(message, primary.address, deadline.within(ANSWER_SECONDS), primary.port)
+    except dns.tsig.PeerError as error:
+        raise unsigned(primary, zone, error) from error
+    except LOST as error:
+        raise ProviderError(
+            f"The DNS server {primary} does not answer an update; check it.", permanent=False
+        ) from error
+    code = dns.rcode.to_text(answer.rcode())
+    if answer.rcode() in STALE:
+        return Right(name, State.HELD)
+    if answer.rcode() in REFUSED:
+        return Right(name, State.MISSING, f"{primary} answers {code}: let the key update the zone there.")
+    return Right(name, State.UNKNOWN, f"{primary} answers {code} to an update that asks for the impossible.")
+
+
+def _at_api(context: Context, zone: str, deadline: Deadline) -> Right:
+    """Raises ProviderError when the API does not answer, or knows neither key nor zone."""
+    settings = zone_settings(context.scope, zone)
+    api = HttpEndpoint.at(settings["url"], str(context.estate / settings["ca"]) if settings.get("ca") else None)
+    require_allowed_host(context.scope, api.host.strip("[]"))
+    server = quote(str(settings.get("server_id") or "localhost"), safe="")
+    url = f"{api.base}/api/v1/servers/{server}/zones/{quote(zone, safe='')}."
+    session = requests.Session()
+    session.trust_env = False
+    session.mount(f"{api.base.partition(':')[0]}://", BoundedAdapter(deadline.left))
+    key = context.reveal(settings["api_key"]).reveal()
+    try:
+        with (
+            session,
+            session.get(
+                url,
+                params={"rrsets": "false"},
+                headers={"X-API-Key": key},
+                verify=api.ca or True,
+                timeout=deadline.within(ANSWER_SECONDS),
+                allow_redirects=False,
+            ) as answer,
+        ):
+            return _judged(answer.status_code, zone, api.base)
+    except (requests.exceptions.InvalidHeader, UnicodeError):
+        # The text quotes the header, and the header is the key.
+        raise ProviderError(
+            f"The API key of {zone} has characters that HTTP forbids; store it again.", permanent=True
+        ) from None
+    except requests.RequestException as error:
+        raise ProviderError(
+            f"The PowerDNS API {api.base} does not answer ({type(error).__name__}); check that it runs.",
+            permanent=False,
+        ) from error
+
+
+def _judged(status: int, zone: str, where: str) -> Right:
+    name = f"read and change {zone}"
+    if status == requests.codes.ok:
+        return Right(name, State.HELD)
+    if status in {401, 403}:
+        return Right(name, State.MISSING, f"{where} does not know the API key: store the right one.")
+    if status in {404, 422}:
+        return Right(name, State.MISSING, f"{where} holds no zone {zone}: create it there, or correct `server_id`.")
+    raise ProviderError(f"The PowerDNS API {where} answered {status}; look into its log.", permanent=False)
+
+
+def _resolves(context: Context, resolver: Endpoint, deadline: Deadline) -> Right:
+    name = f"look names up at {resolver}"
+    try:
+        require_allowed(context.scope, resolver.address)
+    except ProviderError as error:
+        return Right(name, State.MISSING, error.message)
+    query = dns.message.make_query(dns.name.root, dns.rdatatype.NS)
+    try:
+        dns.query.udp(query, resolver.address, deadline.within(ANSWER_SECONDS), resolver.port)
+    except LOST:
+        return Right(name, State.MISSING, f"{resolver} does not answer; correct `dns.resolvers`.")
+    return Right(name, State.HELD)
