@@ -33,6 +33,8 @@ import httpx
 
 ZONE = "valbourg.example"
 KEY_NAME = "bascule"
+VISITOR = "visitor"
+"""A key that servers know, and that may update nothing."""
 KEY = base64.b64encode(b"only known to this test, 32 byte").decode()
 API_KEY = "api-key-only-known-to-this-test"
 START_SECONDS = 20.0
@@ -170,6 +172,7 @@ options {{
 }};
 controls {{ }};
 key "{KEY_NAME}" {{ algorithm hmac-sha256; secret "{KEY}"; }};
+key "{VISITOR}" {{ algorithm hmac-sha256; secret "{KEY}"; }};
 zone "{ZONE}" {{ {zone} }};
 """)
     command = [program("named", "bind9"), "-g", "-n", "1", "-c", str(directory / "named.conf")]
@@ -193,7 +196,8 @@ def powerdns(directory: Path) -> Iterator[Server]:
     assert schema.exists(), "this test needs PowerDNS's SQLite backend: apt-get install pdns-backend-sqlite3"
     with contextlib.closing(sqlite3.connect(database)) as made:
         made.executescript(schema.read_text())
-        made.execute("INSERT INTO tsigkeys (name, algorithm, secret) VALUES (?, 'hmac-sha256', ?)", (KEY_NAME, KEY))
+        for name in (KEY_NAME, VISITOR):
+            made.execute("INSERT INTO tsigkeys (name, algorithm, secret) VALUES (?, 'hmac-sha256', ?)", (name, KEY))
         made.commit()
     options = {
         "launch": "gsqlite3",

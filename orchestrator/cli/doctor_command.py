@@ -32,8 +32,8 @@ def doctor(context: typer.Context, scope: Scope = "live", as_json: Json = False)
 
 
 def _examined_here(session: Session, scope: str) -> dict[str, Any]:
-    from orchestrator.cli.inside import bascule_inside, read_estate
+    from orchestrator.cli.inside import bascule_inside, newest_estate
 
     with bascule_inside(session) as bascule:
-        read_estate(session, bascule, "doctor")
+        newest_estate(session, bascule, "check-up")
         return bascule.doctor.examine(scope).as_json()

@@ -41,10 +41,10 @@ def bascule_inside(session: Session) -> Iterator[Bascule]:
         bascule.stop()
 
 
-def read_estate(session: Session, bascule: Bascule, by: str) -> None:
-    """Bring the estate's newest commit, where its address is known; the mirror serves when its remote is gone.
+def newest_estate(session: Session, bascule: Bascule, by: str) -> None:
+    """Bring the estate up to date if its repository is known and answers; the mirror serves otherwise.
 
-    Raises CommandError when no estate is known at all, EstateGitError when none was ever read.
+    Raises CommandError when no estate was ever read here.
     """
     if session.estate:
         try:
@@ -52,7 +52,7 @@ def read_estate(session: Session, bascule: Bascule, by: str) -> None:
         except EstateGitError as error:
             if not bascule.mirror.exists:
                 raise
-            session.note(f"{error} The newest commit that was read before is used.")
+            session.note(f"{error} The {by} is made from the newest commit that was read before.")
     elif not bascule.mirror.exists:
         raise CommandError("No estate is known here: name its repository with --estate URL or BASCULE_ESTATE.")
 

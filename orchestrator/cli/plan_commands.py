@@ -52,10 +52,10 @@ def plan(
 
 
 def _made_here(session: Session, services: list[str], scope: str, direction: str, given: dict[str, Any]) -> Plan:
-    from orchestrator.cli.inside import bascule_inside, read_estate
+    from orchestrator.cli.inside import bascule_inside, newest_estate
 
     with bascule_inside(session) as bascule:
-        read_estate(session, bascule, "plan")
+        newest_estate(session, bascule, "plan")
         return bascule.plans.make(services, scope, Direction(direction), given)
 
 

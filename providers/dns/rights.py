@@ -9,6 +9,7 @@ before they look at prerequisites. What it would change is a record that is not 
 from collections.abc import Iterator
 from urllib.parse import quote
 
+import dns.exception
 import dns.message
 import dns.name
 import dns.query
@@ -95,6 +96,13 @@ def _may_update(context: Context, zone: str, primary: Endpoint, deadline: Deadli
         answer = dns.query.tcp(message, primary.address, deadline.within(ANSWER_SECONDS), primary.port)
     except dns.tsig.PeerError as error:
         raise unsigned(primary, zone, error) from error
+    except dns.exception.FormError as error:
+        # PowerDNS refuses a key that it does not know, or whose signature is wrong, without a word of TSIG.
+        raise ProviderError(
+            f"The DNS server {primary} of {zone} answers without a signature, as to a TSIG key that is wrong; compare "
+            "`key_name`, `key_algorithm` and `key` with the server's.",
+            permanent=True,
+        ) from error
     except LOST as error:
         raise ProviderError(
             f"The DNS server {primary} does not answer an update; check it.", permanent=False
