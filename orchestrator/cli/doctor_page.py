@@ -21,7 +21,7 @@ def show_check_up(session: Session, found: Mapping[str, Any]) -> None:
     for one in examinations:
         session.out.print(Text(clean(heading(one)), style="bold"))
         for indent, line in lines_of(one):
-            session.out.print(Padding(Text(clean(line)), (0, 0, 0, indent)))
+            session.out.print(Padding(Text(clean(line)), (0, 0, 0, indent), expand=False))
     session.line(summary(found["scope"], examinations))
 
 

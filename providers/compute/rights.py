@@ -53,7 +53,8 @@ class Inquiry:
         except ProviderError as error:
             self.rights.append(Right(name, absent, error.message))
         else:
-            self.rights.append(Right(name, State.UNKNOWN if found == [] else State.HELD))
+            told = Right(name, State.HELD) if found != [] else Right(name, State.UNKNOWN, "The vendor told none.")
+            self.rights.append(told)
 
 
 def examine(context: Context, subject: Subject) -> Examination:
