@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from providers.base import Context, JsonMap, Provider, ProviderError
+from providers.inventory import Source
 
 Driver = Callable[[Any, Context], str]
 
@@ -32,6 +33,12 @@ CLASSES: dict[tuple[str, str], str] = {
 }
 
 
+SOURCES: dict[str, str] = {
+    "aws": "providers.sources.aws:AwsSource",
+}
+"""Driver of a scope's `sources` block -> what reads such an account."""
+
+
 def provider_for(kind: str, want: Any, context: Context) -> Provider[Any]:
     """The provider of this kind of step, for what is wanted in this scope.
 
@@ -45,6 +52,20 @@ def provider_for(kind: str, want: Any, context: Context) -> Provider[Any]:
     module, name = path.split(":")
     made: Provider[Any] = getattr(import_module(module), name)(context)
     return made
+
+
+def source_for(context: Context, scope: str, name: str) -> Source:
+    """What reads `sources.NAME` of this scope. Raises ProviderError(permanent) when there is no such source."""
+    driver = _driver_at(context.scope, "sources", name)
+    path = SOURCES.get(driver)
+    if path is None:
+        raise ProviderError(
+            f"sources.{name} has no driver {driver!r}; set `driver` in the scope to one of: {', '.join(SOURCES)}.",
+            permanent=True,
+        )
+    module, made = path.split(":")
+    source: Source = getattr(import_module(module), made)(context, scope, name)
+    return source
 
 
 def _unknown(kind: str, driver: str) -> str:

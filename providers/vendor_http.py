@@ -127,6 +127,9 @@ class DirectConnection(LibcloudConnection):
             verify=self.verification,
             timeout=(min(CONNECT_SECONDS, left), min(READ_SECONDS, left)),
         )
+        if "charset" not in self.response.headers.get("content-type", ""):
+            # XML and JSON are UTF-8 unless they say otherwise; requests would guess, and guess wrong.
+            self.response.encoding = "utf-8"
 
     def prepared_request(
         self, method: str, url: str, body: Any = None, headers: Any = None, raw: bool = False, stream: bool = False
