@@ -16,6 +16,9 @@ THROTTLED = frozenset({"Throttling", "ThrottlingException", "RequestLimitExceede
 """Codes that say "too many requests"; Route 53 sends them with status 400 (its API reference, "Common errors")."""
 
 
+_OWN = "x-amz-"
+
+
 class AwsResponse(AWSBaseResponse):
     """An answer in XML."""
 
@@ -33,7 +36,20 @@ class AwsResponse(AWSBaseResponse):
         raise RefusedError(status, said, self.headers, kind=code)
 
 
-class AwsConnection(VendorConnection, SignedAWSConnection):
+class SignsWhatStays:
+    """Mixed into a connection that libcloud signs: only what nothing on the way may change is signed.
+
+    Libcloud would sign every header. A proxy may write its own User-Agent and Accept-Encoding, and AWS
+    would then refuse the signature; it asks for the host and the x-amz- headers (AWS, "Create a signed request").
+    """
+
+    def pre_connect_hook(self, params: Any, headers: Any) -> tuple[Any, Any]:
+        stays = {key: value for key, value in headers.items() if key.lower() == "host" or key.lower().startswith(_OWN)}
+        params, signed = super().pre_connect_hook(params, stays)  # type: ignore[misc]
+        return params, {**headers, **signed}
+
+
+class AwsConnection(SignsWhatStays, VendorConnection, SignedAWSConnection):
     """Signed for the driver's `region_name` and this class's `service_name`."""
 
     responseCls = AwsResponse  # noqa: N815 (libcloud's name)

@@ -50,7 +50,7 @@ class AwsAccount:
         """One call of the Query API; dots of parameter names are written as double underscores."""
         form = {"Action": action, "Version": "2016-11-15"}
         form |= {name.replace("__", "."): value for name, value in params.items()}
-        answer = self._http.post("/", data=form, headers=self._headers("ec2"))
+        answer = self._http.post("/", data=form, headers=self.headers("ec2"))
         assert answer.is_success, answer.text
         return fromstring(answer.text)
 
@@ -74,10 +74,10 @@ class AwsAccount:
         answer = self._route53("/2013-04-01/hostedzone", body)
         return (answer.findtext(".//{*}HostedZone/{*}Id") or "").removeprefix("/hostedzone/")
 
-    def create_records(self, zone: str, sets: Sequence[Mapping[str, object]]) -> None:
+    def create_records(self, zone: str, sets: Sequence[Mapping[str, object]], action: str = "CREATE") -> None:
         """Record sets: `name`, `type`, and `ttl` with `values`, or `more`, XML within the set."""
         for start in range(0, len(sets), 100):
-            changes = "".join(_change(one) for one in sets[start : start + 100])
+            changes = "".join(_change(one, action) for one in sets[start : start + 100])
             body = f'<ChangeResourceRecordSetsRequest xmlns="{RRSET}"><ChangeBatch><Changes>{changes}'
             body += "</Changes></ChangeBatch></ChangeResourceRecordSetsRequest>"
             self._route53(f"/2013-04-01/hostedzone/{zone}/rrset/", body)
@@ -90,29 +90,29 @@ class AwsAccount:
         self.s3("PUT", f"/{name}", body.encode(), region=where)
 
     def s3(self, method: str, path: str, body: bytes = b"", region: str = "") -> None:
-        answer = self._http.request(method, path, content=body, headers=self._headers("s3", region))
+        answer = self._http.request(method, path, content=body, headers=self.headers("s3", region))
         assert answer.is_success, answer.text
 
     def _route53(self, path: str, body: str) -> Element:
-        answer = self._http.post(path, content=body.encode(), headers=self._headers("route53"))
+        answer = self._http.post(path, content=body.encode(), headers=self.headers("route53"))
         assert answer.is_success, answer.text
         return fromstring(answer.text)
 
     def _vpc(self) -> str:
         return self.ec2("DescribeVpcs").findtext(".//{*}vpcId") or ""
 
-    def _headers(self, service: str, region: str = "") -> dict[str, str]:
+    def headers(self, service: str, region: str = "") -> dict[str, str]:
         scope = f"AKIDTEST/20261101/{region or self.region}/{service}/aws4_request"
         return {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"}
 
 
-def _change(one: Mapping[str, object]) -> str:
+def _change(one: Mapping[str, object], action: str) -> str:
     values = one.get("values", ())
     assert isinstance(values, Sequence)
     records = "".join(f"<ResourceRecord><Value>{escape(str(value))}</Value></ResourceRecord>" for value in values)
     plain = f"<TTL>{one.get('ttl')}</TTL><ResourceRecords>{records}</ResourceRecords>" if values else ""
     inner = f"<Name>{escape(str(one['name']))}</Name><Type>{one['type']}</Type>{one.get('more', '')}{plain}"
-    return f"<Change><Action>CREATE</Action><ResourceRecordSet>{inner}</ResourceRecordSet></Change>"
+    return f"<Change><Action>{action}</Action><ResourceRecordSet>{inner}</ResourceRecordSet></Change>"
 
 
 def reveal(reference: str) -> Secret:

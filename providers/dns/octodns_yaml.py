@@ -29,9 +29,9 @@ def write_octodns(zone: str, records: Iterable[RecordSet]) -> tuple[str, tuple[R
         if one.type == "SOA" or (one.type == "NS" and one.name.lower() == apex.lower()):
             continue
         try:
-            record = Record.from_rrset(made, Rrset(one.name, one.type, one.ttl or 0, list(one.values)), lenient=True)
+            record = Record.from_rrset(made, Rrset(one.name, one.type, one.ttl or 0, list(one.values)))
         except (RecordException, KeyError, ValueError) as error:
-            why = f"octoDNS does not take it ({type(error).__name__})"
+            why = f"octoDNS does not take it ({' '.join(str(error).split())})"
             left.append(RecordSet(one.name, one.type, one.ttl, one.values, why))
         else:
             data.setdefault(record.name, []).append({"type": one.type, **record.data})

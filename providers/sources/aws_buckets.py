@@ -16,6 +16,8 @@ from providers.storage.store import StoreDriver
 from providers.vendor_http import Deadline, RefusedError
 
 PAGE = "1000"
+SHARE = 0.8
+"""The part of its time that a bucket may be counted for; the rest is for its settings."""
 ENCRYPTION: Mapping[str, str] = {"AES256": "S3 keys", "aws:kms": "KMS", "aws:kms:dsse": "KMS, twice"}
 """SSEAlgorithm -> how it reads (S3 API Reference, "ServerSideEncryptionByDefault")."""
 
@@ -44,7 +46,7 @@ def read_buckets(account: Account, tell: Tell) -> list[Bucket]:
         listed = sorted(_listed(driver), key=lambda one: one.name)
     buckets = []
     for position, one in enumerate(listed):
-        share = max(0.0, deadline.end - deadline.now()) / (len(listed) - position)
+        share = SHARE * max(0.0, deadline.end - deadline.now()) / (len(listed) - position)
         buckets.append(_bucket(account, one, deadline, deadline.now() + share, tell))
     return buckets
 
