@@ -14,8 +14,10 @@ from providers.inventory import PARTS, Bucket, Inventory, Part, SecurityGroup, S
 
 OLDER = 3600.0
 """Seconds by which a part may be older than the newest one before its date is shown."""
-SHOWN_WAYS = 3
+NAMED = 3
 """So many things that are not exported are named with a zone."""
+IMAGE = 14
+"""Characters of an image's name: which system it is mostly stands in front."""
 WORLD = frozenset({"0.0.0.0/0", "::/0"})
 
 TITLES: Mapping[Part, str] = {
@@ -31,12 +33,13 @@ def show_inventory(session: Session, inventory: Inventory) -> None:
     """The whole inventory of one source."""
     newest = max(inventory.read_at.values(), default=0.0)
     when = f"read {moment(newest)}" if inventory.read_at else "nothing was read"
-    title = f"{inventory.source}: {inventory.driver} {inventory.region}, scope {inventory.scope}, {when}"
+    title = f"{inventory.source}: {inventory.driver} in {inventory.region}, scope {inventory.scope}, {when}"
     session.out.print(Text(title, style="bold"))
     for part in PARTS:
-        session.line()
-        for shown in _part(inventory, part, newest):
-            session.out.print(shown)
+        if getattr(inventory, part) is not None:
+            session.line()
+            for shown in _part(inventory, part, newest):
+                session.out.print(shown)
     if inventory.troubles:
         session.line()
     for line in trouble_lines(inventory):
@@ -48,20 +51,21 @@ def trouble_lines(inventory: Inventory) -> Iterator[str]:
     ordered = sorted(inventory.troubles, key=lambda one: one.message)
     for message, group in groupby(ordered, key=lambda one: one.message):
         found = sorted(group, key=lambda one: PARTS.index(one.part))
-        what = [f"{TITLES[one.part].lower()}{f' ({one_line(one.about)})' if one.about else ''}" for one in found]
+        what = [f"{_within(TITLES[one.part])}{f' ({one_line(one.about)})' if one.about else ''}" for one in found]
         yield f"! Not read: {', '.join(dict.fromkeys(what))}. {one_line(message)}"
 
 
 def _part(inventory: Inventory, part: Part, newest: float) -> Iterator[RenderableType]:
-    items: Sequence[object] | None = getattr(inventory, part)
-    if items is None:
-        yield Text(f"{TITLES[part]}: not read")
-        return
     read = inventory.read_at.get(part, newest)
     old = f" (as of {moment(read)})" if newest - read > OLDER else ""
     yield Text(f"{TITLES[part]}: {_summary(inventory, part)}{old}")
-    if items and (table := _table(inventory, part)):
+    if getattr(inventory, part) and (table := _table(inventory, part)):
         yield table
+
+
+def _within(title: str) -> str:
+    """A heading as it stands within a sentence."""
+    return title if title[:2].isupper() else title.lower()
 
 
 def _summary(inventory: Inventory, part: Part) -> str:
@@ -108,7 +112,7 @@ def _volumes_summary(volumes: Sequence[Volume]) -> str:
 
 def _groups_summary(groups: Sequence[SecurityGroup]) -> str:
     wide = sum(any(rule.direction == "in" and WORLD & set(rule.peers) for rule in one.rules) for one in groups)
-    return f"{len(groups)}, {wide} of them let the whole world in somewhere" if wide else str(len(groups))
+    return f"{len(groups)}, {wide} open to the whole world" if wide else str(len(groups))
 
 
 def _buckets_summary(buckets: Sequence[Bucket]) -> str:
@@ -121,7 +125,7 @@ def _servers(inventory: Inventory) -> Table:
     disks = {one.id: one.bytes for one in inventory.volumes or ()}
     table = _empty("name", "type", "state", "image", "address", "disk>")
     for one in inventory.servers or ():
-        image = (one.image_name or one.image).rpartition("/")[2]
+        image = _cut((one.image_name or one.image).rpartition("/")[2])
         address = next(iter([*one.public_addresses, *one.private_addresses]), "")
         known = [disks[volume] for volume in one.volumes if volume in disks]
         _row(table, one.name, one.type, one.state, image, address, size(sum(known)) if known else "")
@@ -143,21 +147,26 @@ def _zones(zones: Sequence[Zone]) -> Table:
     for one in zones:
         records = one.records or ()
         remarks = [f"{record.name} {record.type}: {record.remark}" for record in records if record.remark]
-        more = [f"and {len(remarks) - SHOWN_WAYS} more"] if len(remarks) > SHOWN_WAYS else []
+        more = [f"and {len(remarks) - NAMED} more"] if len(remarks) > NAMED else []
         number = "?" if one.records is None else str(len(records))
-        told = "\n".join([*map(one_line, remarks[:SHOWN_WAYS]), *more])
+        told = "\n".join([*map(one_line, remarks[:NAMED]), *more])
         _row(table, one.name, "private" if one.private else "public", number, told)
     return table
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= IMAGE else f"{text[: IMAGE - 1]}…"
+
+
 def _empty(*headings: str) -> Table:
     """A table with these columns; `>` at the end of a heading sets it to the right. The first column may wrap."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     for number, heading in enumerate(headings):
         right, last = heading.endswith(">"), number == len(headings) - 1
         table.add_column(
             heading.rstrip(">"),
             justify="right" if right else "left",
+            min_width=12 if number == 0 else None,
             no_wrap=right or 0 < number < len(headings) - 1,
             overflow="fold" if number == 0 or last else "ellipsis",
         )
