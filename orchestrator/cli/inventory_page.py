@@ -10,7 +10,7 @@ from rich.text import Text
 
 from orchestrator.cli.session import Session
 from orchestrator.cli.wording import counted, moment, one_line, size
-from providers.inventory import PARTS, Bucket, Inventory, Part, SecurityGroup, Server, Volume, Zone
+from providers.inventory import PARTS, Bucket, Inventory, Part, SecurityGroup, Server, Trouble, Volume, Zone
 
 OLDER = 3600.0
 """Seconds by which a part may be older than the newest one before its date is shown."""
@@ -51,8 +51,14 @@ def trouble_lines(inventory: Inventory) -> Iterator[str]:
     ordered = sorted(inventory.troubles, key=lambda one: one.message)
     for message, group in groupby(ordered, key=lambda one: one.message):
         found = sorted(group, key=lambda one: PARTS.index(one.part))
-        what = [f"{_within(TITLES[one.part])}{f' ({one_line(one.about)})' if one.about else ''}" for one in found]
-        yield f"! Not read: {', '.join(dict.fromkeys(what))}. {one_line(message)}"
+        yield f"! Not read: {', '.join(dict.fromkeys(map(_what, found)))}. {one_line(message)}"
+
+
+def _what(trouble: Trouble) -> str:
+    about = one_line(trouble.about)
+    title = TITLES[trouble.part]
+    within = title if title[:2].isupper() else title.lower()
+    return f"{within} ({about})" if about else within
 
 
 def _part(inventory: Inventory, part: Part, newest: float) -> Iterator[RenderableType]:
@@ -61,11 +67,6 @@ def _part(inventory: Inventory, part: Part, newest: float) -> Iterator[Renderabl
     yield Text(f"{TITLES[part]}: {_summary(inventory, part)}{old}")
     if getattr(inventory, part) and (table := _table(inventory, part)):
         yield table
-
-
-def _within(title: str) -> str:
-    """A heading as it stands within a sentence."""
-    return title if title[:2].isupper() else title.lower()
 
 
 def _summary(inventory: Inventory, part: Part) -> str:
@@ -149,7 +150,7 @@ def _zones(zones: Sequence[Zone]) -> Table:
         remarks = [f"{record.name} {record.type}: {record.remark}" for record in records if record.remark]
         more = [f"and {len(remarks) - NAMED} more"] if len(remarks) > NAMED else []
         number = "?" if one.records is None else str(len(records))
-        told = "\n".join([*map(one_line, remarks[:NAMED]), *more])
+        told = Text("\n".join([*map(one_line, remarks[:NAMED]), *more]))
         _row(table, one.name, "private" if one.private else "public", number, told)
     return table
 
@@ -173,5 +174,5 @@ def _empty(*headings: str) -> Table:
     return table
 
 
-def _row(table: Table, *cells: str) -> None:
-    table.add_row(*[Text("\n".join(map(one_line, cell.split("\n")))) for cell in cells])
+def _row(table: Table, *cells: str | Text) -> None:
+    table.add_row(*[Text(one_line(cell)) if isinstance(cell, str) else cell for cell in cells])

@@ -1,13 +1,15 @@
 """A zone as the YAML that octoDNS's own provider reads, for who moves it with octoDNS."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from io import StringIO
 
 import octodns.yaml
 from octodns.record import Record
 from octodns.record.exception import RecordException
 from octodns.record.rr import Rrset
-from octodns.zone import Zone
+from octodns.zone import InvalidNameError, Zone
+from octodns.zone.exception import ZoneException
 
 from providers.inventory import RecordSet
 
@@ -22,7 +24,10 @@ def write_octodns(zone: str, records: Iterable[RecordSet]) -> tuple[str, tuple[R
     the NS at the top are the old vendor's affair, which octoDNS does not manage: they are left out.
     """
     apex = f"{zone}."
-    made = Zone(apex, [])
+    try:
+        made = Zone(apex, [])
+    except (InvalidNameError, ZoneException) as error:
+        return "--- {}\n", tuple(replace(one, remark=_why(error)) for one in records)
     data: dict[str, list[dict[str, object]]] = {}
     left: list[RecordSet] = []
     for one in records:
@@ -31,10 +36,13 @@ def write_octodns(zone: str, records: Iterable[RecordSet]) -> tuple[str, tuple[R
         try:
             record = Record.from_rrset(made, Rrset(one.name, one.type, one.ttl or 0, list(one.values)))
         except (RecordException, KeyError, ValueError) as error:
-            why = f"octoDNS does not take it ({' '.join(str(error).split())})"
-            left.append(RecordSet(one.name, one.type, one.ttl, one.values, why))
+            left.append(replace(one, remark=_why(error)))
         else:
             data.setdefault(record.name, []).append({"type": one.type, **record.data})
     out = StringIO()
     octodns.yaml.safe_dump(data, out)
     return out.getvalue(), tuple(left)
+
+
+def _why(error: Exception) -> str:
+    return f"octoDNS does not take it ({' '.join(str(error).split())})"

@@ -31,7 +31,7 @@ class Written:
 
 def write_zone(zone: Zone, origin: str) -> Written:
     """`origin` says in a few words where the zone comes from; it opens the zone file."""
-    made = dns.zone.Zone(dns.name.from_text(zone.name), relativize=False)
+    made = _empty(zone)
     plain: list[RecordSet] = []
     left: list[RecordSet] = []
     for one in zone.records or ():
@@ -42,14 +42,24 @@ def write_zone(zone: Zone, origin: str) -> Written:
     return Written("".join(_lines(made, zone, origin, left)), tuple(plain), tuple(left))
 
 
+def _empty(zone: Zone) -> dns.zone.Zone | None:
+    """A zone without records; None when its very name is none that DNS has."""
+    try:
+        return dns.zone.Zone(dns.name.from_text(zone.name), relativize=False)
+    except (dns.exception.DNSException, ValueError):
+        return None
+
+
 class _NotPlain(Exception):
     """A record set cannot stand in a zone file; the text says why."""
 
 
-def _put(made: dns.zone.Zone, one: RecordSet) -> RecordSet:
+def _put(made: dns.zone.Zone | None, one: RecordSet) -> RecordSet:
     """Add a record set to the zone; answers it in canonical form. Raises _NotPlain."""
     if one.remark:
         raise _NotPlain(one.remark)
+    if made is None:
+        raise _NotPlain("the name of its zone is not one that DNS can have")
     try:
         name, found = dns.name.from_text(one.name), _parsed(one)
     except (dns.exception.DNSException, ValueError) as error:
@@ -58,6 +68,9 @@ def _put(made: dns.zone.Zone, one: RecordSet) -> RecordSet:
         raise _NotPlain("its name is not in the zone")
     if made.get_rdataset(name, found.rdtype) is not None:
         raise _NotPlain("its name and type are there already")
+    beside = {other.rdtype for other in made.get_node(name) or ()}
+    if beside and dns.rdatatype.CNAME in {found.rdtype, *beside}:
+        raise _NotPlain("a CNAME and other records have one name")  # dnspython would drop the others
     made.replace_rdataset(name, found)
     return replace(one, values=tuple(value.to_text() for value in found))
 
@@ -73,7 +86,7 @@ def _parsed(one: RecordSet) -> dns.rdataset.Rdataset:
     return found
 
 
-def _lines(made: dns.zone.Zone, zone: Zone, origin: str, left: Iterable[RecordSet]) -> Iterator[str]:
+def _lines(made: dns.zone.Zone | None, zone: Zone, origin: str, left: Iterable[RecordSet]) -> Iterator[str]:
     read = datetime.fromtimestamp(zone.read_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     kind = "private zone" if zone.private else "zone"
     yield from map(_comment, [f"{kind} {zone.name} ({zone.id}), {origin}, read {read}"])
@@ -81,9 +94,10 @@ def _lines(made: dns.zone.Zone, zone: Zone, origin: str, left: Iterable[RecordSe
     for one in left:
         values = f": {' | '.join(one.values)}" if one.values else ""
         yield _comment(f"NOT EXPORTED: {one.name} {one.type}, {one.remark}{values}")
-    out = StringIO()
-    made.to_file(out, sorted=True, relativize=False, want_origin=True)
-    yield out.getvalue()
+    if made is not None:
+        out = StringIO()
+        made.to_file(out, sorted=True, relativize=False, want_origin=True)
+        yield out.getvalue()
 
 
 def _comment(text: str) -> str:
