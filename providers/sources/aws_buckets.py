@@ -4,6 +4,7 @@ Counting means listing, a thousand objects at a time: each bucket is given its
 share of the time that is left, and a count that was cut short says so.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -57,7 +58,7 @@ def _listed(driver: StoreDriver) -> Iterator[_Listed]:
         # Only a list that is asked for page by page says each bucket's region.
         answer = _get(driver, "/", {"max-buckets": PAGE, **more})
         for element in answer.iterfind("{*}Buckets/{*}Bucket"):
-            region = text(element, "{*}BucketRegion")
+            region = _checked(text(element, "{*}BucketRegion"))
             yield _Listed(text(element, "{*}Name"), text(element, "{*}CreationDate"), region)
         token = text(answer, "{*}ContinuationToken")
         if not token:
@@ -100,7 +101,12 @@ def _region(account: Account, bucket: str, deadline: Deadline) -> str:
     except ProviderError as error:
         cause = error.__cause__
         headers = cause.headers if isinstance(cause, RefusedError) else {}
-    return str((headers or {}).get("x-amz-bucket-region") or account.region)
+    return _checked(str((headers or {}).get("x-amz-bucket-region", ""))) or account.region
+
+
+def _checked(region: str) -> str:
+    """A region's name, or nothing: it becomes a part of a host's name, so it must be one."""
+    return region if re.fullmatch("[a-z0-9-]{3,40}", region) else ""
 
 
 def _counted(driver: StoreDriver, bucket: str, deadline: Deadline, until: float) -> _Count:
