@@ -15,7 +15,7 @@ from providers.inventory import Inventory, inventory_from_json
 def inventory(
     context: typer.Context,
     source: Annotated[
-        str | None, typer.Argument(metavar="[SOURCE]", help="One source of the scope; without it, all of them.")
+        str | None, typer.Argument(metavar="SOURCE", help="One source of the scope; without it, all of them.")
     ] = None,
     scope: Annotated[str, typer.Option("--scope", "-s", help="The scope whose sources are read.")] = "live",
     last: Annotated[bool, typer.Option("--last", help="Show what was last known, and ask nobody.")] = False,
