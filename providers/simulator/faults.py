@@ -18,6 +18,9 @@ SERVICES = (
     "smtp-crisis",
     "portal-old",
     "identity-old",
+    "ovh-dns",
+    "scaleway-dns",
+    "gandi-dns",
 )
 
 
@@ -28,7 +31,7 @@ class Fault(BaseModel):
 
     | service | routes |
     |---|---|
-    | scaleway, s3-*, portal-old | method and path: `POST */servers`, `PUT /bucket/key*` |
+    | scaleway, s3-*, portal-old, *-dns | method and path: `POST */servers`, `PUT /bucket/key*` |
     | scaleway | `BOOT name`: delay; hang (starting for good); others: the boot fails, the server is stopped again |
     | dns | `UPDATE valbourg.example`, `QUERY portal.valbourg.example A` |
     | smtp-* | `EHLO`, `RCPT`, `DATA` |

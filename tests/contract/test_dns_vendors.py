@@ -1,0 +1,532 @@
+"""`dns.records` at OVHcloud, Scaleway and Gandi: each driver against its vendor's API and real DNS answers."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from providers.base import Finding, JsonMap, Presence, Tag
+from providers.dns.swap_records import SwapRecords
+from providers.simulator.dns_zones import ZoneBook
+from providers.simulator.ovh_dns import OvhDns
+from providers.wants import Record, Records
+from tests.contract.suite import Case, ForeignChangeContract, ProviderContract, quiet, refused
+from tests.dns_hosts import SECRETS, SEED, Host, dns_host, serving
+from tests.dns_servers import ZONE
+
+TAG = Tag("run-1", "cutover")
+SWAP = Records(
+    zone=ZONE,
+    records=[
+        Record(name="@", type="MX", values=["20 mail", "10 MX.mailo.com."]),
+        Record(name="mail", type="A", values=["198.51.100.7"]),
+        Record(name="@", type="TXT", ttl=3600, values=["v=spf1 include:mailo.com ~all"]),
+        Record(name="WWW", type="A", ttl=600, values=["198.51.100.8"]),
+        Record(name="autodiscover", type="CNAME", state="absent"),
+        Record(name="autodiscover", type="A", values=["198.51.100.9"]),
+        Record(name="_imaps._tcp", type="SRV", values=["0 1 993 imap.mailo.com."]),
+        Record(name="sel._domainkey", type="TXT", values=["v=DKIM1; k=rsa; p=" + "A" * 400]),
+        Record(name="ns1", type="A", ttl=3600, values=["127.0.0.1"]),
+    ],
+)
+"""Creates, replaces, deletes, leaves alone (`ns1`), and puts an address in a CNAME's place."""
+WRITES = {"ovh": 12, "scaleway": 1, "gandi": 8}
+"""How many requests of each API that makes."""
+VENDORS = ["ovh", "scaleway", "gandi"]
+STEPWISE = ["ovh", "gandi"]
+
+
+def case_of(host: Host, crash: Any) -> Case:
+    return Case(
+        want=SWAP,
+        context=host.context,
+        make=host.make,
+        world=host.world,
+        effects=lambda: len(host.effects.listed()),
+        effects_once=WRITES[host.name],
+        crash_after_write=crash,
+        break_permanently=host.wrong_credential,
+        break_briefly=host.down,
+        foreign_change=lambda: host.foreign("www", "A", 600, "203.0.113.99"),
+        atomic=host.name == "scaleway",
+        secrets=list(SECRETS.values()),
+        tag=TAG,
+    )
+
+
+class VendorContract(ProviderContract, ForeignChangeContract):
+    vendor: str
+
+    @pytest.fixture(params=["answer-lost", "process-gone"])
+    def case(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
+        with dns_host(self.vendor, tmp_path) as host:
+            yield case_of(host, host.losing_one_answer if request.param == "answer-lost" else host.dying)
+
+
+class TestOvhcloud(VendorContract):
+    vendor = "ovh"
+
+
+class TestScaleway(VendorContract):
+    vendor = "scaleway"
+
+
+class TestGandi(VendorContract):
+    vendor = "gandi"
+
+
+@pytest.fixture(params=VENDORS)
+def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
+    with dns_host(request.param, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(params=STEPWISE)
+def stepwise(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
+    with dns_host(request.param, tmp_path) as made:
+        yield made
+
+
+def driver(host: Host, deadline: float = 10.0) -> SwapRecords:
+    """A new one, as a new process would have."""
+    return host.make(replace(host.context, deadline=deadline))
+
+
+def before(host: Host, want: Records = SWAP) -> JsonMap:
+    return driver(host).observe(want, TAG, None).values
+
+
+def apply(host: Host, want: Records = SWAP, planned: JsonMap | None = None) -> Finding:
+    return driver(host).apply(want, TAG, before(host, want) if planned is None else planned, quiet)
+
+
+def one(name: str, kind: Any, *values: str, ttl: int = 300) -> Records:
+    state: Any = "present" if values else "absent"
+    return Records(zone=ZONE, records=[Record(name=name, type=kind, ttl=ttl, values=list(values), state=state)])
+
+
+# Cut off in the middle
+
+
+def cut_off(host: Host, planned: JsonMap, writes: int) -> Finding:
+    """An apply whose process and network are gone after so many writes; what is found afterwards."""
+    with host.dying(writes), refused() as caught:
+        driver(host, deadline=3).apply(SWAP, TAG, planned, quiet)
+    assert caught.value.effect_possible
+    return driver(host).observe(SWAP, TAG, planned)
+
+
+@pytest.mark.parametrize("go_on", ["apply", "undo"])
+def test_a_change_cut_off_after_any_write_is_known_and_goes_on(stepwise: Host, go_on: str) -> None:
+    planned, world = before(stepwise), stepwise.world()
+    for writes in range(1, WRITES[stepwise.name]):
+        sent = len(stepwise.effects.listed())
+        found = cut_off(stepwise, planned, writes)
+        assert (found.presence, bool(found.effect)) == (Presence.ABSENT, True), writes
+        assert "cut off" in found.message
+        if go_on == "apply":
+            assert apply(stepwise, planned=planned).presence is Presence.OURS
+            assert len(stepwise.effects.listed()) - sent == WRITES[stepwise.name], "nothing is written twice"
+        assert driver(stepwise).undo(SWAP, TAG, found.effect, quiet).presence is Presence.ABSENT
+        assert stepwise.world() == world, writes
+
+
+def test_an_undo_cut_off_after_any_write_goes_on(stepwise: Host) -> None:
+    planned, world = before(stepwise), stepwise.world()
+    for writes in range(1, WRITES[stepwise.name]):
+        effect = apply(stepwise, planned=planned).effect
+        with stepwise.dying(writes), refused():
+            driver(stepwise, deadline=3).undo(SWAP, TAG, effect, quiet)
+        assert driver(stepwise).undo(SWAP, TAG, effect, quiet).presence is Presence.ABSENT
+        assert stepwise.world() == world, writes
+
+
+def test_an_undo_cut_off_can_be_applied_again(stepwise: Host) -> None:
+    planned = before(stepwise)
+    effect = apply(stepwise, planned=planned).effect
+    there = stepwise.world()[0] if stepwise.name == "ovh" else stepwise.world()
+    with stepwise.dying(3), refused():
+        driver(stepwise, deadline=3).undo(SWAP, TAG, effect, quiet)
+    assert apply(stepwise, planned=planned).presence is Presence.OURS
+    assert (stepwise.world()[0] if stepwise.name == "ovh" else stepwise.world()) == there
+
+
+def test_any_lost_answer_is_found_out_by_reading(host: Host) -> None:
+    planned = before(host)
+    for lost in range(WRITES[host.name]):
+        sent = len(host.effects.listed())
+        with host.faulty({"kind": "lose_answer", "route": "[PD][UOAE]*", "skip": lost}):
+            done = apply(host, planned=planned)
+        assert done.presence is Presence.OURS
+        assert len(host.effects.listed()) - sent == WRITES[host.name]
+        driver(host).undo(SWAP, TAG, done.effect, quiet)
+
+
+def test_a_failure_in_the_middle_says_that_a_part_may_be_there(stepwise: Host) -> None:
+    planned = before(stepwise)
+    with stepwise.faulty({"kind": "status", "route": "[PD][UOE]*", "skip": 3, "times": None}), refused() as caught:
+        apply(stepwise, planned=planned)
+    assert not caught.value.permanent
+    assert caught.value.effect_possible
+    assert apply(stepwise, planned=planned).presence is Presence.OURS
+
+
+@pytest.mark.parametrize("record", [Record(name="ns1", type="A", ttl=600, values=["203.0.113.9"])])
+def test_a_foreign_edit_amid_a_change_cut_off_is_kept_and_ours_is_taken_back(stepwise: Host, record: Record) -> None:
+    want = SWAP.model_copy(
+        update={"records": [*SWAP.records[:-1], Record(name="ns1", type="A", values=["198.51.100.1"])]}
+    )
+    planned, world = before(stepwise, want), stepwise.records()
+    with stepwise.dying(2), refused():
+        driver(stepwise, deadline=3).apply(want, TAG, planned, quiet)
+    stepwise.change_elsewhere(Records(zone=ZONE, records=[record]))
+    found = driver(stepwise).observe(want, TAG, planned)
+    assert (found.presence, bool(found.effect)) == (Presence.CONFLICT, True)
+    with refused() as caught:
+        apply(stepwise, want, planned)
+    assert caught.value.permanent
+    assert "203.0.113.9" in caught.value.message
+    assert driver(stepwise).undo(want, TAG, found.effect, quiet).presence is Presence.ABSENT
+    assert set(stepwise.records()) ^ set(world) == {"ns1 3600 A 127.0.0.1", "ns1 600 A 203.0.113.9"}
+
+
+def test_ovhcloud_publishes_what_was_written_and_not_refreshed(tmp_path: Path) -> None:
+    with dns_host("ovh", tmp_path) as host:
+        planned, published = before(host), host.records()
+        found = cut_off(host, planned, WRITES["ovh"] - 1)
+        assert host.records() == published
+        assert "not published" in found.message
+        sent = len(host.effects.listed())
+        assert apply(host, planned=planned).presence is Presence.OURS
+        assert [effect["action"] for effect in host.effects.listed()[sent:]] == ["zone.refresh"]
+
+
+def test_ovhcloud_never_publishes_an_empty_name_in_place_of_a_set_that_changes(tmp_path: Path) -> None:
+    """Somebody else refreshes the zone after each of our writes."""
+    want = one("www", "A", "198.51.100.8", "198.51.100.9", "198.51.100.10", ttl=60)
+    with dns_host("ovh", tmp_path) as host:
+        planned = before(host, want)
+        for writes in range(1, 4):
+            with host.dying(writes), refused():
+                driver(host, deadline=3).apply(want, TAG, planned, quiet)
+            host.change_elsewhere(one("else", "A", f"203.0.113.{writes}"))
+            assert any(line.startswith("www ") for line in host.records())
+            found = driver(host).observe(want, TAG, planned)
+            assert found.presence in (Presence.ABSENT, Presence.OURS)
+            assert driver(host).undo(want, TAG, found.effect, quiet).presence is Presence.ABSENT
+            assert before(host, want) == planned
+
+
+# Servers that follow later
+
+
+@contextmanager
+def lagging(host: Host) -> Iterator[Any]:
+    """The zone's only server answers a copy of what the host publishes, taken over when told to."""
+    copy = ZoneBook({ZONE: f"$ORIGIN {ZONE}.\n{SEED}"})
+    with serving(copy) as server:
+        host.block["servers"][:] = [server]
+        yield lambda: copy.zones.update(host.book.zones)
+
+
+def test_servers_that_lag_leave_the_step_pending_and_nothing_is_written_twice(host: Host) -> None:
+    with lagging(host) as take_over:
+        planned = before(host)
+        assert driver(host, deadline=1).apply(SWAP, TAG, planned, quiet).presence is Presence.PENDING
+        sent = len(host.effects.listed())
+        found = driver(host).observe(SWAP, TAG, planned)
+        assert found.presence is Presence.PENDING
+        assert driver(host, deadline=1).apply(SWAP, TAG, planned, quiet).presence is Presence.PENDING
+        take_over()
+        assert driver(host).observe(SWAP, TAG, planned).presence is Presence.OURS
+        assert len(host.effects.listed()) == sent
+
+
+def test_an_undo_need_not_wait_for_servers_that_lag(host: Host) -> None:
+    with lagging(host):
+        world = host.records()
+        found = driver(host, deadline=1).apply(SWAP, TAG, before(host), quiet)
+        assert driver(host).undo(SWAP, TAG, found.effect, quiet).presence is Presence.ABSENT
+        assert host.records() == world
+
+
+def test_an_api_that_holds_another_zone_than_the_servers_answer_is_not_written(host: Host) -> None:
+    with lagging(host):
+        planned = before(host)
+        host.foreign("www", "A", 300, "203.0.113.50")
+        with refused() as caught:
+            apply(host, planned=planned)
+        assert "disagree" in caught.value.message or "203.0.113.50" in caught.value.message
+        assert not host.effects.listed()
+
+
+# Foreign changes
+
+
+def test_a_foreign_change_before_apply_is_named_and_nothing_is_lost(host: Host) -> None:
+    planned = before(host)
+    host.foreign("@", "MX", 600, "5 mx.third.example.")
+    world = host.world()
+    assert driver(host).observe(SWAP, TAG, planned).presence is Presence.CONFLICT
+    with refused() as caught:
+        apply(host, planned=planned)
+    assert caught.value.permanent
+    for told in ("valbourg.example. MX", "10 mx.old.example.", "5 mx.third.example."):
+        assert told in caught.value.message
+    assert host.world() == world
+
+
+def test_what_the_step_does_not_name_is_never_touched(host: Host) -> None:
+    unrelated = 'unrelated 3600 TXT "never touched; \\"really\\""'
+    for name in ("xdmarc", "ww", "autodiscover2"):
+        host.foreign(name, "TXT", 600, '"theirs"')
+    want = Records(zone=ZONE, records=[*SWAP.records, Record(name="_dmarc", type="TXT", values=["v=DMARC1; p=none"])])
+    done = apply(host, want)
+    assert unrelated.replace("3600", "300") in host.records() or unrelated in host.records()
+    driver(host).undo(want, TAG, done.effect, quiet)
+    assert [line for line in host.records() if '"theirs"' in line] == [
+        'autodiscover2 600 TXT "theirs"',
+        'ww 600 TXT "theirs"',
+        'xdmarc 600 TXT "theirs"',
+    ]
+
+
+# Forms
+
+
+def test_values_are_canonical_and_in_stable_order(host: Host) -> None:
+    found = driver(host).observe(SWAP, TAG, None)
+    assert [(r["name"], r["type"], r["ttl"], r["values"]) for r in found.values["records"]] == [
+        ("@", "MX", 3600, ["10 mx.old.example."]),
+        ("@", "TXT", 3600, ['"v=spf1 include:old.example ~all"']),
+        ("_imaps._tcp", "SRV", 300, ["0 1 993 imap.old.example."]),
+        ("autodiscover", "A", None, []),
+        ("autodiscover", "CNAME", 300, ["autodiscover.old.example."]),
+        ("mail", "A", None, []),
+        ("ns1", "A", 3600, ["127.0.0.1"]),
+        ("sel._domainkey", "TXT", None, []),
+        ("www", "A", 300, ["192.0.2.10", "192.0.2.11"]),
+    ]
+
+
+def test_strings_of_a_text_survive_change_and_undo(host: Host) -> None:
+    odd = ['"a" "b"', 'say "hi"; \\ é', '"ends with quote\\" "', "x" * 300, "v=DKIM1; k=rsa; p=" + "B" * 400]
+    first = one("odd", "TXT", *odd)
+    assert apply(host, first).presence is Presence.OURS
+    world = host.world()
+    second = one("odd", "TXT", "plain")
+    done = apply(host, second)
+    assert 'odd 300 TXT "plain"' in host.records()
+    driver(host).undo(second, TAG, done.effect, quiet)
+    assert host.world() == world
+    assert driver(host).observe(first, TAG, None).presence is Presence.ALREADY
+
+
+def test_the_bounds_of_a_texts_strings_are_a_change(host: Host) -> None:
+    apply(host, one("odd", "TXT", '"ab"'))
+    for value in ('"a" "b"', '"ab"'):
+        assert apply(host, one("odd", "TXT", value)).presence is Presence.OURS
+        assert f"odd 300 TXT {value}" in host.records()
+
+
+@pytest.mark.parametrize(
+    ("want", "line"),
+    [
+        (one("portal", "CNAME", "@"), "portal 300 CNAME valbourg.example."),
+        (one("portal", "CNAME", "WWW"), "portal 300 CNAME www.valbourg.example."),
+        (one("@", "MX", "10 @"), "@ 300 MX 10 valbourg.example."),
+        (one("_imaps._tcp", "SRV", "0 1 993 Mail"), "_imaps._tcp 300 SRV 0 1 993 mail.valbourg.example."),
+        (one("@", "CAA", '0 issue "letsencrypt.org; account=1"'), '@ 300 CAA 0 issue "letsencrypt.org; account=1"'),
+        (one("*", "AAAA", "2001:DB8::0"), "* 300 AAAA 2001:db8::"),
+        (one("@", "A", "192.0.2.1"), "@ 300 A 192.0.2.1"),
+        (one("sub", "NS", "ns.sub"), "sub 300 NS ns.sub.valbourg.example."),
+    ],
+    ids=lambda value: value.split(" ")[2] if isinstance(value, str) else "",
+)
+def test_each_type_is_written_and_read_back_and_undone(host: Host, want: Records, line: str) -> None:
+    planned, world = before(host, want), host.world()
+    done = apply(host, want, planned)
+    assert done.presence is Presence.OURS
+    assert line in host.records()
+    assert driver(host).observe(want, TAG, planned).presence is Presence.OURS
+    driver(host).undo(want, TAG, done.effect, quiet)
+    assert host.world() == world
+
+
+def test_a_record_set_is_deleted_and_comes_back(host: Host) -> None:
+    want, world = one("www", "A"), host.world()
+    done = apply(host, want)
+    assert done.presence is Presence.OURS
+    assert not [line for line in host.records() if line.startswith("www ")]
+    driver(host).undo(want, TAG, done.effect, quiet)
+    assert host.world() == world
+
+
+def test_a_ttl_alone_is_a_change(host: Host) -> None:
+    want = one("www", "A", "192.0.2.10", "192.0.2.11", ttl=900)
+    planned = before(host, want)
+    done = apply(host, want, planned)
+    assert done.presence is Presence.OURS
+    assert {"www 900 A 192.0.2.10", "www 900 A 192.0.2.11"} <= set(host.records())
+    driver(host).undo(want, TAG, done.effect, quiet)
+    assert before(host, want) == planned
+
+
+def test_ovhcloud_changes_the_zones_own_name_servers(tmp_path: Path) -> None:
+    want = one("@", "NS", "ns1", "ns.other.example.", ttl=600)
+    with dns_host("ovh", tmp_path) as host:
+        world = host.world()
+        done = apply(host, want)
+        assert "@ 600 NS ns.other.example." in host.records()
+        driver(host).undo(want, TAG, done.effect, quiet)
+        assert host.world() == world
+
+
+@pytest.mark.parametrize("vendor", ["scaleway", "gandi"])
+def test_name_servers_that_the_host_sets_itself_are_refused_in_the_plan(tmp_path: Path, vendor: str) -> None:
+    want = Records(zone=ZONE, records=[*SWAP.records, Record(name="@", type="NS", values=["ns.other.example."])])
+    with dns_host(vendor, tmp_path) as host:
+        found = driver(host).observe(want, TAG, None)
+        assert found.presence is Presence.CONFLICT
+        assert "NS" in found.message
+        with refused() as caught:
+            apply(host, want)
+        assert caught.value.permanent
+        assert not host.effects.listed()
+
+
+@pytest.mark.parametrize(("vendor", "ttl"), [("gandi", 299), ("ovh", 59)])
+def test_a_ttl_that_the_host_does_not_keep_is_refused_before_a_part_is_written(
+    tmp_path: Path, vendor: str, ttl: int
+) -> None:
+    want = Records(zone=ZONE, records=[*SWAP.records, Record(name="zz", type="A", ttl=ttl, values=["192.0.2.1"])])
+    with dns_host(vendor, tmp_path) as host:
+        assert driver(host).observe(want, TAG, None).presence is Presence.CONFLICT
+        with refused() as caught:
+            apply(host, want)
+        assert "zz A" in caught.value.message
+        assert not host.effects.listed()
+
+
+def test_ovhclouds_own_types_are_texts(tmp_path: Path) -> None:
+    """What its web page makes of an SPF or DKIM record, without quotes and with the TTL of the zone."""
+    with dns_host("ovh", tmp_path) as host:
+        assert isinstance(host.service, OvhDns)
+        (spf,) = [r for r in host.service.records(ZONE).values() if "v=spf1" in r.target]
+        spf.fieldType, spf.target, spf.ttl = "SPF", spf.target.strip('"'), 0
+        held = host.service.state()
+        planned = before(host)
+        done = apply(host, planned=planned)
+        assert done.presence is Presence.OURS
+        assert [line for line in host.records() if line.startswith("@ 3600 TXT")] == [
+            '@ 3600 TXT "v=spf1 include:mailo.com ~all"'
+        ]
+        driver(host).undo(SWAP, TAG, done.effect, quiet)
+        assert before(host) == planned
+        assert len(host.service.state()[ZONE]) == len(held[ZONE])
+
+
+def test_scaleway_reads_every_page_and_every_value(tmp_path: Path) -> None:
+    many = [f"host{n} 300 A 192.0.2.1" for n in range(250)] + [f'zz 300 TXT "{n}"' for n in range(9)]
+    want = one("zz", "TXT", *(str(n) for n in range(1, 10)))
+    with dns_host("scaleway", tmp_path, "\n".join([SEED, *many])) as host:
+        world = host.world()
+        done = apply(host, want)
+        assert done.presence is Presence.OURS
+        assert sum(line.startswith("host") for line in host.records()) == 250
+        driver(host).undo(want, TAG, done.effect, quiet)
+        assert host.world() == world
+
+
+# Refusals
+
+
+def test_a_wrong_credential_is_permanent_and_the_remedy_names_it(host: Host) -> None:
+    planned = before(host)
+    with host.wrong_credential(), refused() as caught:
+        apply(host, planned=planned)
+    assert caught.value.permanent
+    assert not caught.value.effect_possible
+    assert {"ovh": "`consumer_key`", "scaleway": "`token`", "gandi": "`token`"}[host.name] in caught.value.message
+
+
+@pytest.mark.parametrize("route", ["GET *", "P[OAU]*"])
+def test_too_many_requests_gives_the_wait_that_was_asked_for(host: Host, route: str) -> None:
+    planned = before(host)
+    with host.faulty({"kind": "status", "status": 429, "retry_after": 17, "route": route}), refused() as caught:
+        apply(host, planned=planned)
+    assert (caught.value.permanent, caught.value.retry_after) == (False, 17.0)
+
+
+def test_a_zone_that_the_host_does_not_hold_is_permanent_and_never_made(host: Host) -> None:
+    planned = before(host)
+    zones = dict(host.book.zones)
+    with lagging(host):
+        host.book.zones.clear()
+        with refused() as caught:
+            apply(host, planned=planned)
+        assert caught.value.permanent
+        assert not host.book.zones
+    host.book.zones.update(zones)
+
+
+def test_an_api_that_hangs_is_left_in_time(host: Host) -> None:
+    planned = before(host)
+    with host.faulty({"kind": "hang", "times": None}), refused() as caught:
+        driver(host, deadline=1).apply(SWAP, TAG, planned, quiet)
+    assert not caught.value.permanent
+    host.faults.stopping.set()
+
+
+def test_an_api_out_of_the_scopes_networks_is_never_asked(host: Host) -> None:
+    planned = before(host)
+    host.block["url"] = host.block["url"].replace("127.0.0.1", "localhost")
+    asked = len(host.requests)
+    with refused() as caught:
+        apply(host, planned=planned)
+    assert caught.value.permanent
+    assert len(host.requests) == asked
+
+
+def test_the_machines_own_settings_change_nothing(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A proxy, a netrc file, and keys of the vendor's tools in the environment; and no secret in any log."""
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login other password other\n")
+    for name, value in {
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "http_proxy": "http://127.0.0.1:9",
+        "NETRC": str(tmp_path / "netrc"),
+        "OVH_CLIENT_ID": "other",
+        "OVH_CONSUMER_KEY": "other",
+    }.items():
+        monkeypatch.setenv(name, value)
+    caplog.set_level("DEBUG")
+    assert apply(host).presence is Presence.OURS
+    assert [secret for secret in SECRETS.values() if secret in caplog.text] == []
+
+
+def test_a_plan_needs_no_credential(host: Host) -> None:
+    with host.wrong_credential():
+        assert driver(host).observe(SWAP, TAG, None).presence is Presence.ABSENT
+
+
+def test_ovhcloud_signs_by_the_hosts_clock_and_asks_it_once(tmp_path: Path) -> None:
+    with dns_host("ovh", tmp_path) as host:
+        assert isinstance(host.service, OvhDns)
+        clock = host.service
+        now = clock.now
+        clock.now = lambda: now() + 3600
+        assert apply(host).presence is Presence.OURS
+        assert host.requests.count("GET /1.0/auth/time") == 1
+
+
+def test_each_vendor_is_made_from_the_registry(host: Host) -> None:
+    from providers.registry import provider_for
+
+    assert type(provider_for("dns.records", SWAP, host.context)) is host.make
+    with ExitStack():
+        assert repr(host.context.reveal("secret://gandi-token")) == "Secret(…)"
