@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from providers.base import Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
-from providers.dns.deadline import Deadline
+from providers.dns.deadline import Deadline, TimeIsUpError
 from providers.dns.record_sets import (
     Key,
     RecordSet,
@@ -83,6 +83,8 @@ class SwapRecords(ABC):
         found = _finding(want.zone, expected, view.agreed(), wanted)
         if found.presence is Presence.ABSENT and (obstacle := self._obstacle(want.zone, wanted, deadline)):
             return replace(found, presence=Presence.CONFLICT, message=obstacle)
+        if found.presence is Presence.CONFLICT and expected is not None and not self.atomic:
+            return replace(found, effect=self._ours(expected, view.primary, wanted))
         return found
 
     def apply(self, want: Records, tag: Tag, before: JsonMap, report: Report) -> Finding:
@@ -169,6 +171,15 @@ class SwapRecords(ABC):
         said = f"A change of {zone} was cut off: {differences(wanted, current, zone) or 'it is not published yet'}."
         return Finding(Presence.ABSENT, as_values(current), effect=_effect(expected, wanted), message=said)
 
+    def _ours(self, expected: RecordSets, current: RecordSets, wanted: RecordSets) -> JsonMap:
+        """The effect of a change cut off beside foreign ones: the record sets that we left as they are."""
+        keys = {
+            start.key
+            for start, one, end in zip(expected, current, wanted, strict=True)
+            if one != start and one in self._states(start, end)
+        }
+        return _effect(only(expected, keys), only(wanted, keys)) if keys else {}
+
     def _obstacle(self, zone: str, wanted: RecordSets, deadline: Deadline) -> str:
         """What must go before the wanted record sets can come, in one sentence; empty when nothing must."""
         there = View.in_the_way(self.context.scope, zone, wanted, deadline)
@@ -219,6 +230,8 @@ class SwapRecords(ABC):
         while True:
             try:
                 view = self._view(zone, wanted, deadline)
+            except TimeIsUpError:
+                return False
             except ProviderError as error:
                 if error.permanent or not patience.pause(LOOK_AGAIN_SECONDS):
                     raise ProviderError(error.message, permanent=error.permanent, effect_possible=True) from error

@@ -1,7 +1,7 @@
 """`dns.records` at OVHcloud, Scaleway and Gandi: each driver against its vendor's API and real DNS answers."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import pytest
 
 from providers.base import Finding, JsonMap, Presence, Tag
 from providers.dns.swap_records import SwapRecords
+from providers.registry import provider_for
 from providers.simulator.dns_zones import ZoneBook
 from providers.simulator.ovh_dns import OvhDns
 from providers.wants import Record, Records
@@ -336,7 +337,7 @@ def test_the_bounds_of_a_texts_strings_are_a_change(host: Host) -> None:
     ("want", "line"),
     [
         (one("portal", "CNAME", "@"), "portal 300 CNAME valbourg.example."),
-        (one("portal", "CNAME", "WWW"), "portal 300 CNAME www.valbourg.example."),
+        (one("portal", "CNAME", "MAIL"), "portal 300 CNAME mail.valbourg.example."),
         (one("@", "MX", "10 @"), "@ 300 MX 10 valbourg.example."),
         (one("_imaps._tcp", "SRV", "0 1 993 Mail"), "_imaps._tcp 300 SRV 0 1 993 mail.valbourg.example."),
         (one("@", "CAA", '0 issue "letsencrypt.org; account=1"'), '@ 300 CAA 0 issue "letsencrypt.org; account=1"'),
@@ -525,8 +526,4 @@ def test_ovhcloud_signs_by_the_hosts_clock_and_asks_it_once(tmp_path: Path) -> N
 
 
 def test_each_vendor_is_made_from_the_registry(host: Host) -> None:
-    from providers.registry import provider_for
-
     assert type(provider_for("dns.records", SWAP, host.context)) is host.make
-    with ExitStack():
-        assert repr(host.context.reveal("secret://gandi-token")) == "Secret(…)"
