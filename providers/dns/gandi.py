@@ -79,9 +79,8 @@ class _LiveDns(GandiProvider):  # type: ignore[misc]
 
     def __init__(self, session: ApiSession) -> None:
         self.log = getLogger("bascule.dns.gandi")
-        BaseProvider.__init__(
-            self, session.api.zone, root_ns_warnings=False
-        )  # octoDNS's own would open a session of its own
+        # octoDNS's own would open a session of its own.
+        BaseProvider.__init__(self, session.api.zone, root_ns_warnings=False)
         self._client = _Client(session)
         self._zone_records: dict[str, list[dict[str, Any]]] = {}
         self._domains = None

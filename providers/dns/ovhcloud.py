@@ -114,9 +114,8 @@ class _Zone(OvhProvider):  # type: ignore[misc]  # octoDNS ships no types
 
     def __init__(self, client: _Client, zone: str, keys: Iterable[Key]) -> None:
         self.log = getLogger("bascule.dns.ovhcloud")
-        BaseProvider.__init__(
-            self, zone, root_ns_warnings=False
-        )  # octoDNS's own would make a client of its own, and log the consumer key
+        # octoDNS's own would make a client of its own, and log the consumer key.
+        BaseProvider.__init__(self, zone, root_ns_warnings=False)
         self._client = client
         self._name = zone
         self._keys = list(keys)

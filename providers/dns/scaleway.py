@@ -74,9 +74,8 @@ class _PlainZones(ScalewayProvider):  # type: ignore[misc]
 
     def __init__(self, session: ApiSession, project: str, keys: frozenset[Key]) -> None:
         self.log = getLogger("bascule.dns.scaleway")
-        BaseProvider.__init__(
-            self, session.api.zone, root_ns_warnings=False
-        )  # octoDNS's own would open a session of its own
+        # octoDNS's own would open a session of its own.
+        BaseProvider.__init__(self, session.api.zone, root_ns_warnings=False)
         self._client = _Client(session, project)
         self._zone_records: dict[str, list[dict[str, Any]]] = {}
         self._keys = keys
