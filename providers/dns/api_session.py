@@ -16,7 +16,8 @@ import urllib3.exceptions
 
 from providers.base import Context, JsonMap, ProviderError
 from providers.dns.deadline import Deadline
-from providers.dns.endpoint import require_allowed_host
+from providers.dns.endpoint import literal, require_allowed
+from providers.dns.guarded_adapter import GuardedAdapter
 from providers.retry_after import asked_wait
 
 CONNECT_SECONDS = 5.0
@@ -37,12 +38,14 @@ class Api:
     """Where a DNS host's API is and how it words a refusal.
 
     `host`: its name, for people. `url`: without a slash at its end. `ca`: a file of authorities, or None.
+    `scope`: whose `networks` every connection keeps to.
     """
 
     host: str
     zone: str
     url: str
     ca: str | None
+    scope: JsonMap
     explain: Explain
 
     @classmethod
@@ -58,9 +61,10 @@ class Api:
                 f"`dns.zones.{zone}` has a `url` that is no address such as {vendor_url}; correct bascule.yaml.",
                 permanent=True,
             )
-        require_allowed_host(context.scope, parts.hostname)
+        if literal(parts.hostname) is not None:
+            require_allowed(context.scope, parts.hostname)
         ca = str(context.estate / settings["ca"]) if settings.get("ca") else None
-        return cls(host, zone, url.rstrip("/"), ca, explain)
+        return cls(host, zone, url.rstrip("/"), ca, context.scope, explain)
 
 
 class ApiSession(requests.Session):
@@ -70,6 +74,8 @@ class ApiSession(requests.Session):
         super().__init__()
         self.trust_env = False
         self.verify = api.ca or True
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, GuardedAdapter(api.scope))
         self.api = api
         self.deadline = deadline
         self.wrote = False
@@ -85,6 +91,9 @@ class ApiSession(requests.Session):
             raise ProviderError(
                 f"A credential of {self.api.host} has characters that HTTP forbids; store it again.", permanent=True
             ) from None
+        except ProviderError as error:
+            error.effect_possible = self.wrote
+            raise
         except requests.RequestException as error:
             raise self._unanswered(error, writes) from error
         if not answer.ok or answer.is_redirect:

@@ -11,6 +11,7 @@ from providers.simulator.effects import EffectLog
 from providers.simulator.faults import Fault, FaultTable
 from providers.simulator.http_service import Request, Response
 from providers.simulator.mail import Mailbox
+from providers.simulator.ovh_dns import OvhDns
 from providers.simulator.s3_store import Store
 from providers.simulator.scaleway_servers import Cloud
 
@@ -41,6 +42,7 @@ class Control:
     mailboxes: dict[str, Mailbox]
     effects: EffectLog
     faults: FaultTable
+    ovh_dns: OvhDns
 
     def handle(self, request: Request) -> Response:
         routes: dict[str, Callable[[Request], Response]] = {
@@ -91,6 +93,7 @@ class Control:
         self.faults.replace([])
         self.cloud.reset()
         self.zones.reset()
+        self.ovh_dns.reset()
         for store in self.stores.values():
             store.reset()
         for mailbox in self.mailboxes.values():

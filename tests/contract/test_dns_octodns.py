@@ -83,7 +83,7 @@ def test_a_plan_that_would_take_more_than_the_swap_is_unsafe(host: Host) -> None
 
 
 def session(url: str, ca: str | None = None) -> ApiSession:
-    return ApiSession(Api("Host", ZONE, url, ca, lambda code, body: ("", "")), Deadline(5))
+    return ApiSession(Api("Host", ZONE, url, ca, {}, lambda code, body: ("", "")), Deadline(5))
 
 
 def test_a_redirect_is_not_followed() -> None:

@@ -483,13 +483,21 @@ def test_an_api_that_hangs_is_left_in_time(host: Host) -> None:
 
 
 def test_an_api_out_of_the_scopes_networks_is_never_asked(host: Host) -> None:
-    planned = before(host)
-    host.block["url"] = host.block["url"].replace("127.0.0.1", "localhost")
-    asked = len(host.requests)
-    with refused() as caught:
-        apply(host, planned=planned)
-    assert caught.value.permanent
+    planned, asked = before(host), len(host.requests)
+    by_address = host.block["url"]
+    host.context = replace(host.context, scope={**host.context.scope, "networks": ["198.18.0.0/16"]})
+    for url in (by_address, by_address.replace("127.0.0.1", "localhost")):
+        host.block["url"] = url
+        with refused() as caught:
+            apply(host, planned=planned)
+        assert caught.value.permanent
+        assert "outside the networks" in caught.value.message
     assert len(host.requests) == asked
+
+
+def test_an_api_may_be_named_where_its_address_is_within_the_networks(host: Host) -> None:
+    host.block["url"] = host.block["url"].replace("127.0.0.1", "localhost")
+    assert apply(host).presence is Presence.OURS
 
 
 def test_the_machines_own_settings_change_nothing(
