@@ -231,3 +231,12 @@ def serving(book: ZoneBook) -> Iterator[str]:
     finally:
         with suppress(OSError):
             listener.stop()
+
+
+@contextmanager
+def lagging(host: Host) -> Iterator[Any]:
+    """The zone's only server answers a copy of what the host publishes, taken over when told to."""
+    copy = ZoneBook({ZONE: f"$ORIGIN {ZONE}.\n{SEED}"})
+    with serving(copy) as server:
+        host.block["servers"][:] = [server]
+        yield lambda: copy.zones.update(host.book.zones)
