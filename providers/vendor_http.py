@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +22,6 @@ from libcloud.common.types import LibcloudError, MalformedResponseError
 from libcloud.http import LibcloudConnection
 
 from providers.base import ProviderError
-from providers.retry_after import asked_wait
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
@@ -192,7 +192,17 @@ def is_lost(error: BaseException) -> bool:
 def retry_after(error: BaseException) -> float | None:
     """Seconds the vendor asked to wait (Retry-After: seconds or a date, RFC 9110 §10.2.3)."""
     headers = error.headers if isinstance(error, BaseHTTPError) else None
-    return asked_wait(str((headers or {}).get("retry-after", "")))
+    text = str((headers or {}).get("retry-after", "")).strip()
+    if not text:
+        return None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except ValueError:
+        return None
 
 
 def repeated(deadline: Deadline, **also: Any) -> tenacity.Retrying:

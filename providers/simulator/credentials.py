@@ -16,15 +16,15 @@ class Credentials:
     """One simulator's secrets; `ssh_public` is what its servers let in as root."""
 
     scaleway_token: str
-    dns_tsig: str
     ovh_application_key: str
     ovh_application_secret: str
     ovh_consumer_key: str
-    gandi_token: str
+    dns_tsig: str
     source_access: str
     source_secret: str
     target_access: str
     target_secret: str
+    gandi_token: str
     ssh_public: str
 
     def __repr__(self) -> str:
@@ -39,15 +39,15 @@ def kept(folder: Path) -> Credentials:
     public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     return Credentials(
         scaleway_token=_kept(folder / "scaleway-token", str(uuid.uuid4())),
-        dns_tsig=_kept(folder / "dns-tsig", base64.b64encode(secrets.token_bytes(32)).decode()),
         ovh_application_key=_kept(folder / "ovh-application-key", secrets.token_hex(8)),
         ovh_application_secret=_kept(folder / "ovh-application-secret", secrets.token_hex(16)),
         ovh_consumer_key=_kept(folder / "ovh-consumer-key", secrets.token_hex(16)),
-        gandi_token=_kept(folder / "gandi-token", secrets.token_hex(20)),
+        dns_tsig=_kept(folder / "dns-tsig", base64.b64encode(secrets.token_bytes(32)).decode()),
         source_access=_kept(folder / "source-access", f"AKIA{secrets.token_hex(8).upper()}"),
         source_secret=_kept(folder / "source-secret", secrets.token_urlsafe(30)),
         target_access=_kept(folder / "target-access", f"SCW{secrets.token_hex(8).upper()}"),
         target_secret=_kept(folder / "target-secret", str(uuid.uuid4())),
+        gandi_token=_kept(folder / "gandi-token", secrets.token_hex(20)),
         ssh_public=f"{public.decode()} bascule",
     )
 

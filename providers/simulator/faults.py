@@ -31,11 +31,12 @@ class Fault(BaseModel):
 
     | service | routes |
     |---|---|
-    | scaleway, s3-*, portal-old, *-dns | method and path: `POST */servers`, `PUT /bucket/key*` |
+    | scaleway, s3-*, portal-old | method and path: `POST */servers`, `PUT /bucket/key*` |
     | scaleway | `BOOT name`: delay; hang (starting for good); others: the boot fails, the server is stopped again |
     | dns | `UPDATE valbourg.example`, `QUERY portal.valbourg.example A` |
     | smtp-* | `EHLO`, `RCPT`, `DATA` |
     | identity-old | `CONNECT` |
+    | ovh-dns, scaleway-dns, gandi-dns | method and path: `POST */refresh` |
 
     | kind | what happens |
     |---|---|
