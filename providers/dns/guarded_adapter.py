@@ -1,49 +1,43 @@
 """A transport for requests that connects only within a scope's networks, whatever a name is looked up as."""
 
 import socket
+from functools import partial
 from typing import Any
 
-import requests.adapters
-import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from requests.adapters import HTTPAdapter
 
 from providers.base import JsonMap, ProviderError
 from providers.dns.endpoint import require_allowed
 
 
-class GuardedAdapter(requests.adapters.HTTPAdapter):
+class GuardedAdapter(HTTPAdapter):
     """Checks the address of each connection once it is there, before anything is sent through it.
 
     So a name that is looked up as something else the next time gains nothing.
     """
 
     def __init__(self, scope: JsonMap) -> None:
-        self._pools = _pools(scope)
+        self._scope = scope
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **settings: Any) -> None:
         super().init_poolmanager(*args, **settings)
-        self.poolmanager.pool_classes_by_scheme = self._pools
+        makers = self.poolmanager.pool_classes_by_scheme
+        guarded: Any = {scheme: partial(_pool, make, self._scope) for scheme, make in makers.items()}
+        self.poolmanager.pool_classes_by_scheme = guarded
 
 
-def _pools(scope: JsonMap) -> dict[str, type[urllib3.HTTPConnectionPool]]:
-    """urllib3's pools, of connections that keep to the scope."""
+def _pool(make: Any, scope: JsonMap, *args: Any, **settings: Any) -> Any:
+    """A pool as it would be made, whose connections keep to the scope."""
+    pool = make(*args, **settings)
+    kind: Any = pool.ConnectionCls
 
-    class Plain(HTTPConnection):
+    class Guarded(kind):  # type: ignore[misc]  # the class of connection is the pool's
         def _new_conn(self) -> socket.socket:
             return _checked(scope, super()._new_conn())
 
-    class Tls(HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            return _checked(scope, super()._new_conn())
-
-    class PlainPool(urllib3.HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class TlsPool(urllib3.HTTPSConnectionPool):
-        ConnectionCls = Tls
-
-    return {"http": PlainPool, "https": TlsPool}
+    pool.ConnectionCls = Guarded
+    return pool
 
 
 def _checked(scope: JsonMap, line: socket.socket) -> socket.socket:

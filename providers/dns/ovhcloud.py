@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from logging import getLogger
+from pathlib import Path
 from typing import Any
 
 import dns.exception
@@ -58,24 +59,26 @@ class OvhcloudRecords(HostedRecords):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._clock = _ServerClock()
-        self._refreshed = context.workspace / "zone-refreshed"
-        """There while this step's last write was a refresh. Where it is lost, refreshing once more does no harm."""
 
     def _states(self, expected: RecordSet, wanted: RecordSet) -> Collection[RecordSet]:
         in_place = _in_place(expected.type)
         return [*states(expected, wanted, in_place=in_place), *states(wanted, expected, in_place=in_place)]
 
     def _write(self, swap: Swap, deadline: Deadline) -> Written:
-        self._refreshed.unlink(missing_ok=True)
+        self._refreshed(swap.zone).unlink(missing_ok=True)
         return super()._write(swap, deadline)
 
     def _publish(self, zone: str, deadline: Deadline) -> None:
         self._api(zone, (), deadline).refresh()
-        self._refreshed.touch()
+        self._refreshed(zone).touch()
 
     def _is_published(self, zone: str, held: RecordSets) -> bool:
-        del zone, held
-        return self._refreshed.exists()
+        del held
+        return self._refreshed(zone).exists()
+
+    def _refreshed(self, zone: str) -> Path:
+        """There while this step's last write to the zone was a refresh. If it is lost, once more does no harm."""
+        return self.context.workspace / f"{zone}-refreshed"
 
     def _api(self, zone: str, keys: Iterable[Key], deadline: Deadline) -> "_Zone":
         settings = zone_settings(self.context.scope, zone)
