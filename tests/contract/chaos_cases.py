@@ -94,6 +94,7 @@ def storage_copy(stage: Stage) -> Case:
         effects=lambda: len(set(stores["target"].written())),
         effects_once=4,
         atomic=False,
+        awaits_late=False,
         secrets=list(SECRETS.values()),
     )
 
@@ -131,6 +132,7 @@ def powerdns_records(stage: Stage) -> Case:
         world=server.records,
         effects=server.serial,
         effects_once=1,
+        awaits_late=False,
         secrets=[API_KEY],
     )
 
@@ -150,6 +152,7 @@ def rfc2136_records(stage: Stage) -> Case:
         world=server.records,
         effects=server.serial,
         effects_once=1,
+        awaits_late=False,
         secrets=[KEY],
     )
 
