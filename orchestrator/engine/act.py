@@ -188,7 +188,9 @@ class Act:
                 self.record(work, found, failed=error.message)
                 return
         left = found.effect if found is not None else {}
-        self._bench.fail(work, error.message, permanent=error.permanent, wait=error.retry_after, left=left)
+        self._bench.fail(
+            work, error.message, permanent=error.permanent, wait=error.retry_after, left=left, advanced=error.advanced
+        )
 
     def record(self, work: Work, found: Finding, failed: str = "") -> None:
         """Turn what a provider found into the step's next event."""

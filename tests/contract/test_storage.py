@@ -199,10 +199,11 @@ def test_objects_in_parts_compare_by_the_checksum_noted_when_they_were_copied(
 
 def test_a_call_that_runs_out_of_time_goes_on_in_the_next(case: Case, stores: dict[str, StoreStandIn]) -> None:
     before = case.before()
+    stores["source"].block["parallel"] = 1
     with stores["source"].faulty({"route": "GET /old/www/*", "kind": "delay", "seconds": 0.4, "times": None}):
         with refused() as caught:
             case.provider(deadline=0.7).apply(case.want, case.tag, before, quiet)
-        assert (caught.value.permanent, caught.value.effect_possible) == (False, True)
+        assert (caught.value.permanent, caught.value.effect_possible, caught.value.advanced) == (False, True, True)
         assert case.apply(before).presence is Presence.OURS
     assert len(stores["target"].written()) == WRITES
 
