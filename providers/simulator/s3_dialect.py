@@ -24,3 +24,8 @@ class Dialect:
     opaque_etags: bool = False
     url_listing: bool = True
     location: bool = False
+
+    @property
+    def encryption(self) -> str:
+        """What the store says of how it encrypts."""
+        return "aws:kms" if self.opaque_etags else ""

@@ -145,14 +145,9 @@ def _add(desk: Desk, ask: Ask, blob: Blob, content_type: str, metadata: Mapping[
         until = ask.header("x-amz-object-lock-retain-until-date")
         kept = retention_of(ask.header("x-amz-object-lock-mode"), until)
     fresh = made(blob, etag, content_type, metadata)
-    stored = desk.store.add(ask.bucket, ask.key, amended(desk, fresh, kept))
+    stored = desk.store.add(ask.bucket, ask.key, replace(fresh, retention=kept, encryption=desk.dialect.encryption))
     desk.record("object.put", ask.where, stored.metadata)
     return stored
-
-
-def amended(desk: Desk, stored: StoredObject, kept: Retention | None = None) -> StoredObject:
-    """With what the store itself adds."""
-    return replace(stored, retention=kept, encryption="aws:kms" if desk.dialect.opaque_etags else "")
 
 
 def _span(header: str, size: int) -> tuple[int, int] | None:

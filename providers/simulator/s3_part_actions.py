@@ -35,7 +35,13 @@ def finish(desk: Desk, ask: Ask) -> Response:
     asked = _asked(ask.request.body)
     with desk.store.lock:
         stored = desk.uploads.finish(
-            ask.query["uploadId"], ask.bucket, ask.key, asked, min_part=desk.dialect.min_part, etag=etag
+            ask.query["uploadId"],
+            ask.bucket,
+            ask.key,
+            asked,
+            min_part=desk.dialect.min_part,
+            etag=etag,
+            encryption=desk.dialect.encryption,
         )
         desk.record("object.put", ask.where, stored.metadata)
     told = root("CompleteMultipartUploadResult", Bucket=ask.bucket, Key=ask.key, ETag=f'"{stored.etag}"')

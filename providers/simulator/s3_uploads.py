@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from providers.simulator.s3_blob import Blob, Joined
@@ -63,6 +63,7 @@ class Uploads:
         *,
         min_part: int = 0,
         etag: str = "",
+        encryption: str = "",
     ) -> StoredObject:
         """Joins the named parts; raises StoreError when one is missing, changed, too small or out of order."""
         with self._store.lock:
@@ -83,7 +84,8 @@ class Uploads:
                 raise StoreError(400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size")
             whole = Joined(part.blob for part in parts)
             etag = etag or f"{whole.md5.hex()}-{len(parts)}"
-            stored = self._store.add(bucket, key, made(whole, etag, upload.content_type, upload.metadata))
+            fresh = replace(made(whole, etag, upload.content_type, upload.metadata), encryption=encryption)
+            stored = self._store.add(bucket, key, fresh)
             del self._uploads[upload_id]
             return stored
 

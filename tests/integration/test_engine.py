@@ -71,41 +71,6 @@ def test_retries_follow_the_runbook_and_a_permanent_failure_is_not_repeated(engi
 
 
 def test_work_that_gets_further_each_time_goes_on_without_using_up_its_tries(engine: Engine, run_id: str) -> None:
-    tries: list[JsonMap | None] = []
-
-    def in_four_goes(world: World, tag: Tag) -> Finding | None:
-        tries.append(None)
-        if len(tries) < 4:
-            message, left = f"{len(tries)} of 4", Finding(Presence.ABSENT, {}, effect={"note": "begun"})
-            engine.world.on_observe["a"] = lambda world, tag: None if len(tries) == 4 else left
-            raise ProviderError(message, permanent=False, effect_possible=True, retry_after=0.0, advanced=True)
-        return None
-
-    engine.world.on_apply["a"] = in_four_goes
-    engine.start_run(run_id, step("a"))
-    engine.wait(run_id, RunState.SUCCEEDED)
-    assert len(tries) == 4
-    assert engine.world.wrote["a"] == 1
-    assert engine.kinds(run_id, "a").count("step.failed") == 3
-    engine.check_fold(run_id)
-
-
-def test_work_that_gets_no_further_ends_after_its_tries(engine: Engine, run_id: str) -> None:
-    tries: list[int] = []
-
-    def once_and_no_more(world: World, tag: Tag) -> Finding | None:
-        tries.append(1)
-        raise ProviderError("stuck", permanent=False, retry_after=0.0, advanced=len(tries) == 1)
-
-    engine.world.on_apply["a"] = once_and_no_more
-    engine.start_run(run_id, step("a"))
-    engine.wait(run_id, StepState.FAILED, "a")
-    engine.wait(run_id, StepState.FAILED, "a")
-    assert len(tries) <= 2
-    engine.check_fold(run_id)
-
-
-def test_work_that_gets_further_each_time_goes_on_without_using_up_its_tries(engine: Engine, run_id: str) -> None:
     tries: list[str] = []
 
     def in_four_goes(world: World, tag: Tag) -> Finding | None:
