@@ -107,7 +107,10 @@ class StorageCopy:
         deadline = Deadline(self._context.deadline)
         pair = Pair.of(self._context, want, deadline)
         with Ledger(self._context.workspace / LEDGER) as ledger, crew_of(self._context, want, pair, deadline) as crew:
-            yield _Call(pair, crew, ledger, deadline)
+            try:
+                yield _Call(pair, crew, ledger, deadline)
+            finally:
+                pair.close()
 
     def _copy(self, call: _Call, tag: Tag, state: _State, report: Report) -> None:
         lacking = state.left.lacking

@@ -3,11 +3,18 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Generic, Self, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from providers.vendor_http import Deadline
 
-Tool = TypeVar("Tool")
+
+class Closable(Protocol):
+    """A thread's tool: it has connections to close."""
+
+    def close(self) -> None: ...
+
+
+Tool = TypeVar("Tool", bound=Closable)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -80,3 +87,5 @@ class Crew(Generic[Tool]):
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
+        for tool in self.tools:
+            tool.close()

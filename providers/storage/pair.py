@@ -23,6 +23,10 @@ class Pair:
         source = Bucket(context, want.source.store, want.source.bucket, deadline)
         return cls(source, Bucket(context, want.target.store, want.target.bucket, deadline))
 
+    def close(self) -> None:
+        self.source.close()
+        self.target.close()
+
     @contextmanager
     def errors(self) -> Iterator[None]:
         """Errors name both buckets, and say whether the target may have been written to."""

@@ -102,6 +102,10 @@ class Bucket:
         connection: VendorConnection = self._driver.connection
         return connection
 
+    def close(self) -> None:
+        """Close its connections; the next request would open new ones."""
+        self.connection.connection.session.close()
+
     def exists(self) -> bool:
         return found(lambda: self.ask("HEAD")) is not None
 

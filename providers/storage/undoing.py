@@ -40,6 +40,12 @@ class Undoing:
 
     def take_back(self) -> Finding:
         """Raises ProviderError; permanent when a lock keeps something at the target."""
+        try:
+            return self._take_back()
+        finally:
+            self._target.close()
+
+    def _take_back(self) -> Finding:
         target = self._target
         with (
             provider_errors(target.connection, target.where),

@@ -63,7 +63,10 @@ class StorageVerify:
         deadline = Deadline(self._context.deadline)
         pair = Pair.of(self._context, want, deadline)
         with Ledger(self._context.workspace / LEDGER) as ledger, crew_of(self._context, want, pair, deadline) as crew:
-            yield _Call(pair, crew, ledger, deadline)
+            try:
+                yield _Call(pair, crew, ledger, deadline)
+            finally:
+                pair.close()
 
     def _read(self, call: _Call, both: list[tuple[Entry, Entry]], want: Verify, report: Report) -> None:
         """Read what no earlier attempt of this step has read. Raises ProviderError when something differs."""
