@@ -223,7 +223,15 @@ class Act:
         """It failed before any intent: nothing was changed."""
         with self._bench.progress.journal(work.run.id) as journal:
             view = self._bench.still(journal, work, StepState.READY)
-            self._bench.fail_in(journal, work, view, error.message, permanent=error.permanent, wait=error.retry_after)
+            self._bench.fail_in(
+                journal,
+                work,
+                view,
+                error.message,
+                permanent=error.permanent,
+                wait=error.retry_after,
+                advanced=error.advanced,
+            )
 
 
 def _before(view: StepView, found: Finding | None) -> Mapping[str, Any]:

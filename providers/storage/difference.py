@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from providers.storage.crew import Crew
+from providers.base import ProviderError
+from providers.storage.crew import Crew, OutOfTime
 from providers.storage.ledger import Ledger
 from providers.storage.pair import Pair
 from providers.storage.store import Bucket, Entry
@@ -85,10 +86,21 @@ def noted_same(crew: Crew[Pair], ledger: Ledger, doubtful: Iterable[tuple[Entry,
             proven.add(wanted.key)
         else:
             open_.append((wanted, there))
-    for (wanted, there), equal in crew.each(_ask, open_):
-        if equal:
-            ledger.add("same", wanted.key, wanted.etag, there.etag, True)
-            proven.add(wanted.key)
+    learned = 0
+    try:
+        for (wanted, there), equal in crew.each(_ask, open_):
+            if equal:
+                ledger.add("same", wanted.key, wanted.etag, there.etag, True)
+                proven.add(wanted.key)
+                learned += 1
+    except OutOfTime:
+        raise ProviderError(
+            f"Comparing {len(open_)} objects one by one takes longer than one attempt; the next one goes on with the "
+            "rest, or give the step a longer timeout.",
+            permanent=False,
+            retry_after=0.0,
+            advanced=learned > 0,
+        ) from None
     return proven
 
 

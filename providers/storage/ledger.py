@@ -7,6 +7,7 @@ costs requests. A last line that was cut off in writing is left out.
 import json
 import threading
 from contextlib import suppress
+from io import RawIOBase
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,10 +18,9 @@ class Ledger:
     def __init__(self, file: Path) -> None:
         self._facts: dict[tuple[Any, ...], Any] = {}
         self._lock = threading.Lock()
-        cut = self._load(file)
-        self._file = file.open("ab", buffering=0)
-        if cut:
-            self._file.write(b"\n")
+        self._path = file
+        self._cut = self._load(file)
+        self._file: RawIOBase | None = None
 
     def _load(self, file: Path) -> bool:
         """True when the last line has no end."""
@@ -37,7 +37,15 @@ class Ledger:
         line = json.dumps(fact, separators=(",", ":")).encode() + b"\n"
         with self._lock:
             self._facts[tuple(key)] = value
-            self._file.write(line)
+            self._opened().write(line)
+
+    def _opened(self) -> RawIOBase:
+        """The file, made when there is something to note."""
+        if self._file is None:
+            self._file = self._path.open("ab", buffering=0)
+            if self._cut:
+                self._file.write(b"\n")
+        return self._file
 
     def get(self, *key: Any) -> Any:
         """The value last noted, or None."""
@@ -48,4 +56,5 @@ class Ledger:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()

@@ -33,7 +33,7 @@ def stores(source: StoreStandIn, target: StoreStandIn) -> dict[str, StoreStandIn
     source.put("old", ODD, b"odd name")
     source.put("old", "www/empty", b"", **{"bascule-run": "run-0", "bascule-step": "way/there"})
     source.put("old", "private/key", b"not under the prefix")
-    source.put("old", ".bascule/run-0/copy/manifest.json", b"{}")
+    source.put("old", ".bascule/run-0/copy/notes/000000.json", b"{}")
     target.store.create_bucket("new")
     target.put("new", "www/index.html", b"<h1>Valbourg</h1>", "text/html")
     target.put("new", OVERWRITTEN, b"body { color: red }", "text/x-old", owner="somebody")
