@@ -26,6 +26,8 @@ class ProviderError(Exception):
     true when the request may have reached the other side (an answer was lost):
     the engine then observes before it does anything else.
     `retry_after` is the wait in seconds that the other side asked for.
+    `advanced` says that long work got further before it ended and goes on from there:
+    the next attempt then counts as no further try.
     """
 
     def __init__(
@@ -35,12 +37,14 @@ class ProviderError(Exception):
         permanent: bool,
         effect_possible: bool = False,
         retry_after: float | None = None,
+        advanced: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.permanent = permanent
         self.effect_possible = effect_possible
         self.retry_after = retry_after
+        self.advanced = advanced
 
 
 class Secret:

@@ -180,7 +180,7 @@ class Dns(Part):
 
 
 class S3Store(Part):
-    """An object store that speaks S3."""
+    """An object store that speaks S3; where vendors differ is data here."""
 
     driver: Literal["s3"]
     url: Url
@@ -188,6 +188,14 @@ class S3Store(Part):
     access_key: SecretRef
     secret_key: SecretRef
     ca: Authorities | None = None
+    addressing: Literal["path", "virtual"] = Field(
+        default="path", description="the bucket in the path, or as the first label of the host"
+    )
+    part_mib: int = Field(
+        default=16, ge=5, le=5120, description="MiB above which an object goes in parts, and of one part"
+    )
+    max_parts: int = Field(default=10_000, ge=1, le=10_000, description="parts that one object may have")
+    parallel: int = Field(default=4, ge=1, le=32, description="transfers side by side")
 
 
 class AwsSource(Part):

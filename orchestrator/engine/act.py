@@ -188,7 +188,9 @@ class Act:
                 self.record(work, found, failed=error.message)
                 return
         left = found.effect if found is not None else {}
-        self._bench.fail(work, error.message, permanent=error.permanent, wait=error.retry_after, left=left)
+        self._bench.fail(
+            work, error.message, permanent=error.permanent, wait=error.retry_after, left=left, advanced=error.advanced
+        )
 
     def record(self, work: Work, found: Finding, failed: str = "") -> None:
         """Turn what a provider found into the step's next event."""
@@ -221,7 +223,15 @@ class Act:
         """It failed before any intent: nothing was changed."""
         with self._bench.progress.journal(work.run.id) as journal:
             view = self._bench.still(journal, work, StepState.READY)
-            self._bench.fail_in(journal, work, view, error.message, permanent=error.permanent, wait=error.retry_after)
+            self._bench.fail_in(
+                journal,
+                work,
+                view,
+                error.message,
+                permanent=error.permanent,
+                wait=error.retry_after,
+                advanced=error.advanced,
+            )
 
 
 def _before(view: StepView, found: Finding | None) -> Mapping[str, Any]:
