@@ -1,7 +1,9 @@
 """ListObjects, versions 1 and 2: prefix, delimiter, pages."""
 
 import base64
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import islice
 from xml.etree import ElementTree as ET
 
 from providers.simulator.s3_store import Store, StoreError
@@ -67,7 +69,9 @@ def _start(query: dict[str, str], second: bool) -> str:
 
 def _page(keys: list[str], prefix: str, delimiter: str, after: str, size: int) -> Page:
     page = Page()
-    for key in keys:
+    # With a delimiter, `after` may be a common prefix, whose keys come after it.
+    begin = 0 if delimiter else bisect_right(keys, after.encode(), key=str.encode)
+    for key in islice(keys, begin, None):
         entry, common = key, False
         if delimiter and delimiter in key[len(prefix) :]:
             entry = prefix + key[len(prefix) :].split(delimiter)[0] + delimiter

@@ -7,7 +7,7 @@ the step wrote.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,15 +86,3 @@ def save(bucket: Bucket, tag: Tag, number: int, note: Note, folder: Path) -> Non
     text = json.dumps({"was": dict(note.was), "made_bucket": note.made_bucket, "others": list(note.others)})
     with Content.of(text.encode(), folder) as content:
         bucket.upload(f"{home(tag)}notes/{number:06}.json", content, {"content-type": "application/json"}, {})
-
-
-def chunks(keys: Iterable[str]) -> Iterator[list[str]]:
-    """The keys, as many to a list as one note takes."""
-    chunk: list[str] = []
-    for key in keys:
-        chunk.append(key)
-        if len(chunk) == KEYS:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

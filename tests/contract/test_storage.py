@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from providers.base import Context, Presence, Tag
+from providers.storage import notes
 from providers.storage.copy import StorageCopy
 from providers.storage.verify import StorageVerify
 from providers.wants import Copy, Place, Verify
@@ -213,6 +214,21 @@ def test_a_whole_bucket_is_copied_without_bascules_own_notes(case: Case, stores:
     done = whole.apply(whole.before())
     assert "private/key" in done.outputs["keys"]
     assert not any(key.startswith(".bascule/run-0") for key in stores["target"].store.state()["new"])
+
+
+@pytest.mark.parametrize("cut", range(WRITES + 2))
+def test_a_long_copy_leaves_several_notes_and_rewrites_none(
+    case: Case, stores: dict[str, StoreStandIn], cut: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notes, "KEYS", 1)
+    target, world, before = stores["target"], case.world(), case.before()
+    with target.faulty({"route": "PUT *", "kind": "lose_answer", "skip": cut}):
+        case.crash(lambda: case.provider().apply(case.want, case.tag, before, quiet))
+    done = case.apply(before)
+    noted = {key: times for key, times in target.count("object.put").items() if "/notes/" in key}
+    assert list(noted.values()) == [1, 1, 1]
+    assert case.undo(done.effect).presence is Presence.ABSENT
+    assert case.world() == world
 
 
 class TestStorageVerify(ReadOnlyContract):
