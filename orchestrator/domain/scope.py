@@ -85,6 +85,46 @@ class ScalewayCompute(Part):
     ca: Authorities | None = None
 
 
+class OpenStackCompute(Part):
+    """Any OpenStack cloud, by an application credential of Keystone v3.
+
+    `domain`: the cloud's services may be on hosts of it, besides Keystone's own.
+    `endpoints`: where a service is, instead of what Keystone says. `network`: what
+    servers are attached to; `floating_network`: the external network that gives
+    them public addresses, where their own has none.
+    """
+
+    driver: Literal["openstack"]
+    url: Url
+    region: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,60}$", description="a region such as RegionOne")
+    ]
+    credential: SecretRef
+    secret: SecretRef
+    interface: Literal["public", "internal"] = "public"
+    domain: (
+        Annotated[
+            str,
+            Field(
+                pattern=r"^(?:[a-z0-9][a-z0-9\-]*\.)+[a-z][a-z0-9\-]+$", description="a domain such as cloud.ovh.net"
+            ),
+        ]
+        | None
+    ) = None
+    endpoints: dict[Literal["compute", "volume", "network", "image"], Url] = Field(default_factory=dict)
+    network: str | None = Field(default=None, max_length=255, description="a network's name or id")
+    floating_network: str | None = Field(default=None, max_length=255, description="an external network's name or id")
+    availability_zone: str | None = Field(default=None, max_length=255)
+    images: dict[Name, Annotated[str, Field(max_length=255)]] = Field(
+        default_factory=dict, description="the cloud's image by a neutral name such as debian-12"
+    )
+    ssh_key: str | None = Field(default=None, max_length=100, description="the name of a key pair kept there")
+    ca: Authorities | None = None
+
+
+Compute = Annotated[ScalewayCompute | OpenStackCompute, Field(discriminator="driver")]
+
+
 class Rfc2136Zone(Part):
     """A zone changed by RFC 2136 updates, signed with a TSIG key; the first server is the primary."""
 
@@ -183,7 +223,7 @@ class Scope(Part):
     ] = ""
     networks: list[Network] | None = Field(default=None, max_length=100)
     zones: dict[Zone, Zone] = Field(default_factory=dict, description="runbook's zone: the zone used in this scope")
-    compute: dict[Name, ScalewayCompute] = Field(default_factory=dict)
+    compute: dict[Name, Compute] = Field(default_factory=dict)
     dns: Dns = Dns()
     storage: dict[Name, S3Store] = Field(default_factory=dict)
     ssh: Ssh | None = None

@@ -15,7 +15,7 @@ from libcloud.compute.base import Node
 from libcloud.compute.types import NodeState
 
 from providers.base import ProviderError, Reveal
-from providers.compute.driver import Order
+from providers.compute.driver import CloudDriver, Order
 from providers.compute.openstack_cloud import Wiring, quoted
 from providers.compute.openstack_endpoints import Place, Service, keystone_at
 from providers.compute.openstack_offers import Offers
@@ -252,7 +252,7 @@ def _fixed(server: Mapping[str, Any]) -> tuple[list[str], list[str]]:
 def _floating(
     server: Mapping[str, Any], tags: frozenset[str], addresses: Iterable[Mapping[str, Any]]
 ) -> list[Mapping[str, Any]]:
-    """The floating addresses made for this server, in use or still free: they carry the tags of the same run and step."""
+    """The floating addresses made for this server, in use or still free: they carry its run and step."""
     ours = {tag for tag in tags if tag == MARK or tag.startswith(f"{MARK}-")}
     return [
         each
@@ -276,7 +276,7 @@ def _own_volumes(server: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [volume for volume in attached if volume.get("delete_on_termination")]
 
 
-def connect(block: Mapping[str, Any], reveal: Reveal, deadline: Deadline) -> OpenStackDriver:
+def connect(block: Mapping[str, Any], reveal: Reveal, deadline: Deadline) -> CloudDriver:
     """A driver for one block of the scope. Raises ProviderError(permanent) that names what the block lacks."""
     missing = [name for name in ("url", "region", "credential", "secret") if not block.get(name)]
     if missing:

@@ -42,6 +42,10 @@ class Addresses:
         return self.service(2)
 
     @property
+    def openstack(self) -> str:
+        return self.service(5)
+
+    @property
     def dns(self) -> str:
         return self.service(53)
 
@@ -92,6 +96,7 @@ class Addresses:
         return {
             "control": f"http://{self.control}:{CONTROL_PORT}",
             "scaleway": f"http://{self.api}:{API_PORT}",
+            "openstack": f"http://{self.openstack}:{API_PORT}/identity",
             "dns": f"{self.dns}:{DNS_PORT}",
             "s3-source": f"http://{self.source}:{STORAGE_PORT}",
             "s3-target": f"http://{self.target}:{STORAGE_PORT}",

@@ -16,6 +16,8 @@ class Credentials:
     """One simulator's secrets; `ssh_public` is what its servers let in as root."""
 
     scaleway_token: str
+    openstack_credential: str
+    openstack_secret: str
     dns_tsig: str
     source_access: str
     source_secret: str
@@ -35,6 +37,8 @@ def kept(folder: Path) -> Credentials:
     public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     return Credentials(
         scaleway_token=_kept(folder / "scaleway-token", str(uuid.uuid4())),
+        openstack_credential=_kept(folder / "openstack-credential", uuid.uuid4().hex),
+        openstack_secret=_kept(folder / "openstack-secret", secrets.token_urlsafe(48)),
         dns_tsig=_kept(folder / "dns-tsig", base64.b64encode(secrets.token_bytes(32)).decode()),
         source_access=_kept(folder / "source-access", f"AKIA{secrets.token_hex(8).upper()}"),
         source_secret=_kept(folder / "source-secret", secrets.token_urlsafe(30)),

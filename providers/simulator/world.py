@@ -28,6 +28,8 @@ from providers.simulator.http_service import FaultAnswer, Handler, HttpListener,
 from providers.simulator.machines import NamespaceMachines
 from providers.simulator.mail import Mailbox, MailListeners, MailService
 from providers.simulator.network import NETNS, Network
+from providers.simulator.openstack_api import OpenStackApi
+from providers.simulator.openstack_keystone import ApplicationCredential, Keystone
 from providers.simulator.portal import Portal
 from providers.simulator.s3_service import S3Service
 from providers.simulator.s3_signature import AccessKey
@@ -39,7 +41,7 @@ DOMAIN = "valbourg.example"
 CRISIS_MAILBOX = f"crise@{DOMAIN}"
 DNS_KEY = "bascule"
 SOURCE_REGION, TARGET_REGION = "eu-west-1", "fr-par"
-CLOUDS = ("scaleway",)
+CLOUDS = ("scaleway", "openstack")
 """Each has a seed file of its name, and an API of its own."""
 OLD_BUCKETS = {"valbourg-portal": "portal", "valbourg-identity": "identity"}
 """Bucket of the source store: folder of the seed."""
@@ -173,6 +175,7 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
         return f"{host}:{port}", lambda: HttpListener(HttpService(name, handler, parts.faults, refusal), host, port)
 
     api = ScalewayApi(parts.fleets["scaleway"], credentials.scaleway_token)
+    openstack = _openstack(parts)
     source = _store(parts, "s3-source", credentials.source_access, credentials.source_secret, SOURCE_REGION)
     target = _store(parts, "s3-target", credentials.target_access, credentials.target_secret, TARGET_REGION)
     portal = Portal(parts.stores["s3-source"], "valbourg-portal")
@@ -180,6 +183,7 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
     names = _dns(parts)
     return [
         http("scaleway", where.api, ports.API_PORT, api.handle, api.refusal),
+        http("openstack", where.openstack, ports.API_PORT, openstack.handle, openstack.refusal),
         (f"{where.dns}:{ports.DNS_PORT}", lambda: DnsListener(names, where.dns, ports.DNS_PORT)),
         (f"{where.gateway}:{ports.DNS_PORT}", lambda: DnsListener(names, where.gateway, ports.DNS_PORT)),
         http("s3-source", where.source, ports.STORAGE_PORT, source.handle, source.refusal),
@@ -193,6 +197,13 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
         (f"{where.service(25)}-27:{ports.SMTP_PORT}", lambda: MailListeners(_mail(parts))),
         http("control", where.control, ports.CONTROL_PORT, control.handle),
     ]
+
+
+def _openstack(parts: Parts) -> OpenStackApi:
+    fleet, credentials = parts.fleets["openstack"], parts.credentials
+    credential = ApplicationCredential(credentials.openstack_credential, credentials.openstack_secret)
+    base = f"http://{parts.addresses.openstack}:{ports.API_PORT}"
+    return OpenStackApi(fleet, Keystone(fleet.catalogue, credential, base))
 
 
 def _store(parts: Parts, name: str, access: str, secret: str, region: str) -> S3Service:
