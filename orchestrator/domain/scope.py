@@ -27,6 +27,10 @@ Mailbox = Annotated[
     str, Field(max_length=254, pattern=r"^[^\s@]+@[^\s@]+$", description="a mail address such as crisis@example.net")
 ]
 Region = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9\-]{0,40}$", description="a region such as fr-par")]
+_DOMAIN = r"^(?:[a-z0-9][a-z0-9\-]*\.)+[a-z][a-z0-9\-]+$"
+ImageName = Annotated[
+    str, Field(pattern=r"^[a-z0-9][a-z0-9.\-]{0,60}$", description="a neutral image name such as debian-12")
+]
 Identifier = Annotated[
     str,
     Field(
@@ -102,20 +106,12 @@ class OpenStackCompute(Part):
     credential: SecretRef
     secret: SecretRef
     interface: Literal["public", "internal"] = "public"
-    domain: (
-        Annotated[
-            str,
-            Field(
-                pattern=r"^(?:[a-z0-9][a-z0-9\-]*\.)+[a-z][a-z0-9\-]+$", description="a domain such as cloud.ovh.net"
-            ),
-        ]
-        | None
-    ) = None
+    domain: Annotated[str, Field(pattern=_DOMAIN, description="a domain such as cloud.ovh.net")] | None = None
     endpoints: dict[Literal["compute", "volume", "network", "image"], Url] = Field(default_factory=dict)
     network: str | None = Field(default=None, max_length=255, description="a network's name or id")
     floating_network: str | None = Field(default=None, max_length=255, description="an external network's name or id")
     availability_zone: str | None = Field(default=None, max_length=255)
-    images: dict[Name, Annotated[str, Field(max_length=255)]] = Field(
+    images: dict[ImageName, Annotated[str, Field(min_length=1, max_length=255)]] = Field(
         default_factory=dict, description="the cloud's image by a neutral name such as debian-12"
     )
     ssh_key: str | None = Field(default=None, max_length=100, description="the name of a key pair kept there")
