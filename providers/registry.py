@@ -6,16 +6,21 @@ load libcloud and nothing but a play loads Ansible.
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from providers.base import Context, JsonMap, Provider, ProviderError
+from providers.compute.table import CLOUDS
+from providers.wants import Server
+
+if TYPE_CHECKING:
+    from providers.compute.capacity import Placement
 
 Driver = Callable[[Any, Context], str]
 
 NO_DRIVER = ""
 
 CLASSES: dict[tuple[str, str], str] = {
-    ("compute.server", "scaleway"): "providers.compute.server:ComputeServer",
+    **{("compute.server", driver): "providers.compute.server:ComputeServer" for driver in CLOUDS},
     ("ansible.play", NO_DRIVER): "providers.ansible:AnsiblePlay",
     ("dns.records", "rfc2136"): "providers.dns.rfc2136:Rfc2136Records",
     ("dns.records", "powerdns"): "providers.dns.powerdns:PowerDnsRecords",
@@ -47,6 +52,16 @@ def provider_for(kind: str, want: Any, context: Context) -> Provider[Any]:
     return made
 
 
+def placements(servers: Mapping[str, Server], context: Context) -> Mapping[str, "Placement"]:
+    """Where the servers of a plan, by step, would be made now, all of them together. Reads only."""
+    capacity = import_module("providers.compute.capacity")
+    rooms = {
+        name: capacity.room_at(context, name) for name in sorted({n for s in servers.values() for n in s.provider})
+    }
+    placed: Mapping[str, Placement] = capacity.place(servers, rooms)
+    return placed
+
+
 def _unknown(kind: str, driver: str) -> str:
     known = sorted(known_driver for known_kind, known_driver in CLASSES if known_kind == kind)
     if not known:
@@ -69,7 +84,9 @@ def _driver_at(scope: JsonMap, *path: str) -> str:
 
 
 def _compute(want: Any, context: Context) -> str:
-    return _driver_at(context.scope, "compute", want.provider)
+    """A server may be at several clouds: its class finds their drivers itself, and each must be known."""
+    drivers = [_driver_at(context.scope, "compute", name) for name in want.provider]
+    return next((driver for driver in drivers if driver not in CLOUDS), drivers[0])
 
 
 def _dns(want: Any, context: Context) -> str:

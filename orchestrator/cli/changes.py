@@ -25,7 +25,7 @@ def change_lines(step: PlannedStep, now: float) -> list[str]:
 
 def _server(step: PlannedStep) -> Iterator[str]:
     with_ = step.with_
-    name, provider = with_.get("name"), with_.get("provider")
+    name, provider = with_.get("name"), _providers(with_.get("provider"))
     already = step.seen is not None and step.seen.presence in ("already", "ours")
     if with_.get("state", "present") == "existing":
         yield f"find the server {name} at {provider}"
@@ -34,9 +34,35 @@ def _server(step: PlannedStep) -> Iterator[str]:
     elif already:
         yield f"server {name} is at {provider} already"
     else:
-        yield f"create the server {name} at {provider} ({with_.get('size')}, {with_.get('image')})"
+        yield f"create the server {name} at {provider} ({_size(with_)}, {with_.get('image')})"
     if step.seen is not None and step.seen.presence == "conflict":
         yield f"! {one_line(step.seen.message)}"
+    yield from _room(step)
+
+
+def _room(step: PlannedStep) -> Iterator[str]:
+    """Where the server would be made now, when that is not what is written; and that there is no room."""
+    place = step.placement
+    if place is None:
+        return
+    if place.provider is None:
+        yield f"! no room: {one_line(place.message)}"
+    elif place.message:
+        yield f"! {one_line(place.message)}"
+    if place.provider is not None and (step.with_.get("resources") or place.message):
+        yield f"now: {place.size} at {place.provider}"
+
+
+def _providers(named: object) -> str:
+    """One provider, or several in the order in which they are tried."""
+    return ", else ".join(map(str, named)) if isinstance(named, list) else str(named)
+
+
+def _size(with_: Mapping[str, Any]) -> str:
+    need = with_.get("resources")
+    if not isinstance(need, Mapping):
+        return str(with_.get("size"))
+    return f"{need.get('cpu')} CPU, {need.get('memory')} GB"
 
 
 def _records(step: PlannedStep) -> Iterator[str]:

@@ -48,7 +48,7 @@ def _names(*names: str) -> frozenset[str]:
 
 
 _ALL = (
-    Kind("compute.server", wants.Server, _names("id", "name", "address", "zone"),
+    Kind("compute.server", wants.Server, _names("id", "name", "address", "zone", "provider"),
          _words("Crée, retrouve ou libère un serveur", "Creates, finds or releases a server"), automatic_undo=True),
     Kind("ansible.play", wants.Play, None,
          _words("Configure des serveurs avec Ansible", "Configures servers with Ansible")),

@@ -37,6 +37,14 @@ class Seen(_Part):
     stale: bool = False
 
 
+class Placement(_Part):
+    """Where a server would be made now; without a provider there is no room for it, and `message` says why."""
+
+    provider: str | None = None
+    size: str | None = None
+    message: str = ""
+
+
 class PlannedStep(_Part):
     id: str
     uses: str
@@ -56,15 +64,17 @@ class PlannedStep(_Part):
     after: str | None = None
     """The step whose outcome must be known before this one's change can be."""
     seen: Seen | None = None
+    placement: Placement | None = None
+    """Of servers: whether there is room now for all of the plan together. It moves by the hour, so no digest has it."""
     before: dict[str, Any] | None = None
     """The part of `seen` that the digest covers, and that drift is measured from."""
 
     def for_digest(self) -> dict[str, Any]:
-        left_out = {"title", "expect", "seen", "names", "after"}
+        left_out = {"title", "expect", "seen", "placement", "names", "after"}
         return self.model_dump(mode="json", by_alias=True, exclude=left_out)
 
     def for_engine(self) -> dict[str, Any]:
-        left_out = {"id", "needs", "seen", "after"}
+        left_out = {"id", "needs", "seen", "placement", "after"}
         return self.model_dump(mode="json", by_alias=True, exclude=left_out)
 
 
@@ -107,6 +117,12 @@ def with_seen(plan: Plan, seen: Mapping[str, Seen]) -> Plan:
                 changes["before"] = found.values
         steps.append(step.model_copy(update=changes))
     return seal(plan.model_copy(update={"steps": tuple(steps)}))
+
+
+def with_placements(plan: Plan, placed: Mapping[str, Placement]) -> Plan:
+    """The plan with where its servers would be; the digest stays."""
+    steps = tuple(step.model_copy(update={"placement": placed.get(step.id)}) for step in plan.steps)
+    return plan.model_copy(update={"steps": steps})
 
 
 def _touch(step: PlannedStep, touched: dict[tuple[str, str, str], str]) -> str | None:

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from orchestrator.domain.model import Mode
 from orchestrator.domain.salvage import Part
-from providers.wants import HostName, Name, Port, SecretRef, Zone
+from providers.wants import HostName, Name, Network, Port, SecretRef, Zone
 
 Url = Annotated[
     str,
@@ -62,21 +62,21 @@ def _address(text: str) -> str:
     return text
 
 
-def _network(text: str) -> str:
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        raise PydanticCustomError(
-            "no_network", "This is not a network.", {"remedy": 'Write it such as 192.0.2.0/24 or "2001:db8::/32".'}
-        ) from None
-    return text
-
-
 Address = Annotated[str, Field(max_length=60), AfterValidator(_address)]
-Network = Annotated[str, Field(max_length=60), AfterValidator(_network)]
 
 
-class ScalewayCompute(Part):
+class Cloud(Part):
+    """What every cloud's entry may say: names of images, and how many steps may be there at once."""
+
+    ca: Authorities | None = None
+    ssh_key: str | None = Field(default=None, max_length=100, description="the name of a public key kept there")
+    images: dict[Name, Annotated[str, Field(max_length=100)]] = Field(
+        default_factory=dict, description="image name of the runbooks: the vendor's own name or id"
+    )
+    concurrency: int | None = Field(default=None, ge=1, le=64, description="steps at this cloud at the same time")
+
+
+class ScalewayCompute(Cloud):
     """Scaleway's Instance API; without `url`, the vendor's own."""
 
     driver: Literal["scaleway"]
@@ -85,8 +85,9 @@ class ScalewayCompute(Part):
     project: Identifier
     organization: Identifier | None = None
     token: SecretRef
-    ssh_key: str | None = Field(default=None, max_length=100, description="the name of a public key kept there")
-    ca: Authorities | None = None
+
+
+Compute = Annotated[ScalewayCompute, Field(discriminator="driver")]
 
 
 class OpenStackCompute(Part):

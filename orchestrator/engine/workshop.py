@@ -9,7 +9,10 @@ from orchestrator.domain.kinds import parse_inputs
 from orchestrator.domain.references import UNKNOWN_YET, substitute
 from orchestrator.engine.spec import ActionSpec
 from providers.base import Context, Provider, ProviderError, Reveal
-from providers.registry import provider_for
+from providers.registry import placements, provider_for
+
+LOOK_FOR = 20.0
+"""Seconds that one look for a plan may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,14 @@ class Workshop(Protocol):
         ...
 
 
+class Surveyor(Workshop, Protocol):
+    """A workshop that also tells what there is room for, while a plan is made."""
+
+    def placements(self, run: Any, servers: Mapping[str, ActionSpec]) -> Mapping[str, Any]:
+        """Where the servers of these steps would be made now, all of them together."""
+        ...
+
+
 class EstateWorkshop:
     """Makes providers from the run's scope, at the run's commit."""
 
@@ -47,17 +58,23 @@ class EstateWorkshop:
 
     def action(self, run: Any, step_id: str, spec: ActionSpec, outputs: Mapping[str, Any], deadline: float) -> Action:
         want = resolve(spec, outputs, run.id)
-        context = Context(
+        return Action(provider_for(spec.uses, want, self.context(run, step_id, deadline)), want)
+
+    def context(self, run: Any, step_id: str, deadline: float) -> Context:
+        return Context(
             scope=self._scope_at(run.commit, run.scope),
             reveal=self._secrets(run.scope),
             workspace=self._workspace(run.id, step_id),
             estate=self._checkout(run.commit),
             deadline=deadline,
         )
-        return Action(provider_for(spec.uses, want, context), want)
 
     def wish(self, run: Any, spec: ActionSpec) -> Any:
         return resolve(spec, {}, run.id)
+
+    def placements(self, run: Any, servers: Mapping[str, ActionSpec]) -> Mapping[str, Any]:
+        wishes = {step_id: self.wish(run, spec) for step_id, spec in servers.items()}
+        return placements(wishes, self.context(run, "capacity", LOOK_FOR))
 
     def _workspace(self, run_id: str, step_id: str) -> Path:
         path = self._workspaces / run_id / step_id.replace("/", "~")

@@ -10,22 +10,28 @@ from typing import Any
 from orchestrator.domain.compiler import compile_plan
 from orchestrator.domain.kinds import KINDS
 from orchestrator.domain.model import Direction
-from orchestrator.domain.plan import Plan, PlanError, PlannedStep, Seen, differences, with_seen
+from orchestrator.domain.plan import (
+    Placement,
+    Plan,
+    PlanError,
+    PlannedStep,
+    Seen,
+    differences,
+    with_placements,
+    with_seen,
+)
 from orchestrator.domain.references import find_references
 from orchestrator.engine.spec import ActionSpec
-from orchestrator.engine.workshop import Workshop
+from orchestrator.engine.workshop import LOOK_FOR, Surveyor
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.request import NotFound, RequestError
 from orchestrator.store import runs
 from orchestrator.store.database import Database
 from providers.base import Presence, ProviderError, Tag
 
-LOOK_FOR = 20.0
-"""Seconds that one look at one step may take."""
-
 
 class Plans:
-    def __init__(self, database: Database, estates: Estates, workshop: Workshop, clock: Callable[[], float]) -> None:
+    def __init__(self, database: Database, estates: Estates, workshop: Surveyor, clock: Callable[[], float]) -> None:
         self._database = database
         self._estates = estates
         self._workshop = workshop
@@ -54,7 +60,7 @@ class Plans:
             )
         except PlanError as error:
             raise RequestError(str(error)) from error
-        plan = with_seen(plan, self._look(plan))
+        plan = with_placements(with_seen(plan, self._look(plan)), self._placements(plan))
         with self._database.write() as conn:
             document = plan.model_dump(mode="json", by_alias=True)
             runs.save_plan(conn, plan.digest, plan.commit, self._clock(), document)
@@ -79,11 +85,21 @@ class Plans:
         self._keep(plan, seen)
         return {step.id: self._or_snapshot(plan, step, seen[step.id]) for step in changing}
 
+    def _placements(self, plan: Plan) -> dict[str, Placement]:
+        """Whether all servers to be made have room; what can't be asked is said at the step and stops no plan."""
+        servers = {step.id: ActionSpec(uses=step.uses, with_=step.with_) for step in plan.steps if _makes_server(step)}
+        if not servers:
+            return {}
+        try:
+            found = self._workshop.placements(_looker(plan), servers)
+        except ProviderError as error:
+            return {step_id: Placement(message=error.message) for step_id in servers}
+        return {step: Placement(provider=at.provider, size=at.size, message=at.message) for step, at in found.items()}
+
     def _look_at(self, plan: Plan, step: PlannedStep) -> Seen:
-        run = SimpleNamespace(id="plan", commit=plan.commit, scope=plan.scope)
         try:
             spec = ActionSpec.model_validate({"uses": step.uses, "with": _visible(step)})
-            action = self._workshop.action(run, step.id, spec, {}, LOOK_FOR)
+            action = self._workshop.action(_looker(plan), step.id, spec, {}, LOOK_FOR)
             found = action.provider.observe(action.want, Tag("plan", step.id), None)
         except ProviderError as error:
             return Seen(presence="unreadable", message=error.message)
@@ -110,6 +126,16 @@ class Plans:
         if row is None:
             return look
         return Seen.model_validate({**row.values, "stale": True, "message": look.message})
+
+
+def _looker(plan: Plan) -> SimpleNamespace:
+    """Stands for a run where there is none yet."""
+    return SimpleNamespace(id="plan", commit=plan.commit, scope=plan.scope)
+
+
+def _makes_server(step: PlannedStep) -> bool:
+    makes = step.uses == "compute.server" and step.with_.get("state", "present") == "present"
+    return makes and not find_references(step.with_)
 
 
 def _can_be_seen(step: PlannedStep) -> bool:

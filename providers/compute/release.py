@@ -1,21 +1,17 @@
-"""Letting a server go with everything that came with it: local and block volumes, its dynamic address."""
+"""Letting a server go with everything that came with it: volumes, addresses, the firewall that was made for it."""
 
 from collections.abc import Callable, Iterator
 from enum import StrEnum
-from typing import Any
 
 import tenacity
 from libcloud.compute.base import Node
 from libcloud.compute.types import NodeState
 
-from providers.base import JsonMap, ProviderError
-from providers.compute.scaleway import InstanceDriver
+from providers.base import JsonMap, ProviderError, Tag
+from providers.compute.driver import CloudDriver, Part, PartKind
+from providers.compute.proof import MARK, record, tags_of
 from providers.vendor_http import RefusedError
 
-TRANSIENT = frozenset({400, 404, 409, 412})
-"""What Scaleway answers to an action on a server or volume that is just changing its state."""
-GOES_WITH_SERVER = frozenset({"l_ssd", "scratch"})
-"""Kinds of volumes that `terminate` deletes; others it only detaches."""
 FINISH_SECONDS = 30.0
 
 
@@ -27,7 +23,7 @@ class Released(StrEnum):
     TAKEN = "attached to something else, so left alone"
 
 
-def release(driver: InstanceDriver, node: Node) -> None:
+def release(driver: CloudDriver, node: Node) -> None:
     """Take the next step towards the server's end: one call, repeated until it is gone.
 
     A running or stopped server is destroyed; one that is paused is stopped first;
@@ -35,89 +31,94 @@ def release(driver: InstanceDriver, node: Node) -> None:
     """
     if node.state in {NodeState.STARTING, NodeState.STOPPING}:
         return
-    if node.state == NodeState.ERROR:
+    if node.state == NodeState.ERROR and not node.extra.get("no_capacity"):
         raise ProviderError(f"Server {node.id} is locked by the vendor; ask its support to unlock it.", permanent=True)
     act: Callable[[Node], bool] = driver.stop_node if node.state == NodeState.SUSPENDED else driver.destroy_node
     try:
         act(node)
     except RefusedError as error:
         fresh = driver.ex_get_node(str(node.id))
-        if error.code not in TRANSIENT or (fresh is not None and fresh.state == node.state):
+        if not driver.ex_is_passing(error) or (fresh is not None and fresh.state == node.state):
             raise
 
 
-def leaves_something(node: Node) -> bool:
-    """Whether volumes outlive the server: block volumes always, all of them when it is deleted while stopped."""
-    kinds = set(node.extra["volumes"].values())
-    return bool(kinds) and (node.state == NodeState.STOPPED or not kinds <= GOES_WITH_SERVER)
-
-
-def finish(driver: InstanceDriver, server: JsonMap) -> None:
-    """Wait some seconds until a server under release is gone, then delete what it left behind."""
+def finish(driver: CloudDriver, server: JsonMap) -> bool:
+    """Wait some seconds until a server under release is gone, then delete what it left behind; False if it is not."""
 
     def gone() -> bool:
         if driver.ex_get_node(server["id"]) is not None:
             return False
         return release_recorded(driver, server) is not Released.UNDER_WAY
 
+    return _in_time(driver, gone)
+
+
+def clear(driver: CloudDriver, tag: Tag, provider: str) -> bool:
+    """Release whatever this step made at this cloud, so that another can be tried; False if that takes longer."""
+    for node in driver.list_nodes(ex_tags=tags_of(tag)):
+        release(driver, node)
+        if not finish(driver, record(node, provider)):
+            return False
+    return _in_time(driver, lambda: all(_gone(driver, part) for part in driver.ex_parts(tags_of(tag))))
+
+
+def _gone(driver: CloudDriver, part: Part) -> bool:
+    return _release_part(driver, part, "") is Released.GONE
+
+
+def _in_time(driver: CloudDriver, done: Callable[[], bool]) -> bool:
     within = min(FINISH_SECONDS, driver.deadline.left())
-    tenacity.Retrying(
-        retry=tenacity.retry_if_result(lambda done: not done),
+    answer: bool = tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda over: not over),
         wait=tenacity.wait_exponential(multiplier=0.1, max=2.0),
         stop=tenacity.stop_before_delay(within),
         sleep=driver.deadline.sleep,
         retry_error_callback=lambda _: False,
-    )(gone)
+    )(done)
+    return answer
 
 
-def release_recorded(driver: InstanceDriver, server: JsonMap) -> Released:
-    """Delete the volumes and addresses recorded of a server that is gone itself.
+def release_recorded(driver: CloudDriver, server: JsonMap) -> Released:
+    """Delete what is recorded of a server that is gone itself.
 
-    What is meanwhile attached to something else is not ours any more.
+    What is meanwhile attached to something else is not ours any more; a firewall
+    that Bascule did not make never was.
     """
     outcome = Released.GONE
-    for kind, part, api in _parts(server):
-        one = _release_part(driver, kind, part, api, str(server["id"]))
+    for part in _left(driver, server):
+        one = _release_part(driver, part, str(server["id"]))
         if one is Released.TAKEN or outcome is Released.GONE:
             outcome = one
     return outcome
 
 
-def has_left(driver: InstanceDriver, server: JsonMap) -> bool:
+def has_left(driver: CloudDriver, server: JsonMap) -> bool:
     """Whether a server that is gone left something that should go too. Reads only."""
-    states = (_holders(driver.ex_resource(kind, part, api)) for kind, part, api in _parts(server))
-    return any(holders is not None and not holders - {str(server["id"])} for holders in states)
+    return any(not part.holders - {str(server["id"])} for part in _left(driver, server))
 
 
-def _parts(server: JsonMap) -> Iterator[tuple[str, str, str]]:
-    """Kind, id and API of everything recorded with a server."""
-    for volume, kind in server.get("volumes", {}).items():
-        yield "volumes", volume, "block" if kind.startswith("sbs") else "instance"
-    for address in server.get("ips", []):
-        yield "ips", address, "instance"
+def _left(driver: CloudDriver, server: JsonMap) -> Iterator[Part]:
+    """What is still there of everything recorded with a server."""
+    recorded: list[tuple[PartKind, str, str]] = [
+        *((PartKind.VOLUME, volume, flavour) for volume, flavour in server.get("volumes", {}).items()),
+        *((PartKind.ADDRESS, address, "") for address in server.get("ips", ())),
+        *((PartKind.FIREWALL, firewall, "") for firewall in server.get("firewalls", ())),
+    ]
+    for kind, part_id, flavour in recorded:
+        part = driver.ex_part(kind, part_id, flavour)
+        if part is not None and (kind is not PartKind.FIREWALL or MARK in part.tags):
+            yield part
 
 
-def _holders(resource: dict[str, Any] | None) -> set[str] | None:
-    """The ids of what a volume or address is attached to; None when it does not exist."""
-    if resource is None:
-        return None
-    named = [(resource.get("server") or {}).get("id")]
-    named += [reference.get("product_resource_id") for reference in resource.get("references") or []]
-    return {str(holder) for holder in named if holder}
-
-
-def _release_part(driver: InstanceDriver, kind: str, part: str, api: str, server_id: str) -> Released:
-    holders = _holders(driver.ex_resource(kind, part, api))
-    if holders is None:
-        return Released.GONE
-    if holders:
-        return Released.UNDER_WAY if holders == {server_id} else Released.TAKEN
+def _release_part(driver: CloudDriver, part: Part, server_id: str) -> Released:
+    if part.holders:
+        return Released.UNDER_WAY if part.holders == {server_id} else Released.TAKEN
     try:
-        driver.ex_delete_resource(kind, part, api)
+        driver.ex_delete_part(part)
     except RefusedError as error:
         if error.code == 404:
             return Released.GONE
-        if error.code not in TRANSIENT:
+        if not driver.ex_is_passing(error):
             raise
         return Released.UNDER_WAY
     return Released.GONE

@@ -149,6 +149,7 @@ class ServerOrder:
     dynamic_ip: bool = True
     volumes: dict[str, dict[str, Any]] = field(default_factory=dict)
     user_data: dict[str, bytes] = field(default_factory=dict)
+    firewall: str | None = None
     started_later: bool = True
     """False where the vendor boots a server as it makes it."""
     facts: dict[str, Any] = field(default_factory=dict)
@@ -240,6 +241,7 @@ class Fleet:
                 facts=dict(order.facts),
             )
             server.user_data.update(order.user_data)
+            server.firewall = order.firewall
             for slot, volume in _volumes(order):
                 volume.server = server.id
                 server.volumes[slot] = self.volumes[volume.id] = volume

@@ -5,10 +5,9 @@ server's life needs is here, everything else answers 404.
 """
 
 import hmac
-import json
 import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -16,21 +15,24 @@ from urllib.parse import unquote
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from providers.simulator.faults import Fault
-from providers.simulator.fleet import Fleet, Refusal, Server, ServerOrder, Volume, not_found, stamp
+from providers.simulator.fleet import Fleet, Refusal, Server, ServerOrder, not_found, stamp
 from providers.simulator.http_service import Request, Response
-from providers.simulator.scaleway_shapes import image_shape, server_shape, size_shape, volume_shape
+from providers.simulator.scaleway_http import (
+    ApiError,
+    Call,
+    Route,
+    answer,
+    body_of,
+    invalid,
+    invalid_field,
+    page,
+    refused,
+)
+from providers.simulator.scaleway_parts import ScalewayParts
+from providers.simulator.scaleway_shapes import image_shape, server_shape, size_shape
 
-ZONED = re.compile(r"^/(instance|block|marketplace)/v\d(?:alpha1|beta1)?(?:/zones/([a-z0-9-]+))?(/.*)$")
+ZONED = re.compile(r"^/(instance|block|marketplace|iam)/v\d(?:alpha1|beta1)?(?:/zones/([a-z0-9-]+))?(/.*)$")
 MAX_PAGE = 100
-
-
-class ApiError(Exception):
-    """An answer that is a refusal: HTTP status and the vendor's JSON body."""
-
-    def __init__(self, status: int, body: dict[str, Any]) -> None:
-        super().__init__(str(body.get("message", body.get("type"))))
-        self.status = status
-        self.body = body
 
 
 class _NewServer(BaseModel):
@@ -50,15 +52,6 @@ class _NewServer(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
-    """One request in its zone, with the path's ids."""
-
-    request: Request
-    zone: str
-    ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class ScalewayApi:
     """Answers requests that carry the right token."""
 
@@ -69,17 +62,17 @@ class ScalewayApi:
         try:
             self._authenticate(request)
             return self._route(request)
-        except ApiError as refused:
-            return _json(refused.status, refused.body)
-        except Refusal as refused:
-            return _refused(refused)
+        except ApiError as no:
+            return answer(no.status, no.body)
+        except Refusal as no:
+            return refused(no)
 
     def refusal(self, fault: Fault, _request: Request) -> Response:
         if fault.kind == "quota":
             quota = self.fleet.catalogue.quotas["servers"]
-            return _refused(Refusal("quota", "simulated", resource="servers", limit=quota))
+            return refused(Refusal("quota", "simulated", resource="servers", limit=quota))
         kind = {429: "too_many_requests", 403: "permissions_denied", 401: "denied_authentication"}
-        return _json(fault.status, {"type": kind.get(fault.status, "internal_error"), "message": "simulated refusal"})
+        return answer(fault.status, {"type": kind.get(fault.status, "internal_error"), "message": "simulated refusal"})
 
     def _authenticate(self, request: Request) -> None:
         token = request.headers.get("X-Auth-Token", "")
@@ -120,10 +113,10 @@ class ScalewayApi:
         for method, pattern, action in self._routes():
             found = re.fullmatch(pattern, f"/{api}{rest}")
             if found is not None and method == request.method:
-                return action(_Call(request, zone or "", tuple(unquote(part) for part in found.groups())))
+                return action(Call(request, zone or "", tuple(unquote(part) for part in found.groups())))
         raise ApiError(404, {"type": "not_found", "message": "resource is not found"})
 
-    def _routes(self) -> Sequence[tuple[str, str, Callable[[_Call], Response]]]:
+    def _routes(self) -> Sequence[Route]:
         return (
             ("GET", r"/instance/servers", self._list_servers),
             ("POST", r"/instance/servers", self._create_server),
@@ -140,17 +133,13 @@ class ScalewayApi:
             ("GET", r"/instance/products/servers/availability", self._availability),
             ("GET", r"/instance/images", self._images),
             ("GET", r"/instance/images/([^/]+)", self._image),
-            ("GET", r"/instance/volumes", self._list_volumes),
-            ("GET", r"/(instance|block)/volumes/([^/]+)", self._get_volume),
-            ("DELETE", r"/(instance|block)/volumes/([^/]+)", self._delete_volume),
-            ("GET", r"/instance/ips", self._list_ips),
-            ("GET", r"/instance/ips/([^/]+)", self._get_ip),
             ("GET", r"/marketplace/local-images", self._local_images),
+            *ScalewayParts(self.fleet).routes(),
         )
 
     # Servers
 
-    def _list_servers(self, call: _Call) -> Response:
+    def _list_servers(self, call: Call) -> Response:
         query = call.request.query
         wanted_tags = {tag for tag in query.get("tags", "").split(",") if tag}
         with self.fleet.lock:
@@ -163,18 +152,18 @@ class ScalewayApi:
                 and query.get("project", server.project) == server.project
                 and query.get("state", server.state) == server.state
             ]
-        return _page("servers", found, query)
+        return page("servers", found, call)
 
-    def _create_server(self, call: _Call) -> Response:
+    def _create_server(self, call: Call) -> Response:
         try:
             asked = _NewServer.model_validate_json(call.request.body)
         except ValidationError as wrong:
-            raise ApiError(400, _invalid(wrong)) from None
+            raise ApiError(400, invalid(wrong)) from None
         catalogue = self.fleet.catalogue
         size = catalogue.sizes.get(asked.commercial_type)
         image = catalogue.image(asked.image)
         if size is None:
-            raise ApiError(400, _invalid_field("commercial_type", f"{asked.commercial_type} is not a known type."))
+            raise ApiError(400, invalid_field("commercial_type", f"{asked.commercial_type} is not a known type."))
         if image is None:
             raise not_found("image", asked.image)
         project = asked.project or catalogue.project
@@ -198,34 +187,34 @@ class ScalewayApi:
                 asked.tags,
                 asked.dynamic_ip_required,
                 asked.volumes,
-                facts={"security_group": asked.security_group},
+                firewall=asked.security_group,
             )
         )
-        return _json(201, {"server": server_shape(self.fleet, server)})
+        return answer(201, {"server": server_shape(self.fleet, server)})
 
-    def _get_server(self, call: _Call) -> Response:
+    def _get_server(self, call: Call) -> Response:
         with self.fleet.lock:
-            return _json(200, {"server": server_shape(self.fleet, self._server(call))})
+            return answer(200, {"server": server_shape(self.fleet, self._server(call))})
 
-    def _patch_server(self, call: _Call) -> Response:
-        asked = _object(call.request.body)
+    def _patch_server(self, call: Call) -> Response:
+        asked = body_of(call.request.body)
         with self.fleet.lock:
             server = self._server(call)
             server.name = str(asked.get("name", server.name))
             server.tags = [str(tag) for tag in asked.get("tags", server.tags)]
             server.modified = stamp()
-            return _json(200, {"server": server_shape(self.fleet, server)})
+            return answer(200, {"server": server_shape(self.fleet, server)})
 
-    def _delete_server(self, call: _Call) -> Response:
+    def _delete_server(self, call: Call) -> Response:
         self.fleet.delete(self._server(call))
         return Response(204)
 
-    def _actions(self, call: _Call) -> Response:
+    def _actions(self, call: Call) -> Response:
         with self.fleet.lock:
-            return _json(200, {"actions": server_shape(self.fleet, self._server(call))["allowed_actions"]})
+            return answer(200, {"actions": server_shape(self.fleet, self._server(call))["allowed_actions"]})
 
-    def _act(self, call: _Call) -> Response:
-        action = str(_object(call.request.body).get("action", "poweron"))
+    def _act(self, call: Call) -> Response:
+        action = str(body_of(call.request.body).get("action", "poweron"))
         server = self._server(call)
         self.fleet.act(server, action)
         task = {
@@ -239,53 +228,53 @@ class ScalewayApi:
             "href_result": f"/servers/{server.id}",
             "zone": call.zone,
         }
-        return _json(202, {"task": task})
+        return answer(202, {"task": task})
 
     # User data
 
-    def _list_user_data(self, call: _Call) -> Response:
-        return _json(200, {"user_data": sorted(self._server(call).user_data)})
+    def _list_user_data(self, call: Call) -> Response:
+        return answer(200, {"user_data": sorted(self._server(call).user_data)})
 
-    def _get_user_data(self, call: _Call) -> Response:
+    def _get_user_data(self, call: Call) -> Response:
         value = self._server(call).user_data.get(call.ids[1])
         if value is None:
             raise not_found("user_data", call.ids[1])
         return Response(200, value, {"Content-Type": "text/plain"})
 
-    def _set_user_data(self, call: _Call) -> Response:
+    def _set_user_data(self, call: Call) -> Response:
         self.fleet.set_user_data(self._server(call), call.ids[1], call.request.body)
         return Response(204)
 
-    def _delete_user_data(self, call: _Call) -> Response:
+    def _delete_user_data(self, call: Call) -> Response:
         self.fleet.set_user_data(self._server(call), call.ids[1], None)
         return Response(204)
 
     # Products and images
 
-    def _sizes(self, call: _Call) -> Response:
+    def _sizes(self, call: Call) -> Response:
         sizes = {name: size_shape(size) for name, size in self.fleet.catalogue.sizes.items()}
-        return _page("servers", list(sizes.items()), call.request.query, keyed=True)
+        return page("servers", list(sizes.items()), call, keyed=True)
 
-    def _availability(self, call: _Call) -> Response:
+    def _availability(self, call: Call) -> Response:
         stock = self.fleet.catalogue.stock
         sizes = [
             (name, {"availability": "available" if stock.get(name, 1) else "shortage"})
             for name in self.fleet.catalogue.sizes
         ]
-        return _page("servers", sizes, call.request.query, keyed=True)
+        return page("servers", sizes, call, keyed=True)
 
-    def _images(self, call: _Call) -> Response:
+    def _images(self, call: Call) -> Response:
         name = call.request.query.get("name", "")
         images = [image_shape(image, call.zone) for image in self.fleet.catalogue.images if name in image.name]
-        return _page("images", images, call.request.query)
+        return page("images", images, call)
 
-    def _image(self, call: _Call) -> Response:
+    def _image(self, call: Call) -> Response:
         image = self.fleet.catalogue.image(call.ids[0])
         if image is None or image.id != call.ids[0]:
             raise not_found("image", call.ids[0])
-        return _json(200, {"image": image_shape(image, call.zone)})
+        return answer(200, {"image": image_shape(image, call.zone)})
 
-    def _local_images(self, call: _Call) -> Response:
+    def _local_images(self, call: Call) -> Response:
         label, zone = call.request.query.get("image_label"), call.request.query.get("zone", "")
         images = [
             {
@@ -299,125 +288,7 @@ class ScalewayApi:
             for image in self.fleet.catalogue.images
             if label in (None, image.label)
         ]
-        return _json(200, {"local_images": images, "total_count": len(images)})
+        return page("local_images", images, call, counted=True)
 
-    # Volumes and addresses
-
-    def _list_volumes(self, call: _Call) -> Response:
-        with self.fleet.lock:
-            volumes = [
-                volume_shape(self.fleet, volume)
-                for volume in sorted(self.fleet.volumes.values(), key=lambda volume: volume.created)
-                if volume.zone == call.zone and volume.volume_type != "sbs_volume"
-            ]
-        return _page("volumes", volumes, call.request.query)
-
-    def _get_volume(self, call: _Call) -> Response:
-        with self.fleet.lock:
-            shape = volume_shape(self.fleet, self._volume(call))
-        return _json(200, {"volume": shape} if call.ids[0] == "instance" else shape)
-
-    def _delete_volume(self, call: _Call) -> Response:
-        with self.fleet.lock:
-            self.fleet.delete_volume(self._volume(call))
-        return Response(204)
-
-    def _list_ips(self, call: _Call) -> Response:
-        return _page("ips", self._ips(call.zone), call.request.query)
-
-    def _get_ip(self, call: _Call) -> Response:
-        for ip in self._ips(call.zone):
-            if call.ids[0] in (ip["id"], ip["address"]):
-                return _json(200, {"ip": ip})
-        raise not_found("ip", call.ids[0])
-
-    def _ips(self, zone: str) -> list[dict[str, Any]]:
-        """Dynamic addresses live and die with their server, so there are none of their own."""
-        with self.fleet.lock:
-            return [
-                ip | {"server": {"id": server.id, "name": server.name}, "zone": zone, "project": server.project}
-                for server in self.fleet.servers.values()
-                if server.zone == zone
-                for ip in server_shape(self.fleet, server)["public_ips"]
-            ]
-
-    def _server(self, call: _Call) -> Server:
+    def _server(self, call: Call) -> Server:
         return self.fleet.server(call.ids[0], call.zone)
-
-    def _volume(self, call: _Call) -> Volume:
-        api, volume_id = call.ids
-        volume = self.fleet.volumes.get(volume_id)
-        if volume is None or volume.zone != call.zone or (volume.volume_type == "sbs_volume") != (api == "block"):
-            raise not_found("volume", volume_id)
-        return volume
-
-
-_RESOURCES = {"servers": "InstanceServers", "cpu": "InstanceVCPU", "volumes": "InstanceVolumes"}
-"""The vendor's names of what quotas count."""
-
-
-def _refused(refused: Refusal) -> Response:
-    """A refusal of the fleet in the vendor's words."""
-    match refused.cause:
-        case "not_found":
-            told = {"resource": f"instance_{refused.resource}", "resource_id": refused.resource_id}
-            return _json(404, {"type": "unknown_resource", "message": f'"{refused.resource_id}" not found', **told})
-        case "quota":
-            resource = _RESOURCES.get(refused.resource, refused.resource)
-            detail = {"resource": resource, "quota": refused.limit, "current": refused.limit, "scope": "project"}
-            message = "Quota exceeded for this resource."
-            return _json(403, {"type": "quotas_exceeded", "message": message, "details": [detail]})
-        case "stock":
-            return _json(
-                412,
-                {
-                    "type": "out_of_stock",
-                    "message": f"{refused.resource} is out of stock",
-                    "resource": refused.resource,
-                },
-            )
-        case "in_use":
-            told = {"precondition": "resource_still_in_use", "message": refused.message}
-            return _json(412, {"type": "precondition_failed", **told})
-        case "state":
-            return _json(400, {"type": "invalid_request_error", "message": refused.message})
-
-
-def _page(name: str, items: Sequence[Any], query: dict[str, str], *, keyed: bool = False) -> Response:
-    """One page, with the number of all in `X-Total-Count`."""
-    try:
-        size = min(int(query.get("per_page", "50")), MAX_PAGE)
-        first = (int(query.get("page", "1")) - 1) * size
-    except ValueError:
-        raise ApiError(400, _invalid_field("page", "should be a number")) from None
-    if size < 1 or first < 0:
-        raise ApiError(400, _invalid_field("page", "should be 1 or more"))
-    part = items[first : first + size]
-    response = _json(200, {name: dict(part) if keyed else list(part)})
-    response.headers["X-Total-Count"] = str(len(items))
-    return response
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(body or b"{}")
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise ApiError(400, {"type": "invalid_request_error", "message": "The request body is not a JSON object."})
-    return found
-
-
-def _invalid(wrong: ValidationError) -> dict[str, Any]:
-    fields: dict[str, list[str]] = {}
-    for error in wrong.errors():
-        fields.setdefault(".".join(str(part) for part in error["loc"]) or "body", []).append(error["msg"])
-    return {"type": "invalid_request_error", "message": "Validation Error", "fields": fields}
-
-
-def _invalid_field(name: str, message: str) -> dict[str, Any]:
-    return {"type": "invalid_request_error", "message": "Validation Error", "fields": {name: [message]}}
-
-
-def _json(status: int, body: dict[str, Any]) -> Response:
-    return Response(status, json.dumps(body).encode(), {"Content-Type": "application/json"})

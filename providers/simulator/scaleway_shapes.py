@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from providers.simulator.fleet import Fleet, Server, Volume, allowed_actions
+from providers.simulator.fleet import Firewall, Fleet, Server, Snapshot, Volume, allowed_actions
 from providers.simulator.fleet_catalogue import CATALOGUE_DATE, GB, ROOT_GB, Image, Size
 
 
@@ -88,7 +88,7 @@ def server_shape(fleet: Fleet, server: Server) -> dict[str, Any]:
         }
         if server.state != "stopped"
         else None,
-        "security_group": {"id": fleet.catalogue.organization, "name": "Default security group"},
+        "security_group": _group_of(fleet, server),
         "placement_group": None,
         "private_nics": [],
         "maintenances": [],
@@ -110,10 +110,12 @@ def volume_shape(fleet: Fleet, volume: Volume) -> dict[str, Any]:
             "project_id": fleet.catalogue.project,
             "created_at": volume.created,
             "updated_at": volume.created,
-            "references": [],
-            "parent_snapshot_id": None,
+            "references": [{"product_resource_type": "instance_server", "product_resource_id": volume.server}]
+            if volume.server
+            else [],
+            "parent_snapshot_id": volume.facts.get("parent_snapshot_id"),
             "status": "in_use" if volume.server else "available",
-            "tags": [],
+            "tags": list(volume.tags),
             "specs": {"perf_iops": 5000, "class": "sbs"},
             "zone": volume.zone,
         }
@@ -155,4 +157,49 @@ def _ip_shape(fleet: Fleet, server: Server) -> dict[str, Any] | None:
         "ipam_id": None,
         "state": "attached",
         "tags": [],
+    }
+
+
+def _group_of(fleet: Fleet, server: Server) -> dict[str, Any]:
+    """Every server is in a group: its own, or the project's."""
+    own = fleet.firewalls.get(server.firewall or "")
+    if own is not None:
+        return {"id": own.id, "name": own.name}
+    return {"id": fleet.catalogue.organization, "name": "Default security group"}
+
+
+def snapshot_shape(fleet: Fleet, snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "id": snapshot.id,
+        "name": snapshot.name,
+        "parent_volume": {"id": snapshot.volume, "name": "", "type": "sbs_5k", "status": "available"},
+        "size": snapshot.size,
+        "project_id": fleet.catalogue.project,
+        "created_at": snapshot.created,
+        "updated_at": snapshot.created,
+        "references": [],
+        "status": "available",
+        "tags": list(snapshot.tags),
+        "zone": snapshot.zone,
+        "class": "sbs",
+    }
+
+
+def firewall_shape(fleet: Fleet, firewall: Firewall) -> dict[str, Any]:
+    with fleet.lock:
+        servers = [server for server in fleet.servers.values() if server.firewall == firewall.id]
+    return {
+        "id": firewall.id,
+        "name": firewall.name,
+        "description": "",
+        "enable_default_security": True,
+        **firewall.facts,
+        "organization": fleet.catalogue.organization,
+        "project": fleet.catalogue.project,
+        "tags": list(firewall.tags),
+        "project_default": False,
+        "servers": [{"id": server.id, "name": server.name} for server in servers],
+        "stateful": True,
+        "state": "available",
+        "zone": firewall.zone,
     }

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from providers.base import Context, Presence, Tag
-from providers.compute.server import IN_FLIGHT_SECONDS, ComputeServer
+from providers.compute.bring_up import IN_FLIGHT_SECONDS
+from providers.compute.server import ComputeServer
 from providers.simulator.fleet import Server as SimulatedServer
 from providers.simulator.fleet import ServerOrder
 from providers.wants import Server
@@ -87,6 +88,7 @@ def test_a_server_comes_up_with_tags_user_data_and_address(case: Case, cloud: Cl
         "name": "portal",
         "address": cloud.fleet.address(server),
         "zone": "fr-par-1",
+        "provider": "scaleway",
     }
 
 
@@ -102,7 +104,7 @@ def test_a_server_made_by_a_process_that_died_is_brought_up(case: Case, cloud: C
 
 def test_a_creation_in_flight_is_waited_for_before_another_is_asked_for(case: Case, cloud: CloudStandIn) -> None:
     before = case.before()
-    sent = case.context.workspace / "create-sent"
+    sent = case.context.workspace / "create-sent-scaleway"
     with cloud.faulty({"route": "POST */servers", "kind": "drop"}):
         first = case.provider(deadline=2.0).apply(case.want, case.tag, before, quiet)
     assert first.presence is Presence.PENDING
@@ -133,7 +135,7 @@ def test_a_quota_that_is_used_up_is_named(case: Case, cloud: CloudStandIn) -> No
         case.apply(case.before())
     assert caught.value.permanent
     assert not caught.value.effect_possible
-    assert "quota of InstanceServers" in caught.value.message
+    assert "the quota of InstanceServers (20 of 20) is used up" in caught.value.message
     assert creations(cloud) == 0
 
 

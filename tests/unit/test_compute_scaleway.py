@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from libcloud.compute.base import NodeImage, NodeSize
 
 from providers.base import ProviderError, Secret
+from providers.compute.driver import Order
 from providers.compute.scaleway import InstanceDriver
 from providers.simulator.faults import FaultTable
 from providers.simulator.fleet import ServerOrder
@@ -122,7 +122,7 @@ def test_a_wait_beyond_the_deadline_is_handed_on() -> None:
 def test_a_write_is_never_repeated(status: int) -> None:
     with answering(in_turn(Response(status, b"{}"))) as (driver, asked):
         with pytest.raises(RefusedError):
-            driver.create_node("a", NodeSize("S", "S", 0, 0, 0, 0, driver), NodeImage("i", "i", driver))
+            driver.ex_create(Order("a", "S", "i", frozenset()))
         assert len(asked) == 1
         assert driver.connection.wrote is (status == 500)
 
@@ -130,7 +130,7 @@ def test_a_write_is_never_repeated(status: int) -> None:
 def test_a_creation_names_project_and_tags_at_once() -> None:
     made = {"server": {"id": "1", "name": "a", "tags": ["t"], "state": "stopped"}}
     with answering(in_turn(Response(201, json.dumps(made).encode()))) as (driver, asked):
-        node = driver.create_node("a", NodeSize("S", "S", 0, 0, 0, 0, driver), NodeImage("i", "i", driver), ["t"])
+        node = driver.ex_create(Order("a", "S", "i", frozenset({"t"})))
     assert node.id == "1"
     assert [(request.method, request.path) for request in asked] == [("POST", "/instance/v1/zones/fr-par-1/servers")]
     body = json.loads(asked[0].body)

@@ -83,7 +83,8 @@ def _missing_entries(draft: Draft, runbook: Runbook, action: Action) -> Iterator
         missing = {
             block.scope: name
             for block in blocks
-            if (name := _name(draft, runbook, action, path, block)) is not None and name not in block.names
+            for name in _entries(draft, runbook, action, path, block)
+            if name not in block.names
         }
         if missing:
             name = next(iter(missing.values()))
@@ -95,13 +96,12 @@ def _missing_entries(draft: Draft, runbook: Runbook, action: Action) -> Iterator
             yield action.complaint(message, did_you_mean(name, known, add), "with", *path)
 
 
-def _name(draft: Draft, runbook: Runbook, action: Action, path: Path, block: _Block) -> str | None:
-    """The entry's name in this scope; None when only a run's parameters will tell."""
-    name = value_at(fill(draft, runbook, action.with_, mode=block.mode), path)
-    if not isinstance(name, str) or is_open(name):
-        return None
-    placed = block.zones.get(name, name) if path == ("zone",) else name
-    return str(placed)
+def _entries(draft: Draft, runbook: Runbook, action: Action, path: Path, block: _Block) -> Iterator[str]:
+    """The entries' names in this scope; those that only a run's parameters will tell are left out."""
+    named = value_at(fill(draft, runbook, action.with_, mode=block.mode), path)
+    for name in named if isinstance(named, list) else [named]:
+        if isinstance(name, str) and not is_open(name):
+            yield str(block.zones.get(name, name)) if path == ("zone",) else name
 
 
 def _blocks(draft: Draft, section: tuple[str, ...]) -> Iterator[_Block]:

@@ -12,6 +12,7 @@ from orchestrator.domain.checks.nesting import reachable
 from orchestrator.domain.problem import Complaint, Problem
 from orchestrator.domain.references import is_open
 from orchestrator.domain.runbook import Sheet
+from orchestrator.domain.wording import listed
 
 Key = tuple[str, ...]
 
@@ -20,7 +21,7 @@ def check_restores(draft: Draft) -> Iterator[Problem]:
     makes = {server for sheet in draft.sheets.values() for server in _servers(draft, sheet, "present")}
     for sheet in draft.sheets.values():
         for server, action in _servers(draft, sheet, "absent", "existing").items():
-            if server not in makes and not draft.unreadable:
+            if not (draft.unreadable or any(made[1] == server[1] and set(server[0]) & set(made[0]) for made in makes)):
                 yield sheet.document.problem(_never_made(action, server))
     for service in draft.estate.estate.services.values():
         if service.failover and service.failback and {service.failover, service.failback} <= draft.sheets.keys():
@@ -29,21 +30,26 @@ def check_restores(draft: Draft) -> Iterator[Problem]:
             yield from _unrestored(draft, back - there, there)
 
 
-def _never_made(action: Action, server: Key) -> Complaint:
+def _never_made(action: Action, server: "Server") -> Complaint:
     does = "releases" if action.with_.get("state") == "absent" else "looks for"
-    message = f"This step {does} the server `{server[1]}` at `{server[0]}`, and no runbook makes it."
+    message = f"This step {does} the server `{server[1]}` at {listed(server[0])}, and no runbook makes it."
     remedy = "Correct `name` and `provider`, or add a compute.server step that makes it (state present)."
     return action.complaint(message, remedy, "with", "name")
 
 
-def _servers(draft: Draft, sheet: Sheet, *states: str) -> dict[Key, Action]:
-    found: dict[Key, Action] = {}
+Server = tuple[tuple[str, ...], str]
+"""Where it may be, and its name."""
+
+
+def _servers(draft: Draft, sheet: Sheet, *states: str) -> dict[Server, Action]:
+    found: dict[Server, Action] = {}
     for action in actions(sheet.runbook):
         with_ = fill(draft, sheet.runbook, action.with_)
         if action.uses == "compute.server" and with_.get("state", "present") in states:
-            key = (str(with_.get("provider")), str(with_.get("name")))
-            if not any(map(is_open, key)):
-                found.setdefault(key, action)
+            at = with_.get("provider")
+            places, name = at if isinstance(at, list) else [at], str(with_.get("name"))
+            if not any(map(is_open, [*places, name])):
+                found.setdefault((tuple(map(str, places)), name), action)
     return found
 
 

@@ -1,0 +1,219 @@
+"""One step's server at one cloud: looked for by its tags, and brought up from wherever an earlier attempt stopped."""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import requests
+import tenacity
+from libcloud.common.exceptions import BaseHTTPError
+from libcloud.compute.base import Node
+from libcloud.compute.types import NodeState
+
+from providers.base import Finding, Presence, ProviderError, Report, Tag
+from providers.compute.driver import CloudDriver, NoCapacityError, Offer, Order, Part, PartKind, Rule
+from providers.compute.proof import RUN_TAG, ids, is_of, record, seen, state_of, tags_of
+from providers.compute.sizing import serving
+from providers.vendor_http import RefusedError, is_lost, repeated
+from providers.wants import Server
+
+IN_FLIGHT_SECONDS = 10.0
+"""How long after a create request without an answer its server may still appear in a list."""
+SIZES_TRIED = 3
+"""How many sizes that serve a need are asked for at one cloud, when the cheaper ones are out of stock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One cloud as one step sees it. `workspace` keeps, across restarts, that a create request has no answer yet."""
+
+    driver: CloudDriver
+    provider: str
+    want: Server
+    tag: Tag
+    workspace: Path
+    ssh_key: str | None = None
+    user_data: str | None = None
+
+    def look(self) -> Finding:
+        """What this cloud has of the step's server and of its name."""
+        ours = self.driver.list_nodes(ex_tags=tags_of(self.tag))
+        named = self.driver.list_nodes(ex_name=self.want.name)
+        others = [node for node in named if not is_of(node, self.tag)]
+        values = {"servers": [seen(node, self.provider) for node in others]}
+        if len(ours) > 1:
+            message = f"Several servers carry the tags of this step ({ids(ours)}); undo the step, which destroys them."
+            effect = {"servers": [record(node, self.provider) for node in ours]}
+            return Finding(Presence.CONFLICT, values, effect=effect, message=message)
+        if ours:
+            return state_of(ours[0], values, self.provider)
+        if others:
+            return Finding(Presence.CONFLICT, values, message=_taken(self.want.name, others))
+        if self._in_flight():
+            message = f"The answer of {self.provider} to the creation was lost; the server may still appear."
+            return Finding(Presence.PENDING, values, message=message)
+        firewall = self._firewall_made()
+        effect = {"parts": [_part(firewall, self.provider)]} if firewall else {}
+        return Finding(Presence.ABSENT, values, effect=effect, message=f"No server {self.want.name} exists.")
+
+    def bring_up(self, report: Report) -> Finding:
+        """From wherever an earlier attempt stopped: firewall, create, complete, power on. Raises NoCapacityError."""
+        ours = self.driver.list_nodes(ex_tags=tags_of(self.tag))
+        if not ours and self._in_flight():
+            return Finding(Presence.PENDING, message="Waiting for a server whose creation got no answer.")
+        if ours and ours[0].extra.get("no_capacity"):
+            raise self._no_room(str(ours[0].extra["no_capacity"]))
+        node = ours[0] if ours else self._make(report)
+        if node is None:
+            return Finding(Presence.PENDING, message="The answer to the creation was lost; looking for the server.")
+        if node.state in {NodeState.STOPPED, NodeState.STARTING}:
+            self.driver.ex_complete(node, self._order("", "", None))
+        if node.state == NodeState.STOPPED:
+            report(f"Powering on server {node.name} ({node.id})")
+            self._power_on(node)
+        return self._came_up(node)
+
+    def _came_up(self, node: Node) -> Finding:
+        fresh = self.driver.ex_get_node(str(node.id))
+        if fresh is None:
+            raise ProviderError(
+                f"Server {node.id} vanished while it was brought up; see who deleted it, then try again.",
+                permanent=False,
+                effect_possible=True,
+            )
+        found = state_of(fresh, {}, self.provider)
+        if found.presence is Presence.CONFLICT:
+            raise ProviderError(found.message, permanent=True, effect_possible=True)
+        # Powered on just now: a state that still says stopped lags behind.
+        return replace(found, presence=Presence.PENDING) if found.presence is Presence.ABSENT else found
+
+    def _make(self, report: Report) -> Node | None:
+        """The server in the first of the sizes that is in stock; None when the answer was lost."""
+        image = self.driver.ex_image(str(self.want.image))
+        sizes = self._sizes()
+        firewall = self._firewall(report)
+        for size, disk in sizes[:-1]:
+            try:
+                return self._create(self._order(size, image, firewall, disk), report)
+            except NoCapacityError as error:
+                report(f"{error.message} Trying the next size.")
+        size, disk = sizes[-1]
+        return self._create(self._order(size, image, firewall, disk), report)
+
+    def _sizes(self) -> list[tuple[str, float]]:
+        """The sizes to try, each with the GB of the root volume that it needs. Never empty."""
+        need = self.want.resources
+        if need is None:
+            return [(str(self.want.size), 0.0)]
+        offers: list[Offer] = serving(self.driver.ex_offers(), need)[:SIZES_TRIED]
+        if not offers:
+            raise NoCapacityError(
+                f"{self.driver.where} has no size in stock with {need.cpu} CPUs, {need.memory:g} GB of memory and "
+                f"{need.disk:g} GB of disk ({need.architecture}); ask for less, or name another provider."
+            )
+        return [(offer.name, need.disk if offer.disk == 0 else 0.0) for offer in offers]
+
+    def _order(self, size: str, image: str, firewall: Part | None, disk: float = 0.0) -> Order:
+        held = firewall.id if firewall else None
+        return Order(
+            self.want.name, size, image, tags_of(self.tag), self.user_data, self.ssh_key, disk=disk, firewall=held
+        )
+
+    def _create(self, order: Order, report: Report) -> Node | None:
+        """One create request; when its answer is lost, look for the tags instead of asking again."""
+        report(f"Creating server {order.name} at {self.provider} ({order.size}, {self.want.image})")
+        begun_file(self.workspace, self.provider).touch()
+        self._sent.touch()
+        try:
+            node = self.driver.ex_create(order)
+        except (requests.RequestException, BaseHTTPError) as error:
+            if not is_lost(error):
+                self._sent.unlink(missing_ok=True)
+                raise self._refused(error) or error from None
+            if isinstance(error, BaseHTTPError):
+                raise
+            return self._found_after_all()
+        self._sent.unlink(missing_ok=True)
+        return node
+
+    def _found_after_all(self) -> Node | None:
+        """The server of a create request without an answer, read a few times: lists may lag."""
+        look = repeated(
+            self.driver.deadline,
+            retry=tenacity.retry_if_result(lambda nodes: not nodes),
+            retry_error_callback=lambda _: [],
+        )
+        nodes: list[Node] = look(self.driver.list_nodes, ex_tags=tags_of(self.tag))
+        return nodes[0] if nodes else None
+
+    def _power_on(self, node: Node) -> None:
+        """Power on; refused because it already comes up is as good."""
+        try:
+            self.driver.start_node(node)
+        except RefusedError as error:
+            no_room = self._refused(error)
+            if no_room is not None:
+                raise no_room from error
+            fresh = self.driver.ex_get_node(str(node.id))
+            if is_lost(error) or fresh is None or fresh.state == NodeState.STOPPED:
+                raise
+
+    def _firewall_made(self) -> Part | None:
+        if not self.want.firewall:
+            return None
+        parts = self.driver.ex_parts(tags_of(self.tag))
+        return next((part for part in parts if part.kind is PartKind.FIREWALL), None)
+
+    def _firewall(self, report: Report) -> Part | None:
+        """The step's own firewall, made once: looked for by its tags first."""
+        if not self.want.firewall:
+            return None
+        made = self._firewall_made()
+        if made is not None:
+            return made
+        report(f"Creating the firewall of server {self.want.name}")
+        rules = [Rule(rule.protocol, rule.port, rule.port, rule.source) for rule in self.want.firewall]
+        return self.driver.ex_create_firewall(self.want.name, tags_of(self.tag), rules)
+
+    def _refused(self, error: Exception) -> NoCapacityError | None:
+        lacks = self.driver.ex_no_capacity(error) if isinstance(error, RefusedError) else None
+        return self._no_room(lacks) if lacks else None
+
+    def _no_room(self, lacks: str) -> NoCapacityError:
+        return NoCapacityError(
+            f"{self.driver.where} refused server {self.want.name}: there is no room, {lacks}; "
+            "have the quota raised, release servers, or name another provider, then retry."
+        )
+
+    @property
+    def _sent(self) -> Path:
+        return sent_file(self.workspace, self.provider)
+
+    def _in_flight(self) -> bool:
+        try:
+            return time.time() - self._sent.stat().st_mtime < IN_FLIGHT_SECONDS
+        except FileNotFoundError:
+            return False
+
+
+def sent_file(workspace: Path, provider: str) -> Path:
+    """Exists while a create request to this cloud has no answer; its age says since when."""
+    return workspace / f"create-sent-{provider}"
+
+
+def begun_file(workspace: Path, provider: str) -> Path:
+    """Exists from the first create request to this cloud until it is sure that nothing of the step is there."""
+    return workspace / f"begun-{provider}"
+
+
+def _part(part: Part, provider: str) -> dict[str, Any]:
+    """A part that no server holds yet, as an effect records it."""
+    return {"provider": provider, "kind": part.kind.value, "id": part.id}
+
+
+def _taken(name: str, others: list[Node]) -> str:
+    runs = sorted(part for node in others for part in node.extra["tags"] if part.startswith(RUN_TAG))
+    if runs:
+        return f"Server {name} exists from another run ({', '.join(runs)}; {ids(others)}); release it first."
+    return f"A server {name} that Bascule did not make exists ({ids(others)}); rename one of the two."
