@@ -20,6 +20,7 @@ from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.request import Paths, RequestError
+from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
 from orchestrator.store.database import Database
 from orchestrator.store.secret_files import secrets_of
@@ -28,6 +29,8 @@ log = logging.getLogger("bascule")
 
 SYNC_EVERY = 60.0
 """Seconds between two fetches of the estate."""
+SWEEP_EVERY = 3600.0
+"""Seconds between two looks for things that Bascule made and no run stands behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +82,18 @@ class Bascule:
         self.plans = Plans(self.database, self.estates, self.workshop, clock)
         self.runs = Runs(self.progress, self.plans)
         self.decisions = Decisions(self.progress)
+        self.resources = Resources(self.database, self.estates, self.workshop, clock)
         self.token = _token(self.paths.token)
         self._stopping = threading.Event()
         self._hasten = threading.Event()
         self._sync = threading.Thread(target=self._keep_in_sync, name="estate-sync", daemon=True)
+        self._sweep = threading.Thread(target=self._look_for_strays, name="sweep", daemon=True)
 
     def start(self) -> None:
         self._sync_once("start")
         self.worker.start()
         self._sync.start()
+        self._sweep.start()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -125,6 +131,16 @@ class Bascule:
                     self._sync_once("webhook" if hastened else "timer")
                 except Exception:
                     log.exception("the estate was not brought up to date; the next try comes by itself")
+
+    def _look_for_strays(self) -> None:
+        """Now and then, what Bascule made and no run stands behind is noted; only people release it."""
+        while not self._stopping.wait(SWEEP_EVERY):
+            try:
+                self.resources.sweep()
+            except RequestError as error:
+                log.warning("what Bascule made could not be looked at: %s", error)
+            except Exception:
+                log.exception("the sweep failed once; the next comes by itself")
 
     def _sync_once(self, by: str) -> None:
         if not self.settings.estate_url:

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from providers.base import Context, JsonMap, Provider, ProviderError
+from providers.compute.marked import Made
 from providers.compute.table import CLOUDS
 from providers.wants import Server
 
@@ -60,6 +61,18 @@ def placements(servers: Mapping[str, Server], context: Context) -> Mapping[str, 
     }
     placed: Mapping[str, Placement] = capacity.place(servers, rooms)
     return placed
+
+
+def made_at(context: Context, provider: str) -> list[Made]:
+    """Everything with Bascule's tags at one `compute` entry of the scope. Reads only. Raises ProviderError."""
+    found: list[Made] = import_module("providers.compute.made").made_at(context, provider)
+    return found
+
+
+def release_made(context: Context, thing: Made) -> bool:
+    """Release one thing that carries Bascule's tags; False while that is under way. Raises ProviderError."""
+    gone: bool = import_module("providers.compute.made").release_made(context, thing)
+    return gone
 
 
 def _unknown(kind: str, driver: str) -> str:

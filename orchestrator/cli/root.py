@@ -13,6 +13,7 @@ from orchestrator.cli import (
     estate_commands,
     plan_commands,
     record_commands,
+    resource_commands,
     run_commands,
     service_commands,
 )
@@ -87,6 +88,10 @@ estate_app = typer.Typer(no_args_is_help=True, help="The estate's Git repository
 estate_app.command("sync")(estate_commands.sync)
 estate_app.command("show")(estate_commands.show)
 
+resources_app = typer.Typer(invoke_without_command=True, callback=resource_commands.listed)
+resources_app.command("keep")(resource_commands.keep)
+resources_app.command("release")(resource_commands.release)
+
 app.command("validate", rich_help_panel=ESTATE)(estate_commands.validate)
 app.command("schema", rich_help_panel=ESTATE)(estate_commands.schema)
 app.add_typer(estate_app, name="estate", rich_help_panel=ESTATE)
@@ -106,6 +111,7 @@ app.command("cancel", rich_help_panel=PEOPLE)(decision_commands.cancel)
 app.command("retry", rich_help_panel=PEOPLE)(decision_commands.retry)
 app.command("skip", rich_help_panel=PEOPLE)(decision_commands.skip)
 app.command("undo", rich_help_panel=PEOPLE)(decision_commands.undo)
+app.add_typer(resources_app, name="resources", rich_help_panel=PEOPLE)
 app.command("serve", rich_help_panel=SERVICE)(service_commands.serve)
 app.command("demo", rich_help_panel=SERVICE)(demo_command.demo)
 

@@ -1,15 +1,17 @@
 """Where an attempt gets its provider: the scope's addresses, secrets by reference, the estate's files, a workspace."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 from orchestrator.domain.kinds import parse_inputs
 from orchestrator.domain.references import UNKNOWN_YET, substitute
 from orchestrator.engine.spec import ActionSpec
 from providers.base import Context, Provider, ProviderError, Reveal
-from providers.registry import placements, provider_for
+from providers.compute.marked import Made
+from providers.registry import made_at, placements, provider_for, release_made
 
 LOOK_FOR = 20.0
 """Seconds that one look for a plan may take."""
@@ -75,6 +77,17 @@ class EstateWorkshop:
     def placements(self, run: Any, servers: Mapping[str, ActionSpec]) -> Mapping[str, Any]:
         wishes = {step_id: self.wish(run, spec) for step_id, spec in servers.items()}
         return placements(wishes, self.context(run, "capacity", LOOK_FOR))
+
+    def made_at(self, commit: str, scope: str, provider: str, deadline: float) -> Sequence[Made]:
+        """Everything with Bascule's tags at one cloud of a scope. Raises ProviderError."""
+        return made_at(self._look_around(commit, scope, deadline), provider)
+
+    def release_made(self, commit: str, scope: str, thing: Made, deadline: float) -> bool:
+        """Release one such thing; False while that is under way. Raises ProviderError."""
+        return release_made(self._look_around(commit, scope, deadline), thing)
+
+    def _look_around(self, commit: str, scope: str, deadline: float) -> Context:
+        return self.context(SimpleNamespace(id="resources", commit=commit, scope=scope), scope, deadline)
 
     def _workspace(self, run_id: str, step_id: str) -> Path:
         path = self._workspaces / run_id / step_id.replace("/", "~")

@@ -125,6 +125,10 @@ def get_run(conn: sa.Connection, run_id: str) -> Row:
     return row
 
 
+def is_known(conn: sa.Connection, run_id: str) -> bool:
+    return conn.execute(_RUN, {"r": run_id}).one_or_none() is not None
+
+
 def list_runs(conn: sa.Connection, limit: int = 50, *, active_only: bool = False) -> Sequence[Row]:
     query = sa.select(runs).order_by(runs.c.created_at.desc(), runs.c.id.desc()).limit(limit)
     if active_only:

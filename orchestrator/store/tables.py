@@ -149,6 +149,24 @@ idempotency_keys = sa.Table(
     sa.Column("at", sa.Double, nullable=False),
 )
 
+strays = sa.Table(
+    "strays",
+    metadata,
+    _key("scope", 100),
+    _key("provider", 100),
+    _key("kind", 40),
+    _key("id"),
+    sa.Column("name", sa.String(300), nullable=False),
+    sa.Column("run_id", sa.String(100), nullable=False),
+    sa.Column("step_id", sa.String(200), nullable=False),
+    sa.Column("first_seen", sa.Double, nullable=False),
+    sa.Column("last_seen", sa.Double, nullable=False),
+    sa.Column("decision", sa.String(20), nullable=False),
+    sa.Column("decided_by", sa.String(200), nullable=False),
+    sa.Column("decided_at", sa.Double),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+
 workers = sa.Table(
     "workers",
     metadata,

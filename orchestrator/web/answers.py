@@ -208,3 +208,36 @@ class EstateAnswer(BaseModel):
 class Synced(BaseModel):
     commit: str
     new: bool
+
+
+class ResourceAnswer(BaseModel):
+    """A thing that carries Bascule's tags. `quarantined`: no run stands behind it, and nobody has decided yet."""
+
+    provider: str
+    kind: str
+    id: str
+    name: str
+    run: str
+    step: str
+    state: str
+    holders: list[str]
+    standing: str
+    quarantined: bool
+    first_seen: float | None
+    decision: str
+    decided_by: str
+    reason: str
+
+
+class ResourcesAnswer(BaseModel):
+    """`unread`: the providers that could not be asked, and why."""
+
+    resources: list[ResourceAnswer]
+    unread: dict[str, str]
+
+
+class Released(BaseModel):
+    """`gone` is false while the release is under way."""
+
+    id: str
+    gone: bool

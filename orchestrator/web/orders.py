@@ -95,5 +95,23 @@ class StepDecision(_Order):
         return self.reason or self.comment
 
 
+ThingId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+class KeepOrder(_Order):
+    """A thing that carries Bascule's tags and has no run behind it stays; the reason is kept."""
+
+    scope: Name
+    id: Annotated[ThingId, AfterValidator(_no_controls)]
+    by: Person = Field(alias="as")
+    reason: Remark = ""
+
+
+class ReleaseResource(KeepOrder):
+    """It goes. `name` must be the thing's own: a slip of the pen in the id then releases nothing."""
+
+    name: Annotated[str, StringConstraints(max_length=300), AfterValidator(_no_controls)]
+
+
 class SyncOrder(_Order):
     by: Person = Field(alias="as")

@@ -7,6 +7,7 @@ from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.request import Paths
+from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
 from orchestrator.store.database import Database
 
@@ -27,6 +28,7 @@ class Service(Protocol):
     runs: Runs
     decisions: Decisions
     estates: Estates
+    resources: Resources
 
     @property
     def settings(self) -> Place: ...
