@@ -70,7 +70,7 @@ class Cloud(Part):
 
     ca: Authorities | None = None
     ssh_key: str | None = Field(default=None, max_length=100, description="the name of a public key kept there")
-    images: dict[Name, Annotated[str, Field(max_length=100)]] = Field(
+    images: dict[ImageName, Annotated[str, Field(max_length=100)]] = Field(
         default_factory=dict, description="image name of the runbooks: the vendor's own name or id"
     )
     concurrency: int | None = Field(default=None, ge=1, le=64, description="steps at this cloud at the same time")
@@ -87,10 +87,7 @@ class ScalewayCompute(Cloud):
     token: SecretRef
 
 
-Compute = Annotated[ScalewayCompute, Field(discriminator="driver")]
-
-
-class OpenStackCompute(Part):
+class OpenStackCompute(Cloud):
     """Any OpenStack cloud, by an application credential of Keystone v3.
 
     `domain`: the cloud's services may be on hosts of it, besides Keystone's own.
@@ -112,11 +109,6 @@ class OpenStackCompute(Part):
     network: str | None = Field(default=None, max_length=255, description="a network's name or id")
     floating_network: str | None = Field(default=None, max_length=255, description="an external network's name or id")
     availability_zone: str | None = Field(default=None, max_length=255)
-    images: dict[ImageName, Annotated[str, Field(min_length=1, max_length=255)]] = Field(
-        default_factory=dict, description="the cloud's image by a neutral name such as debian-12"
-    )
-    ssh_key: str | None = Field(default=None, max_length=100, description="the name of a key pair kept there")
-    ca: Authorities | None = None
 
 
 Compute = Annotated[ScalewayCompute | OpenStackCompute, Field(discriminator="driver")]

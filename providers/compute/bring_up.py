@@ -170,7 +170,7 @@ class Site:
         if not self.want.firewall:
             return None
         made = self._firewall_made()
-        if made is not None:
+        if made is not None and made.state != "incomplete":
             return made
         report(f"Creating the firewall of server {self.want.name}")
         rules = [Rule(rule.protocol, rule.port, rule.port, rule.source) for rule in self.want.firewall]

@@ -171,7 +171,10 @@ class CloudDriver(Protocol):
         ...
 
     def ex_complete(self, node: Node, order: Order) -> None:
-        """What the create request could not carry: tags first, then user data. Repeatable; nothing where all was."""
+        """What the create request could not carry: tags first, then user data. Repeatable; nothing where all was.
+
+        Raises NoCapacityError when the cloud has no room for it.
+        """
         ...
 
     def start_node(self, node: Node) -> bool:
@@ -221,7 +224,10 @@ class CloudDriver(Protocol):
         ...
 
     def ex_create_firewall(self, name: str, tags: frozenset[str], rules: Sequence[Rule]) -> Part:
-        """A firewall that drops what comes in but for the rules; what goes out goes."""
+        """A firewall that drops what comes in but for the rules; what goes out goes.
+
+        Where that takes several requests, one that was cut off shows as `incomplete`, and the same call goes on.
+        """
         ...
 
     # What the cloud has

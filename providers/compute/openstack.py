@@ -6,7 +6,8 @@ one asks for 2.3, which says of each volume whether it ends with its server.
 """
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -15,21 +16,22 @@ from libcloud.compute.base import Node
 from libcloud.compute.types import NodeState
 
 from providers.base import ProviderError, Reveal
-from providers.compute.driver import CloudDriver, Order
+from providers.compute.clouds import require
+from providers.compute.driver import CloudDriver, NoCapacityError, Order
 from providers.compute.openstack_cloud import Wiring, quoted
 from providers.compute.openstack_endpoints import Place, Service, keystone_at
 from providers.compute.openstack_offers import Offers
 from providers.compute.openstack_parts import Parts
 from providers.compute.openstack_refusals import is_passing, no_capacity, no_host
 from providers.compute.openstack_tags import description_of, metadata_of, tags_in, words_in
-from providers.vendor_http import Deadline, RefusedError
+from providers.compute.proof import MARK
+from providers.vendor_http import Deadline, RefusedError, one_line
 
 READING = {"OpenStack-API-Version": "compute 2.3", "X-OpenStack-Nova-API-Version": "2.3"}
 ROOT_GB = 20
 """Of a root volume that neither the flavor, the image nor the order gives a size."""
 PORT_SECONDS = 20.0
 """How long a server that was just made may be without its port."""
-MARK = "bascule"
 
 STATES = {
     "ACTIVE": NodeState.RUNNING,
@@ -47,11 +49,12 @@ STATES = {
     "SUSPENDED": NodeState.STOPPED,
     "SHELVED": NodeState.STOPPED,
     "SHELVED_OFFLOADED": NodeState.STOPPED,
-    "ERROR": NodeState.ERROR,
+    "ERROR": NodeState.UNKNOWN,
     "DELETED": NodeState.TERMINATED,
     "SOFT_DELETED": NodeState.TERMINATED,
 }
-"""Nova can delete a server from any of them, so what is paused or suspended counts as stopped."""
+"""Nova can delete a server from any of them: so what is paused or suspended counts as stopped, and ERROR as a state
+that nobody asked for, not as one that only the vendor can end. ERROR for want of a host is told by `no_capacity`."""
 TASKS = {
     "powering-on": NodeState.STARTING,
     "unpausing": NodeState.STARTING,
@@ -63,6 +66,14 @@ TASKS = {
 }
 WAKING = {"PAUSED": "unpause", "SUSPENDED": "resume", "SHELVED": "unshelve", "SHELVED_OFFLOADED": "unshelve"}
 PRIVATE = [ip_network(net) for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")]
+
+
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """Floating addresses and security groups with our mark, as Neutron describes them."""
+
+    addresses: Sequence[Mapping[str, Any]] = ()
+    groups: Sequence[Mapping[str, Any]] = ()
 
 
 class OpenStackDriver(Offers, Parts):
@@ -78,8 +89,8 @@ class OpenStackDriver(Offers, Parts):
             for server in self._listed(self.connection, "/servers/detail", "servers", headers=READING)
             if ex_name in {None, server["name"]} and tags <= tags_in(server.get("metadata"))
         ]
-        addresses = self._marked_addresses(found)
-        nodes = [self._node(server, addresses) for server in found]
+        belongings = self._belongings(found)
+        nodes = [self._node(server, belongings) for server in found]
         there = [node for node in nodes if node.state != NodeState.TERMINATED]
         return sorted(there, key=lambda node: str(node.id))
 
@@ -91,7 +102,7 @@ class OpenStackDriver(Offers, Parts):
                 return None
             raise
         server = answer.object["server"]
-        node = self._node(server, self._marked_addresses([server]))
+        node = self._node(server, self._belongings([server]))
         return None if node.state == NodeState.TERMINATED else node
 
     def ex_create(self, order: Order) -> Node:
@@ -104,7 +115,8 @@ class OpenStackDriver(Offers, Parts):
             description_of(order.tags)
             self._floating_network_id()
         made = self._sent(self.connection, "/servers", {"server": server}, "server")
-        return self._node({"id": made["id"], "name": order.name, "status": "BUILD", "metadata": server["metadata"]}, [])
+        told = {"id": made["id"], "name": order.name, "status": "BUILD", "metadata": server["metadata"]}
+        return self._node(told, Belongings())
 
     def ex_complete(self, node: Node, order: Order) -> None:
         """A floating address, where the scope wants one, once the server has its port.
@@ -117,8 +129,18 @@ class OpenStackDriver(Offers, Parts):
         ports = self._awaited_ports(str(node.id))
         known = self._addresses(frozenset(order.tags))
         holding = {port["id"] for port in ports} & {each.get("port_id") for each in known}
-        if ports and not holding:
+        if not ports or holding:
+            return
+        try:
             self._give_address(str(ports[0]["id"]), network, order.tags, known)
+        except RefusedError as error:
+            lacks = no_capacity(error)
+            if lacks is None:
+                raise
+            raise NoCapacityError(
+                f"{self.where} has no public address for server {order.name}: {lacks}; "
+                "release one, have the quota raised, or name another provider."
+            ) from error
 
     def start_node(self, node: Node) -> bool:
         """Power on, or wake from whatever rest the server is in; nothing for one that runs."""
@@ -137,8 +159,8 @@ class OpenStackDriver(Offers, Parts):
         return True
 
     def ex_outlives(self, node: Node) -> bool:
-        """Floating addresses stay; volumes only when Nova fails to delete those that are to end with the server."""
-        return bool(node.extra["ips"] or node.extra["volumes"])
+        """Addresses and security groups stay; volumes only when Nova fails to delete those that end with the server."""
+        return bool(node.extra["ips"] or node.extra["firewalls"] or node.extra["volumes"])
 
     # What its refusals mean
 
@@ -192,53 +214,79 @@ class OpenStackDriver(Offers, Parts):
         return self._network_id(self.wiring.floating_network, **{"router:external": "true"})
 
     def _awaited_ports(self, server_id: str) -> list[dict[str, Any]]:
-        """The server's ports; Nova makes them a moment after it took the server on."""
-        look = tenacity.Retrying(
-            retry=tenacity.retry_if_result(lambda ports: not ports),
+        """The server's ports; Nova makes them a moment after it took the server on, or never when it finds no host."""
+
+        def look() -> list[dict[str, Any]] | None:
+            ports = self._ports(server_id)
+            if ports:
+                return ports
+            server = self._one(self.connection, f"/servers/{quoted(server_id)}", "server")
+            return None if server and server.get("status") != "ERROR" else []
+
+        awaited: Callable[..., list[dict[str, Any]] | None] = tenacity.Retrying(
+            retry=tenacity.retry_if_result(lambda ports: ports is None),
             wait=tenacity.wait_exponential(multiplier=0.1, max=2.0),
             stop=tenacity.stop_before_delay(min(PORT_SECONDS, self.deadline.left())),
             sleep=self.deadline.sleep,
             retry_error_callback=lambda _: [],
         )
-        found: list[dict[str, Any]] = look(self._ports, server_id)
-        return found
+        return awaited(look) or []
 
-    def _marked_addresses(self, servers: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """The floating addresses that carry our mark; none are asked for when no server can have one."""
-        marked = any(MARK in (server.get("metadata") or {}) for server in servers)
-        return self._addresses(frozenset({MARK})) if marked and self.wiring.floating_network else []
+    def _belongings(self, servers: Sequence[Mapping[str, Any]]) -> Belongings:
+        """What carries our mark at Neutron; nothing is asked when none of the servers can have any of it."""
+        marked = [server for server in servers if MARK in (server.get("metadata") or {})]
+        addressed = marked and self.wiring.floating_network
+        guarded = any(_has_group(server) for server in marked)
+        return Belongings(
+            self._addresses(frozenset({MARK})) if addressed else (),
+            self._groups(frozenset({MARK})) if guarded else (),
+        )
 
-    def _node(self, server: Mapping[str, Any], addresses: Iterable[Mapping[str, Any]]) -> Node:
+    def _node(self, server: Mapping[str, Any], belongings: Belongings) -> Node:
         tags = tags_in(server.get("metadata"))
         public, private = _fixed(server)
-        floating = _floating(server, tags, addresses)
+        floating = [each for each in _of(tags, belongings.addresses) if not _serves_another(each, server)]
         given = [str(each["floating_ip_address"]) for each in floating if each.get("port_id")]
         status = str(server.get("status", "UNKNOWN"))
         task = str(server.get("OS-EXT-STS:task_state") or "")
+        fault = one_line(str((server.get("fault") or {}).get("message", "")))
         state = TASKS.get(task, STATES.get(status, NodeState.UNKNOWN))
+        no_room = no_host(fault) if status == "ERROR" else None
+        # What lacks its address was made and is to be completed, as one that was not powered on.
         lacking = bool(self.wiring.floating_network and MARK in tags and not given and state == NodeState.RUNNING)
-        fault = str((server.get("fault") or {}).get("message", ""))
+        told = "without its public address" if lacking else task or (fault and f"({fault})")
         extra: dict[str, Any] = {
-            "state": f"{status} without its public address" if lacking else f"{status} {task}".strip(),
+            "state": f"{status} {told}".strip(),
             "status": status,
             "tags": sorted(tags),
             "zone": self.place.region,
             "volumes": {str(volume["id"]): "" for volume in _own_volumes(server)},
             "ips": sorted(str(each["id"]) for each in floating),
+            "firewalls": sorted(str(each["id"]) for each in _of(tags, belongings.groups)),
             "size": str((server.get("flavor") or {}).get("id", "")),
-            "fault": fault,
-            "no_capacity": no_host(fault) if state == NodeState.ERROR else None,
+            "no_capacity": no_room,
         }
         return Node(
             str(server["id"]),
             str(server["name"]),
-            # What lacks its address was made and is to be completed, as one that was not powered on.
-            NodeState.STOPPED if lacking else state,
+            NodeState.STOPPED if lacking else NodeState.ERROR if no_room and not task else state,
             list(dict.fromkeys([*given, *public])),
             private,
             self,
             extra=extra,
         )
+
+
+def _of(tags: frozenset[str], marked: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those that were made by the same run and step as a server with these tags."""
+    ours = {tag for tag in tags if tag == MARK or tag.startswith(f"{MARK}-")}
+    return [each for each in marked if MARK in ours and ours <= words_in(each.get("description"))]
+
+
+def _has_group(server: Mapping[str, Any]) -> bool:
+    """Whether a server can have a security group of ours; one that found no host may not say."""
+    groups = server.get("security_groups")
+    return server.get("status") == "ERROR" or groups is None or any(each.get("name") != "default" for each in groups)
 
 
 def _fixed(server: Mapping[str, Any]) -> tuple[list[str], list[str]]:
@@ -247,18 +295,6 @@ def _fixed(server: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     found = sorted((ip_address(str(one["addr"])) for one in told), key=lambda address: address.version)
     private = [address for address in found if any(address in net for net in PRIVATE if net.version == address.version)]
     return [str(address) for address in found if address not in private], [str(address) for address in private]
-
-
-def _floating(
-    server: Mapping[str, Any], tags: frozenset[str], addresses: Iterable[Mapping[str, Any]]
-) -> list[Mapping[str, Any]]:
-    """The floating addresses made for this server, in use or still free: they carry its run and step."""
-    ours = {tag for tag in tags if tag == MARK or tag.startswith(f"{MARK}-")}
-    return [
-        each
-        for each in addresses
-        if MARK in ours and ours <= words_in(each.get("description")) and not _serves_another(each, server)
-    ]
 
 
 def _serves_another(floating: Mapping[str, Any], server: Mapping[str, Any]) -> bool:
@@ -278,11 +314,7 @@ def _own_volumes(server: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def connect(block: Mapping[str, Any], reveal: Reveal, deadline: Deadline) -> CloudDriver:
     """A driver for one block of the scope. Raises ProviderError(permanent) that names what the block lacks."""
-    missing = [name for name in ("url", "region", "credential", "secret") if not block.get(name)]
-    if missing:
-        raise ProviderError(
-            f"An OpenStack block of the scope has no {', '.join(missing)}; add it to bascule.yaml.", permanent=True
-        )
+    require(block, "OpenStack", "url", "region", "credential", "secret")
     endpoints = dict(block.get("endpoints") or {})
     unknown = sorted(set(endpoints) - set(Service))
     if unknown:

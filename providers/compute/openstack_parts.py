@@ -35,10 +35,10 @@ class Parts(OpenStackCloud):
                 return _snapshot(found) if found else None
             case PartKind.ADDRESS:
                 found = self._one(self.network_connection, f"/v2.0/floatingips/{identifier}", "floatingip")
-                return self._address(found) if found else None
+                return _address(found, self._holders(found)) if found else None
             case PartKind.FIREWALL:
                 found = self._one(self.network_connection, f"/v2.0/security-groups/{identifier}", "security_group")
-                return self._firewall(found) if found else None
+                return _group_part(found, self._holders(found)) if found else None
 
     def ex_parts(self, ex_tags: Iterable[str]) -> list[Part]:
         tags = frozenset(ex_tags)
@@ -46,8 +46,10 @@ class Parts(OpenStackCloud):
         snapshots = self._listed(self.volumev3_connection, "/snapshots/detail", "snapshots")
         found = [part for part in map(_volume, volumes) if tags <= part.tags]
         found += [part for part in map(_snapshot, snapshots) if tags <= part.tags]
-        found += [self._address(each) for each in self._addresses(tags)]
-        found += [self._firewall(each) for each in self._groups(tags)]
+        addresses, groups = self._addresses(tags), self._groups(tags)
+        ports = self._listed(self.network_connection, "/v2.0/ports", "ports") if addresses or groups else []
+        found += [_address(each, _holders(each, ports)) for each in addresses]
+        found += [_group_part(each, _holders(each, ports)) for each in groups]
         return found
 
     def ex_delete_part(self, part: Part) -> None:
@@ -116,28 +118,14 @@ class Parts(OpenStackCloud):
         groups = self._listed(self.network_connection, "/v2.0/security-groups", "security_groups")
         return [group for group in groups if tags <= words_in(group.get("description"))]
 
-    def _firewall(self, group: dict[str, Any]) -> Part:
-        ports = self._listed(self.network_connection, "/v2.0/ports", "ports")
-        holders = {str(port["device_id"]) for port in ports if group["id"] in (port.get("security_groups") or [])}
-        return _group_part(group, frozenset(holders - {""}))
-
     # Floating addresses
 
     def _addresses(self, tags: frozenset[str]) -> list[dict[str, Any]]:
         addresses = self._listed(self.network_connection, "/v2.0/floatingips", "floatingips")
         return [each for each in addresses if tags <= words_in(each.get("description"))]
 
-    def _address(self, floating: dict[str, Any]) -> Part:
-        port_id = floating.get("port_id")
-        port = self._one(self.network_connection, f"/v2.0/ports/{quoted(str(port_id))}", "port") if port_id else None
-        return Part(
-            PartKind.ADDRESS,
-            str(floating["id"]),
-            str(floating.get("floating_ip_address", "")),
-            words_in(floating.get("description")),
-            frozenset({str(port["device_id"])} - {""}) if port else frozenset(),
-            state=str(floating.get("status", "")).lower(),
-        )
+    def _holders(self, thing: dict[str, Any]) -> frozenset[str]:
+        return _holders(thing, self._listed(self.network_connection, "/v2.0/ports", "ports"))
 
     def _ports(self, server_id: str) -> list[dict[str, Any]]:
         return self._listed(self.network_connection, "/v2.0/ports", "ports", {"device_id": server_id})
@@ -151,6 +139,27 @@ class Parts(OpenStackCloud):
             return
         wanted = {"floating_network_id": network_id, "port_id": port_id, "description": description_of(tags)}
         self._sent(self.network_connection, "/v2.0/floatingips", {"floatingip": wanted}, "floatingip")
+
+
+def _holders(thing: dict[str, Any], ports: Iterable[dict[str, Any]]) -> frozenset[str]:
+    """The servers whose ports a floating address leads to, or a security group guards."""
+    using = (
+        port
+        for port in ports
+        if thing.get("port_id") == port["id"] or thing["id"] in (port.get("security_groups") or [])
+    )
+    return frozenset({str(port.get("device_id") or "") for port in using} - {""})
+
+
+def _address(floating: dict[str, Any], holders: frozenset[str]) -> Part:
+    return Part(
+        PartKind.ADDRESS,
+        str(floating["id"]),
+        str(floating.get("floating_ip_address", "")),
+        words_in(floating.get("description")),
+        holders,
+        state=str(floating.get("status", "")).lower(),
+    )
 
 
 def _volume(volume: dict[str, Any]) -> Part:

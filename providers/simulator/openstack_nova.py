@@ -133,11 +133,11 @@ class Nova:
             tags_in(metadata),
             volumes=volumes,
             user_data=_user_data(asked.get("user_data")),
+            firewall=firewall,
             facts=facts,
         )
         with self.fleet.lock:
             server = self._made(order)
-            server.firewall = firewall
             for volume in server.volumes.values():
                 volume.facts["root"] = True
         links = [{"rel": "self", "href": f"{call.root}/v2.1/servers/{server.id}"}]
