@@ -66,7 +66,7 @@ class OpenStackCloud(OpenStack_2_NodeDriver):
         self.where = place.where
         self.wrote = False
         self.keystone = Keystone(self, place, credential, secret)
-        self._networks: dict[str, str] = {}
+        self._networks: dict[tuple[str, str], str] = {}
         # Libcloud keeps these in plain sight; the credential is Keystone's alone.
         super().__init__(  # type: ignore[no-untyped-call]
             "application credential",
@@ -122,9 +122,13 @@ class OpenStackCloud(OpenStack_2_NodeDriver):
                 raise MalformedResponseError(f"a list of {key} that never ends")
             asked["marker"] = marker
 
-    def _network_id(self, name: str, **params: Any) -> str:
-        """A network's id by its name or id. Raises ProviderError(permanent) when that is not one network."""
-        if name not in self._networks:
+    def _network_id(self, name: str, **params: str) -> str:
+        """A network's id by its name or id, of those that the filter lets through.
+
+        Raises ProviderError(permanent) when that is not one network.
+        """
+        key = name, str(params)
+        if key not in self._networks:
             known = self._listed(self.network_connection, "/v2.0/networks", "networks", params)
             found = [each for each in known if name in (each["id"], each.get("name"))]
             if len(found) != 1:
@@ -133,8 +137,8 @@ class OpenStackCloud(OpenStack_2_NodeDriver):
                 raise ProviderError(
                     f"{self.where} has {said} {name}; write the id of one in the scope (known: {near}).", permanent=True
                 )
-            self._networks[name] = str(found[0]["id"])
-        return self._networks[name]
+            self._networks[key] = str(found[0]["id"])
+        return self._networks[key]
 
 
 def quoted(part: str) -> str:

@@ -101,15 +101,16 @@ class Parts(OpenStackCloud):
         `incomplete`, and the same call again gives it its rules instead of making another.
         """
         description = description_of(tags, f"{RULES_WORD}{len(rules)}")
+        wanted = [_rule(rule) for rule in rules]
         begun = [group for group in self._groups(tags) if group.get("name") == name]
         body = {"security_group": {"name": name, "description": description}}
         group = (
             begun[0] if begun else self._sent(self.network_connection, "/v2.0/security-groups", body, "security_group")
         )
-        if rules and not _ingress(group):
-            wanted = [_rule(str(group["id"]), rule) for rule in rules]
+        if wanted and not _ingress(group):
+            held = [{"security_group_id": str(group["id"]), **rule} for rule in wanted]
             answer = self.network_connection.request(
-                "/v2.0/security-group-rules", data={"security_group_rules": wanted}, method="POST"
+                "/v2.0/security-group-rules", data={"security_group_rules": held}, method="POST"
             )
             group = {**group, "security_group_rules": answer.object["security_group_rules"]}
         return _group_part(group, frozenset())
@@ -205,7 +206,7 @@ def _group_part(group: dict[str, Any], holders: frozenset[str]) -> Part:
     )
 
 
-def _rule(group_id: str, rule: Rule) -> dict[str, Any]:
+def _rule(rule: Rule) -> dict[str, Any]:
     """Raises ProviderError(permanent) when the source is not a network."""
     try:
         version = ip_network(rule.source).version
@@ -214,7 +215,6 @@ def _rule(group_id: str, rule: Rule) -> dict[str, Any]:
             f"{rule.source} is not a network; write the firewall's source such as 192.0.2.0/24.", permanent=True
         ) from None
     return {
-        "security_group_id": group_id,
         "direction": "ingress",
         "ethertype": f"IPv{version}",
         "protocol": "ipv6-icmp" if rule.protocol == "icmp" and version == 6 else rule.protocol,

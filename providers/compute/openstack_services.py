@@ -94,7 +94,11 @@ class Keystone(VendorConnection, OpenStackIdentity_3_0_Connection_AppCred):
         """The token; asked for when there is none."""
         if self.token is None:
             body = json.dumps(self._get_auth_data())
-            answer = self.request("/v3/auth/tokens", data=body, method="POST")
+            try:
+                answer = self.request("/v3/auth/tokens", data=body, method="POST")
+            finally:
+                # Libcloud keeps the last body in plain sight, and this one holds the secret.
+                self.data = None
             self._take(answer.object, answer.headers)
         assert self.token is not None
         return self.token

@@ -110,9 +110,9 @@ class Neutron:
             return answer(200, {"port": port_shape(self.fleet, self._server_at(call.ids[0]))})
 
     def _connected(self) -> Iterator[Server]:
-        """Servers that have their port: a moment after their creation, if they found a host."""
+        """Servers that have their port: a moment after their creation at the latest, if they found a host."""
         for server in self.fleet.servers.values():
-            if server.state != "error" and age(server.created) >= LAG:
+            if server.state == "running" or (server.state != "error" and age(server.created) >= LAG):
                 yield server
 
     def _server_at(self, port: str) -> Server:
