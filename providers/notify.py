@@ -229,7 +229,8 @@ class AppriseMessage(MessageOnce):
         channel = self._channel(want, settings)
         title = f"{want.title.fr} / {want.title.en}"
         body = f"{want.body.fr}\n\n{want.body.en}\n\n{message_id}"
-        if not channel.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT):
+        text = apprise.NotifyFormat.TEXT
+        if not channel.notify(title=title, body=body, body_format=text, timeout=self.context.deadline):
             raise ProviderError(
                 f"The channel {want.channel} did not confirm the message; "
                 "ask there whether it arrived before sending it again.",

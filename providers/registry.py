@@ -22,6 +22,8 @@ NO_DRIVER = ""
 
 CLASSES: dict[tuple[str, str], str] = {
     **{("compute.server", driver): "providers.compute.server:ComputeServer" for driver in CLOUDS},
+    **{("compute.volume", driver): "providers.compute.volume:ComputeVolume" for driver in CLOUDS},
+    **{("compute.snapshot", driver): "providers.compute.volume:ComputeSnapshot" for driver in CLOUDS},
     ("ansible.play", NO_DRIVER): "providers.ansible:AnsiblePlay",
     ("dns.records", "rfc2136"): "providers.dns.rfc2136:Rfc2136Records",
     ("dns.records", "powerdns"): "providers.dns.powerdns:PowerDnsRecords",
@@ -102,6 +104,10 @@ def _compute(want: Any, context: Context) -> str:
     return next((driver for driver in drivers if driver not in CLOUDS), drivers[0])
 
 
+def _disk(want: Any, context: Context) -> str:
+    return _driver_at(context.scope, "compute", want.provider)
+
+
 def _dns(want: Any, context: Context) -> str:
     return _driver_at(context.scope, "dns", "zones", want.zone)
 
@@ -119,6 +125,8 @@ def _notify(want: Any, context: Context) -> str:
 
 DRIVERS: dict[str, Driver] = {
     "compute.server": _compute,
+    "compute.volume": _disk,
+    "compute.snapshot": _disk,
     "dns.records": _dns,
     "storage.copy": _storage,
     "storage.verify": _storage,

@@ -4,13 +4,13 @@ Libcloud's own connection is left behind where it is unsafe: its timeouts do not
 cover raw transfers, its CA path is global to the process, it follows redirects
 with the credentials in hand, and a proxy or a netrc file of the environment can
 change where a request goes and who it says it is. Here the scope's address is
-the only address, every wait is bounded, and reads (never writes) are repeated.
+the only address, every wait ends at the call's deadline, and reads (never writes) are repeated.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,10 +22,13 @@ from libcloud.common.types import LibcloudError, MalformedResponseError
 from libcloud.http import LibcloudConnection
 
 from providers.base import ProviderError
+from providers.bounded_transport import BoundedAdapter
+from providers.pace import Pace
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 READ_ATTEMPTS = 5
+TOO_MANY = 429
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that say: not now."""
 NETWORK = (
@@ -38,19 +41,38 @@ NETWORK = (
 
 @dataclass(slots=True)
 class Deadline:
-    """The time one provider call may take, in seconds; `now` is monotonic."""
+    """The time one provider call may take, in seconds, and the pace it keeps to; `now` is monotonic."""
 
     seconds: float
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    pace: Pace = field(default_factory=Pace)
     end: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.end = self.now() + self.seconds
 
+    def at_pace(self, pace: Pace) -> "Deadline":
+        """The same end, at the pace of one place."""
+        paced = replace(self, pace=pace)
+        paced.end = self.end
+        return paced
+
+    def wait_for_turn(self) -> None:
+        """Raises requests.ConnectTimeout, so that it counts as never sent, when the turn would come too late."""
+        wait = self.pace.turn(self.left())
+        if wait is None:
+            raise requests.ConnectTimeout(f"no turn to ask within {self.seconds:g} s")
+        if wait > 0:
+            self.sleep(wait)
+
+    def seconds_left(self) -> float:
+        """Seconds left; negative once it is over."""
+        return self.end - self.now()
+
     def left(self) -> float:
         """Seconds left; raises requests.Timeout when there are none, so that it counts as one."""
-        left = self.end - self.now()
+        left = self.seconds_left()
         if left <= 0:
             raise requests.Timeout(f"no answer within {self.seconds:g} s")
         return left
@@ -104,6 +126,8 @@ class DirectConnection(LibcloudConnection):
         self.deadline = deadline
         self.session: requests.Session = requests.Session()
         self.session.trust_env = False
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, BoundedAdapter(deadline.seconds_left))
 
     def request(
         self,
@@ -115,7 +139,8 @@ class DirectConnection(LibcloudConnection):
         stream: bool = False,
         hooks: Any = None,
     ) -> None:
-        """Send once. Raises requests' exceptions."""
+        """Send once, in its turn. Raises requests' exceptions."""
+        self.deadline.wait_for_turn()
         left = self.deadline.left()
         self.response = self.session.request(
             method=method,
@@ -127,6 +152,8 @@ class DirectConnection(LibcloudConnection):
             verify=self.verification,
             timeout=(min(CONNECT_SECONDS, left), min(READ_SECONDS, left)),
         )
+        if self.response.status_code == TOO_MANY:
+            self.deadline.pace.hold(asked_to_wait(self.response.headers) or 1.0)
 
     def prepared_request(
         self, method: str, url: str, body: Any = None, headers: Any = None, raw: bool = False, stream: bool = False
@@ -159,17 +186,45 @@ class VendorConnection:
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
         """As libcloud's; a GET or HEAD is repeated within the deadline, a write is sent once."""
-        send: Any = super().request  # type: ignore[misc]
         method = kwargs.get("method", "GET")
         if method in {"GET", "HEAD"}:
-            return repeated(self.driver.deadline)(send, *args, **kwargs)
+            return repeated(self.driver.deadline)(self.send_once, *args, **kwargs)
         before, self.wrote = self.wrote, True
         try:
-            answer = send(*args, **kwargs)
+            return self.send_once(*args, **kwargs)
         except (BaseHTTPError, requests.RequestException) as error:
             self.wrote = before or is_lost(error)
             raise
+
+    def send_once(self, *args: Any, **kwargs: Any) -> Any:
+        """Send once. Raises MalformedResponseError when the answer cannot be the vendor's own."""
+        answer: Any = super().request(*args, **kwargs)  # type: ignore[misc]
+        method = kwargs.get("method", "GET")
+        if not kwargs.get("raw") and method != "HEAD" and is_anothers(answer, method):
+            raise not_its_own(self.driver)
         return answer
+
+
+def is_anothers(answer: Any, method: str) -> bool:
+    """Whether something in between spoke in the vendor's place, with a success: a page, or nothing at all.
+
+    Taken at its word, it would be an empty list of servers or objects. Bodies of
+    objects, and answers to HEAD, may lawfully be either and are not for this.
+    """
+    page = str(answer.headers.get("content-type", "")).lower().startswith("text/html")
+    return page or (method == "GET" and int(answer.status) == 200 and not answer.body)
+
+
+def not_its_own(driver: Any) -> MalformedResponseError:
+    """To raise for such an answer: whether the vendor ever saw the request is not known."""
+    return MalformedResponseError("another spoke in its place", body="", driver=driver)
+
+
+def json_object(answer: Any) -> dict[str, Any]:
+    """The JSON object that an answer must have. Raises MalformedResponseError when it has something else."""
+    if not isinstance(answer.object, dict):
+        raise not_its_own(answer.connection.driver)
+    return answer.object
 
 
 def is_passing(error: BaseException) -> bool:
@@ -190,9 +245,13 @@ def is_lost(error: BaseException) -> bool:
 
 
 def retry_after(error: BaseException) -> float | None:
-    """Seconds the vendor asked to wait (Retry-After: seconds or a date, RFC 9110 §10.2.3)."""
-    headers = error.headers if isinstance(error, BaseHTTPError) else None
-    text = str((headers or {}).get("retry-after", "")).strip()
+    """Seconds the vendor asked to wait, when its refusal says so."""
+    return asked_to_wait(error.headers or {}) if isinstance(error, BaseHTTPError) else None
+
+
+def asked_to_wait(headers: Mapping[str, str]) -> float | None:
+    """Retry-After in seconds: it is written as seconds or as a date (RFC 9110 §10.2.3)."""
+    text = str(headers.get("retry-after", "")).strip()
     if not text:
         return None
     try:
@@ -256,6 +315,8 @@ def _explained(error: Exception) -> tuple[str, bool]:
         return "did not answer in time; try again, or give the step a longer timeout.", False
     if isinstance(error, requests.RequestException):
         return f"cannot be reached ({type(error).__name__}); check its address and the network.", False
+    if isinstance(error, MalformedResponseError):
+        return f"gave an answer that is not one of its API ({error.value}: {error.body or 'empty'}); try again.", False
     if not isinstance(error, BaseHTTPError):
         return f"gave an answer that cannot be understood ({error}).", False
     said = f"{error.code}: {error.message}"

@@ -165,6 +165,25 @@ class Server(Wish):
         return self
 
 
+class Volume(Wish):
+    """`compute.volume`: a disk beside a server, empty or from a snapshot; attached to `server` when it is named."""
+
+    provider: Name
+    name: Name
+    size: float = Field(ge=1, le=16384, description="GB")
+    server: str | None = Field(default=None, max_length=100, description="the id of a server, an earlier step's output")
+    snapshot: str | None = Field(default=None, max_length=100, description="the id of a snapshot to begin from")
+
+
+class Snapshot(Wish):
+    """`compute.snapshot`: a copy of a volume at one moment."""
+
+    provider: Name
+    name: Name
+    volume: str = Field(min_length=1, max_length=100, description="the id of a volume, an earlier step's output")
+    flavour: str = Field(default="sbs_volume", max_length=40, description="the vendor's kind of the volume")
+
+
 class Play(Wish):
     """`ansible.play`: one play of the estate on hosts given by name and address."""
 

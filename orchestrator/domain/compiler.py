@@ -209,7 +209,7 @@ class _Compiler:
         for key in ("zone", "domain"):
             if isinstance(placed.get(key), str):
                 placed[key] = self._scope.zones.get(placed[key], placed[key])
-        if uses == "compute.server" and isinstance(placed.get("name"), str):
+        if uses.startswith("compute.") and isinstance(placed.get("name"), str):
             placed["name"] = f"{self._scope.prefix}{placed['name']}"
         return placed
 

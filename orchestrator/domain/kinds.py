@@ -50,6 +50,10 @@ def _names(*names: str) -> frozenset[str]:
 _ALL = (
     Kind("compute.server", wants.Server, _names("id", "name", "address", "zone", "provider"),
          _words("Crée, retrouve ou libère un serveur", "Creates, finds or releases a server"), automatic_undo=True),
+    Kind("compute.volume", wants.Volume, _names("id", "name", "size", "provider"),
+         _words("Crée un volume et l'attache", "Creates a volume and attaches it"), automatic_undo=True),
+    Kind("compute.snapshot", wants.Snapshot, _names("id", "name", "size", "provider"),
+         _words("Prend un instantané d'un volume", "Takes a snapshot of a volume"), automatic_undo=True),
     Kind("ansible.play", wants.Play, None,
          _words("Configure des serveurs avec Ansible", "Configures servers with Ansible")),
     Kind("dns.records", wants.Records, _names(),

@@ -52,8 +52,9 @@ def standing(thing_id: str, step: StepRecord | None, *, run_known: bool) -> Stan
 
 
 def ids_in(effect: Mapping[str, Any]) -> set[str]:
-    """The ids of everything that a step's effect records: servers with their volumes, addresses and firewalls."""
+    """The ids of everything that a step's effect records: servers with what is theirs, or one volume or snapshot."""
     found: set[str] = set()
     for server in effect.get("servers", ()):
         found |= {str(server["id"]), *server.get("volumes", {}), *server.get("ips", ()), *server.get("firewalls", ())}
-    return found | {str(part["id"]) for part in effect.get("parts", ())}
+    found |= {str(part["id"]) for part in effect.get("parts", ())}
+    return found | ({str(effect["id"])} if "id" in effect else set())

@@ -74,6 +74,7 @@ class Cloud(Part):
         default_factory=dict, description="image name of the runbooks: the vendor's own name or id"
     )
     concurrency: int | None = Field(default=None, ge=1, le=64, description="steps at this cloud at the same time")
+    requests_per_second: float | None = Field(default=None, gt=0, le=1000, description="to this cloud, of all steps")
 
 
 class ScalewayCompute(Cloud):

@@ -9,6 +9,7 @@ from typing import Any
 from providers.base import Context, ProviderError, Reveal
 from providers.compute.driver import CloudDriver
 from providers.compute.table import CLOUDS
+from providers.pace import Pace
 from providers.vendor_http import Deadline, provider_errors
 
 Connect = Callable[[Mapping[str, Any], Reveal, Deadline], CloudDriver]
@@ -18,6 +19,7 @@ AT_ONCE = 8
 
 _gates: dict[tuple[str, str, int], threading.BoundedSemaphore] = {}
 _gates_lock = threading.Lock()
+_paces: dict[tuple[str, str], Pace] = {}
 
 
 @contextmanager
@@ -31,7 +33,7 @@ def cloud(context: Context, name: str, deadline: Deadline) -> Iterator[CloudDriv
     module, function = CLOUDS[block["driver"]].split(":")
     connect: Connect = getattr(import_module(module), function)
     with _turn(name, block, deadline):
-        driver = connect(block, context.reveal, deadline)
+        driver = connect(block, context.reveal, deadline.at_pace(_pace(name, block)))
         with provider_errors(driver.connection, f"{driver.where} ({name})"):
             yield driver
 
@@ -58,13 +60,24 @@ def require(block: Mapping[str, Any], vendor: str, *names: str) -> None:
         )
 
 
+def _pace(name: str, block: Mapping[str, Any]) -> Pace:
+    """The pace that this whole process keeps to at this cloud."""
+    with _gates_lock:
+        pace = _paces.setdefault(_place(name, block), Pace())
+    pace.rate = block.get("requests_per_second")
+    return pace
+
+
+def _place(name: str, block: Mapping[str, Any]) -> tuple[str, str]:
+    return f"{block.get('url')} {name}", str(block.get("zone") or block.get("region") or "")
+
+
 @contextmanager
 def _turn(name: str, block: Mapping[str, Any], deadline: Deadline) -> Iterator[None]:
     """One of the places that this cloud has for steps of this process."""
     most = int(block.get("concurrency") or AT_ONCE)
-    place = str(block.get("zone") or block.get("region") or "")
     with _gates_lock:
-        gate = _gates.setdefault((f"{block.get('url')} {name}", place, most), threading.BoundedSemaphore(most))
+        gate = _gates.setdefault((*_place(name, block), most), threading.BoundedSemaphore(most))
     if not gate.acquire(timeout=deadline.left()):
         raise ProviderError(
             f"{most} other steps have been at {name} all the time; try again, or raise its `concurrency`.",

@@ -95,13 +95,9 @@ class OpenStackDriver(Offers, Parts):
         return sorted(there, key=lambda node: str(node.id))
 
     def ex_get_node(self, node_id: str) -> Node | None:
-        try:
-            answer = self.connection.request(f"/servers/{quoted(node_id)}", headers=dict(READING))
-        except RefusedError as error:
-            if error.code == 404:
-                return None
-            raise
-        server = answer.object["server"]
+        server = self._one(self.connection, f"/servers/{quoted(node_id)}", "server", headers=READING)
+        if server is None:
+            return None
         node = self._node(server, self._belongings([server]))
         return None if node.state == NodeState.TERMINATED else node
 

@@ -77,20 +77,28 @@ class OpenStackCloud(OpenStack_2_NodeDriver):
             ex_force_auth_url=place.keystone.base,
         )
 
-    def _one(self, connection: Any, path: str, key: str) -> dict[str, Any] | None:
+    def _one(
+        self, connection: Any, path: str, *keys: str, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any] | None:
         """One thing by its path; None when it does not exist."""
         try:
-            answer = connection.request(path)
+            return self._told(connection, path, *keys, headers=headers)
         except RefusedError as error:
             if error.code == 404:
                 return None
             raise
-        return _mapping(_mapping(answer.object).get(key))
+
+    def _told(self, connection: Any, path: str, *keys: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """What a GET says, below these keys. Raises RefusedError when it does not exist."""
+        found = mapping(connection.request(path, headers=dict(headers or {})).object)
+        for key in keys:
+            found = mapping(found.get(key))
+        return found
 
     def _sent(self, connection: Any, path: str, body: dict[str, Any], key: str) -> dict[str, Any]:
         """What a POST made."""
         answer = connection.request(path, data=body, method="POST")
-        return _mapping(_mapping(answer.object).get(key))
+        return mapping(mapping(answer.object).get(key))
 
     def _listed(
         self,
@@ -108,7 +116,7 @@ class OpenStackCloud(OpenStack_2_NodeDriver):
         found: list[Any] = []
         asked = {**(params or {}), "limit": PAGE}
         while True:
-            body = _mapping(connection.request(path, params=asked, headers=dict(headers or {})).object)
+            body = mapping(connection.request(path, params=asked, headers=dict(headers or {})).object)
             things = body.get(key)
             if not isinstance(things, list):
                 raise MalformedResponseError(f"a list without {key}")
@@ -146,7 +154,8 @@ def quoted(part: str) -> str:
     return quote(part, safe="")
 
 
-def _mapping(value: Any) -> dict[str, Any]:
+def mapping(value: Any) -> dict[str, Any]:
+    """A JSON object. Raises MalformedResponseError when it is something else."""
     if not isinstance(value, dict):
         raise MalformedResponseError("an answer in another shape than the API's")
     return value

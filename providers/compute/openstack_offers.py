@@ -74,7 +74,7 @@ class Offers(OpenStackCloud):
         """An image as Glance describes it. Raises ProviderError(permanent) that lists what is near."""
         wanted = self.wiring.images.get(name, name)
         if UUID.match(wanted):
-            found = self._image(wanted)
+            found = self._one(self.image_connection, f"/v2/images/{quoted(wanted)}")  # not wrapped, unlike others
         else:
             images = self._listed(self.image_connection, "/v2/images", "images", {"status": "active"})
             found = newest(images, wanted)
@@ -85,16 +85,6 @@ class Offers(OpenStackCloud):
                 f"{self.where} has no image {wanted}; correct it, or write the image's name.", permanent=True
             )
         return found
-
-    def _image(self, image_id: str) -> dict[str, Any] | None:
-        """Glance does not wrap one image."""
-        try:
-            answer = self.image_connection.request(f"/v2/images/{quoted(image_id)}")
-        except RefusedError as error:
-            if error.code == 404:
-                return None
-            raise
-        return dict(answer.object)
 
     def ex_quotas(self) -> list[Quota]:
         """Nova's and Cinder's limits with what is used of them; Neutron's where it tells a project its own."""
@@ -111,15 +101,14 @@ class Offers(OpenStackCloud):
         ]
 
     def _limits(self, connection: Any) -> Mapping[str, Any]:
-        absolute: Mapping[str, Any] = connection.request("/limits").object["limits"]["absolute"]
-        return absolute
+        return self._told(connection, "/limits", "limits", "absolute")
 
     def _network_quotas(self) -> list[Quota]:
         """Nothing where the cloud lets only its administrators read them, or is too old to count."""
         self.keystone.authenticated()
         path = f"/v2.0/quotas/{quoted(self.keystone.project)}/details.json"
         try:
-            told = self.network_connection.request(path).object["quota"]
+            told = self._told(self.network_connection, path, "quota")
         except RefusedError as error:
             if error.code in {403, 404}:
                 return []

@@ -13,7 +13,7 @@ from libcloud.compute.base import Node
 
 from providers.base import ProviderError
 from providers.compute.driver import Part, PartKind, Rule, VolumeOrder
-from providers.compute.openstack_cloud import OpenStackCloud, quoted
+from providers.compute.openstack_cloud import OpenStackCloud, mapping, quoted
 from providers.compute.openstack_tags import description_of, metadata_of, tags_in, words_in
 
 RULES_WORD = "rules="
@@ -109,10 +109,9 @@ class Parts(OpenStackCloud):
         )
         if wanted and not _ingress(group):
             held = [{"security_group_id": str(group["id"]), **rule} for rule in wanted]
-            answer = self.network_connection.request(
-                "/v2.0/security-group-rules", data={"security_group_rules": held}, method="POST"
-            )
-            group = {**group, "security_group_rules": answer.object["security_group_rules"]}
+            asked = {"security_group_rules": held}
+            made = self.network_connection.request("/v2.0/security-group-rules", data=asked, method="POST")
+            group = {**group, **mapping(made.object)}
         return _group_part(group, frozenset())
 
     def _groups(self, tags: frozenset[str]) -> list[dict[str, Any]]:

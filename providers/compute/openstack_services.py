@@ -5,7 +5,6 @@ take Keystone's 500 for an answer, and judge a token's end by this machine's clo
 """
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from libcloud.common.openstack import OpenStackResponse
@@ -109,8 +108,7 @@ class Keystone(VendorConnection, OpenStackIdentity_3_0_Connection_AppCred):
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
         """Asking for a token changes nothing of ours, so it is repeated as a read is."""
-        send: Callable[..., Any] = super(VendorConnection, self).request
-        return repeated(self.driver.deadline)(send, *args, **kwargs)
+        return repeated(self.driver.deadline)(self.send_once, *args, **kwargs)
 
     def _get_auth_data(self) -> dict[str, Any]:
         told = {"id": self._credential.reveal(), "secret": self._secret.reveal()}

@@ -38,6 +38,8 @@ def release(driver: CloudDriver, node: Node) -> None:
     try:
         act(node)
     except RefusedError as error:
+        if error.code == 404:
+            return  # gone, though reading it may lag behind and show it for a while
         fresh = driver.ex_get_node(str(node.id))
         if not driver.ex_is_passing(error) or (fresh is not None and fresh.state == node.state):
             raise

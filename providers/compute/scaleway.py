@@ -20,7 +20,7 @@ from providers.base import ProviderError, Reveal, Secret
 from providers.compute.clouds import require
 from providers.compute.driver import Offer, Order, Quota, Resource
 from providers.compute.scaleway_parts import ScalewayParts
-from providers.vendor_http import Deadline, Endpoint, RefusedError, VendorConnection
+from providers.vendor_http import Deadline, Endpoint, RefusedError, VendorConnection, json_object
 
 VENDOR_URL = "https://api.scaleway.com"
 PAGE = 100
@@ -207,7 +207,7 @@ class InstanceDriver(ScalewayParts, ScalewayNodeDriver):
         if order.firewall:
             body["security_group"] = order.firewall
         answer = self.connection.request("/servers", data=json.dumps(body), method="POST")
-        return self._to_node(answer.object["server"])
+        return self._to_node(json_object(answer)["server"])
 
     def ex_complete(self, node: Node, order: Order) -> None:
         """User data, which the vendor takes only for a server that exists; the same content again changes nothing."""

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from libcloud.compute.base import Node
 
 from providers.compute.driver import Part, PartKind, Rule, VolumeOrder
-from providers.vendor_http import RefusedError
+from providers.vendor_http import RefusedError, json_object
 
 GB = 1000**3
 BLOCK = "block/v1"
@@ -72,7 +72,7 @@ class ScalewayParts:
         else:
             body["from_empty"] = {"size": int(order.size * GB)}
         answer = self.connection.request("/volumes", data=json.dumps(body), method="POST", api=BLOCK)
-        return _part(PartKind.VOLUME, answer.object, "sbs_volume")
+        return _part(PartKind.VOLUME, json_object(answer), "sbs_volume")
 
     def ex_attach(self, volume: Part, node: Node) -> None:
         body = {"volume_id": volume.id, "volume_type": volume.flavour or "sbs_volume"}
@@ -85,7 +85,7 @@ class ScalewayParts:
     def ex_create_snapshot(self, volume: Part, name: str, tags: frozenset[str]) -> Part:
         body = {"volume_id": volume.id, "name": name, "project_id": self.project, "tags": sorted(tags)}
         answer = self.connection.request("/snapshots", data=json.dumps(body), method="POST", api=BLOCK)
-        return _part(PartKind.SNAPSHOT, answer.object, "sbs_snapshot")
+        return _part(PartKind.SNAPSHOT, json_object(answer), "sbs_snapshot")
 
     def ex_create_firewall(self, name: str, tags: frozenset[str], rules: Sequence[Rule]) -> Part:
         """A stateful security group; its rules are set in one further request, which replaces them all."""
@@ -98,7 +98,7 @@ class ScalewayParts:
             "outbound_default_policy": "accept",
         }
         answer = self.connection.request("/security_groups", data=json.dumps(body), method="POST")
-        group = _part(PartKind.FIREWALL, answer.object["security_group"], "")
+        group = _part(PartKind.FIREWALL, json_object(answer)["security_group"], "")
         body = {"rules": [_rule(rule) for rule in rules]}
         self.connection.request(f"/security_groups/{group.id}/rules", data=json.dumps(body), method="PUT")
         return group

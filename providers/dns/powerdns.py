@@ -23,6 +23,7 @@ from octodns.zone import Zone
 from octodns_powerdns import PowerDnsProvider
 
 from providers.base import Context, ProviderError
+from providers.bounded_transport import BoundedAdapter
 from providers.dns.authority import ANSWER_SECONDS, zone_settings
 from providers.dns.deadline import Deadline
 from providers.dns.endpoint import require_allowed_host
@@ -80,7 +81,7 @@ def _api(context: Context, zone: str, deadline: Deadline) -> _ExistingZones:
             permanent=True,
         )
     require_allowed_host(context.scope, url.hostname)
-    return _ExistingZones(
+    api = _ExistingZones(
         zone,
         host=f"[{url.hostname}]" if ":" in url.hostname else url.hostname,
         port=url.port or (443 if url.scheme == "https" else 80),
@@ -91,6 +92,9 @@ def _api(context: Context, zone: str, deadline: Deadline) -> _ExistingZones:
         timeout=deadline.within(ANSWER_SECONDS),
         enable_dynamic=False,
     )
+    # octoDNS keeps its session to itself; an answer byte by byte would outlast its timeout.
+    api._sess.mount(f"{url.scheme}://", BoundedAdapter(deadline.left))
+    return api
 
 
 def _plan(api: _ExistingZones, swap: Swap) -> Plan | None:

@@ -18,6 +18,9 @@ class Credentials:
     scaleway_token: str
     openstack_credential: str
     openstack_secret: str
+    ovh_application_key: str
+    ovh_application_secret: str
+    ovh_consumer_key: str
     dns_tsig: str
     source_access: str
     source_secret: str
@@ -39,6 +42,9 @@ def kept(folder: Path) -> Credentials:
         scaleway_token=_kept(folder / "scaleway-token", str(uuid.uuid4())),
         openstack_credential=_kept(folder / "openstack-credential", uuid.uuid4().hex),
         openstack_secret=_kept(folder / "openstack-secret", secrets.token_urlsafe(48)),
+        ovh_application_key=_kept(folder / "ovh-application-key", secrets.token_hex(8)),
+        ovh_application_secret=_kept(folder / "ovh-application-secret", secrets.token_hex(16)),
+        ovh_consumer_key=_kept(folder / "ovh-consumer-key", secrets.token_hex(16)),
         dns_tsig=_kept(folder / "dns-tsig", base64.b64encode(secrets.token_bytes(32)).decode()),
         source_access=_kept(folder / "source-access", f"AKIA{secrets.token_hex(8).upper()}"),
         source_secret=_kept(folder / "source-secret", secrets.token_urlsafe(30)),

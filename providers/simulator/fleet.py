@@ -133,7 +133,7 @@ class Server:
     user_data: dict[str, bytes] = field(default_factory=dict)
     firewall: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
-    """What only this vendor's face knows of it: a client token, a key pair."""
+    """What only this vendor's face knows of it: a client token, a key pair; `hostname` where the name is not one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +152,8 @@ class ServerOrder:
     firewall: str | None = None
     started_later: bool = True
     """False where the vendor boots a server as it makes it."""
+    root_is_volume: bool = True
+    """False where the root disk is the host's own and no volume that the vendor speaks of."""
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -223,7 +225,7 @@ class Fleet:
         with self.lock:
             self.check_quota("servers", len(self.servers), 1)
             self.check_quota("cpu", sum(server.size.cpu for server in self.servers.values()), order.size.cpu)
-            self.check_quota("volumes", len(self.volumes), 1)
+            self.check_quota("volumes", len(self.volumes), len(list(_volumes(order))))
             if not order.started_later:
                 self._check_stock(order.size)
             now = stamp()
@@ -477,7 +479,8 @@ class Fleet:
         try:
             if not self._may_boot(server):
                 return
-            self._machines.start(server.id, server.name, server.host, server.user_data.get("cloud-init"))
+            hostname = str(server.facts.get("hostname") or server.name)
+            self._machines.start(server.id, hostname, server.host, server.user_data.get("cloud-init"))
         except MachineError as failed:
             with self.lock:
                 self._hosts.give_back(server.host)
@@ -545,7 +548,7 @@ def _needed_state(action: str) -> str:
 
 def _volumes(order: ServerOrder) -> Iterator[tuple[str, Volume]]:
     """The root volume, as asked or of the size's own kind, and what else was asked for."""
-    asked: dict[str, dict[str, Any]] = {"0": {}} | order.volumes
+    asked: dict[str, dict[str, Any]] = ({"0": {}} if order.root_is_volume else {}) | order.volumes
     for slot, wish in sorted(asked.items()):
         kind = wish.get("volume_type") or order.size.storage
         name = wish.get("name") or (f"{order.image.label}-{order.name}" if slot == "0" else f"{order.name}-{slot}")

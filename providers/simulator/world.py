@@ -30,6 +30,8 @@ from providers.simulator.mail import Mailbox, MailListeners, MailService
 from providers.simulator.network import NETNS, Network
 from providers.simulator.openstack_api import OpenStackApi
 from providers.simulator.openstack_keystone import ApplicationCredential, Keystone
+from providers.simulator.ovh_api import OvhApi
+from providers.simulator.ovh_signature import Secrets, Signatures
 from providers.simulator.portal import Portal
 from providers.simulator.s3_service import S3Service
 from providers.simulator.s3_signature import AccessKey
@@ -41,7 +43,7 @@ DOMAIN = "valbourg.example"
 CRISIS_MAILBOX = f"crise@{DOMAIN}"
 DNS_KEY = "bascule"
 SOURCE_REGION, TARGET_REGION = "eu-west-1", "fr-par"
-CLOUDS = ("scaleway", "openstack")
+CLOUDS = ("scaleway", "ovhcloud", "openstack")
 """Each has a seed file of its name, and an API of its own."""
 OLD_BUCKETS = {"valbourg-portal": "portal", "valbourg-identity": "identity"}
 """Bucket of the source store: folder of the seed."""
@@ -112,6 +114,7 @@ class World:
 
     def _write_ready(self) -> None:
         catalogue = self.parts.fleets["scaleway"].catalogue
+        ovhcloud = self.parts.fleets["ovhcloud"].catalogue
         facts = {
             "index": self.addresses.index,
             "pid": os.getpid(),
@@ -121,6 +124,7 @@ class World:
                 "organization": catalogue.organization,
                 "zone": catalogue.zones[0],
             },
+            "ovhcloud": {"project": ovhcloud.project, "region": ovhcloud.zones[0]},
         }
         partial = self.data / "ready.partial"
         partial.write_text(json.dumps(facts, indent=2) + "\n")
@@ -176,6 +180,7 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
 
     api = ScalewayApi(parts.fleets["scaleway"], credentials.scaleway_token)
     openstack = _openstack(parts)
+    ovhcloud = _ovhcloud(parts)
     source = _store(parts, "s3-source", credentials.source_access, credentials.source_secret, SOURCE_REGION)
     target = _store(parts, "s3-target", credentials.target_access, credentials.target_secret, TARGET_REGION)
     portal = Portal(parts.stores["s3-source"], "valbourg-portal")
@@ -184,6 +189,7 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
     return [
         http("scaleway", where.api, ports.API_PORT, api.handle, api.refusal),
         http("openstack", where.openstack, ports.API_PORT, openstack.handle, openstack.refusal),
+        http("ovhcloud", where.ovhcloud, ports.API_PORT, ovhcloud.handle, ovhcloud.refusal),
         (f"{where.dns}:{ports.DNS_PORT}", lambda: DnsListener(names, where.dns, ports.DNS_PORT)),
         (f"{where.gateway}:{ports.DNS_PORT}", lambda: DnsListener(names, where.gateway, ports.DNS_PORT)),
         http("s3-source", where.source, ports.STORAGE_PORT, source.handle, source.refusal),
@@ -204,6 +210,14 @@ def _openstack(parts: Parts) -> OpenStackApi:
     credential = ApplicationCredential(credentials.openstack_credential, credentials.openstack_secret)
     base = f"http://{parts.addresses.openstack}:{ports.API_PORT}"
     return OpenStackApi(fleet, Keystone(fleet.catalogue, credential, base))
+
+
+def _ovhcloud(parts: Parts) -> OvhApi:
+    held = parts.credentials
+    secrets = Secrets(held.ovh_application_secret, held.ovh_consumer_key)
+    rules = _seed("ovhcloud.yaml", parts.addresses)["access_rules"]
+    signatures = Signatures({held.ovh_application_key: secrets})
+    return OvhApi(parts.fleets["ovhcloud"], signatures, rules, {"bascule": held.ssh_public})
 
 
 def _store(parts: Parts, name: str, access: str, secret: str, region: str) -> S3Service:

@@ -23,7 +23,7 @@ from libcloud.storage.base import Container
 from libcloud.storage.drivers.s3 import BaseS3StorageDriver, S3Response, S3SignatureV4Connection
 
 from providers.base import Context, ProviderError
-from providers.vendor_http import Deadline, Endpoint, RefusedError, VendorConnection, repeated
+from providers.vendor_http import Deadline, Endpoint, RefusedError, VendorConnection, not_its_own, repeated
 
 META = "x-amz-meta-"
 KEPT_HEADERS = (
@@ -89,6 +89,19 @@ class StoreConnection(VendorConnection, S3SignatureV4Connection):
 
     responseCls = StoreResponse  # noqa: N815 (libcloud's name)
     rawResponseCls = StoreRawResponse  # type: ignore[assignment]  # noqa: N815
+
+    def send_once(self, *args: Any, **kwargs: Any) -> Any:
+        """Raises MalformedResponseError when a success does not show that the store gave it."""
+        answer = super().send_once(*args, **kwargs)
+        if not _is_stores(int(answer.status), answer.headers):
+            raise not_its_own(self.driver)
+        return answer
+
+
+def _is_stores(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether a success is the store's own: a gateway's page or empty answer is no object and no deletion."""
+    named = {"etag", "location"} & headers.keys() or any(name.startswith("x-amz-") for name in headers)
+    return status == 204 or bool(named) or headers.get("content-type", "").endswith("xml")
 
 
 class StoreDriver(BaseS3StorageDriver):
@@ -204,7 +217,7 @@ class Bucket:
         source = self._path(key)
         headers = {"x-amz-copy-source": source, "x-amz-copy-source-if-match": f'"{etag}"'}
         answer = self._request(self._path(to), "PUT", headers=headers)
-        if answer.object is not None and answer.object != "" and answer.object.tag.endswith("Error"):
+        if not answer.object.tag.endswith("CopyObjectResult"):
             # A copy that fails after it began answers 200 with an error as its body.
             raise RefusedError(500, f"copying {key} failed after it began", answer.headers)
 

@@ -50,6 +50,7 @@ class Case:
     ABSENT, because `apply` must go on, and gives the effect, so that `undo` can take the part back.
     `secrets`: values that must never be seen.
     `settle`: seconds a PENDING effect may take here.
+    `leftovers`: names of what is on the other side without a mark of whose it is, and was not there before.
     """
 
     want: Any
@@ -67,6 +68,7 @@ class Case:
     secrets: Sequence[str] = ()
     tag: Tag = field(default=Tag("run-1", "step-1"))
     settle: float = 20.0
+    leftovers: Callable[[], list[str]] = field(default=list)
 
     def provider(self, deadline: float | None = None) -> Provider[Any]:
         """A new instance, as a new process would have."""
@@ -149,14 +151,14 @@ class CommonContract:
         with needed(case.break_permanently, "break_permanently")(), refused() as caught:
             case.provider(deadline=3.0).apply(case.want, case.tag, before, quiet)
         assert caught.value.permanent
-        self._no_secret(case, _everything_said(caught.value))
+        self._no_secret(case, everything_said(caught.value))
 
     def test_passing_failure_says_so(self, case: Case) -> None:
         before = case.before()
         with needed(case.break_briefly, "break_briefly")(), refused() as caught:
             case.provider(deadline=3.0).apply(case.want, case.tag, before, quiet)
         assert not caught.value.permanent
-        self._no_secret(case, _everything_said(caught.value))
+        self._no_secret(case, everything_said(caught.value))
 
     def test_secrets_are_never_shown(self, case: Case) -> None:
         said: list[str] = []
@@ -291,6 +293,6 @@ class ReadOnlyContract(CommonContract):
         assert not caught.value.permanent
 
 
-def _everything_said(error: BaseException) -> str:
+def everything_said(error: BaseException) -> str:
     """The error as any log might show it: text, repr, and the whole traceback with its causes."""
     return "\n".join([str(error), repr(error), *traceback.format_exception(error)])

@@ -12,7 +12,7 @@ from orchestrator.domain.model import RunState, StepState
 from orchestrator.domain.plan import Plan
 from orchestrator.engine.progress import Clock
 from orchestrator.engine.worker import Worker
-from orchestrator.engine.workshop import Action, resolve
+from orchestrator.engine.workshop import Action, Workshop, resolve
 from orchestrator.store import runs
 from orchestrator.store.database import Database
 from orchestrator.store.runs import NewStep
@@ -97,10 +97,12 @@ def step(name: str, *needs: str, uses: str = "test.effect", **spec: Any) -> NewS
 class Engine:
     """A worker on a database, with helpers to start runs and to wait for conditions, bounded."""
 
-    def __init__(self, database: Database, world: World, clock: Clock = time.time) -> None:
+    def __init__(
+        self, database: Database, world: World, clock: Clock = time.time, workshop: Workshop | None = None
+    ) -> None:
         self.database = database
         self.world = world
-        self.worker = Worker(database, WorldWorkshop(world), clock)
+        self.worker = Worker(database, workshop or WorldWorkshop(world), clock)
         self.progress = self.worker.progress
 
     def start_run(self, run_id: str, *steps: NewStep) -> None:

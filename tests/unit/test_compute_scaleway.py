@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+import requests
 
 from providers.base import ProviderError, Secret
 from providers.compute.driver import Order
 from providers.compute.scaleway import InstanceDriver
+from providers.pace import Pace
 from providers.simulator.faults import FaultTable
 from providers.simulator.fleet import ServerOrder
 from providers.simulator.http_service import HttpService, Request, Response
@@ -171,3 +173,19 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
         Endpoint.at(url, None)
     assert caught.value.permanent
     assert "secret" not in caught.value.message
+
+
+def test_everybody_keeps_to_the_pace_of_a_cloud() -> None:
+    """A 429 holds all drivers of the place; a turn that comes too late counts as never sent."""
+    pace = Pace()
+    busy = Response(429, b"{}", {"Retry-After": "30"})
+    with answering(in_turn(busy, NO_SERVERS)) as (driver, asked):
+        other = driver_at(driver.endpoint.base, deadline=1.0)
+        for each in (driver, other):
+            each.connection.connection.deadline = each.deadline = each.deadline.at_pace(pace)
+        with pytest.raises(RefusedError):
+            driver.ex_create(Order("a", "S", "i", frozenset()))
+        with pytest.raises(requests.ConnectTimeout):
+            other.ex_create(Order("b", "S", "i", frozenset()))
+        assert len(asked) == 1
+        assert not other.connection.wrote

@@ -117,6 +117,8 @@ def test_every_kind_is_done_by_a_provider_or_by_the_engine() -> None:
     assert {name for name, kind in KINDS.items() if not kind.has_provider} == engine
     assert {name for name, kind in KINDS.items() if kind.automatic_undo} == {
         "compute.server",
+        "compute.snapshot",
+        "compute.volume",
         "dns.records",
         "storage.copy",
     }

@@ -13,6 +13,8 @@ from orchestrator.domain.wording import did_you_mean, listed
 
 _SECTIONS: Mapping[str, tuple[tuple[str, ...], tuple[Path, ...]]] = {
     "compute.server": (("compute",), (("provider",),)),
+    "compute.volume": (("compute",), (("provider",),)),
+    "compute.snapshot": (("compute",), (("provider",),)),
     "dns.records": (("dns", "zones"), (("zone",),)),
     "storage.copy": (("storage",), (("from", "store"), ("to", "store"))),
     "storage.verify": (("storage",), (("from", "store"), ("to", "store"))),
@@ -29,6 +31,8 @@ _FILES: Mapping[str, str] = {
 
 _PLANNED: Mapping[str, tuple[Path, ...]] = {
     "compute.server": (("name",),),
+    "compute.volume": (("name",),),
+    "compute.snapshot": (("name",),),
     "storage.copy": (("from", "bucket"), ("to", "bucket")),
     "storage.verify": (("from", "bucket"), ("to", "bucket")),
 }

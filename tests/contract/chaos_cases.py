@@ -1,0 +1,189 @@
+"""What is put under chaos: each set-up starts a server or simulator; the traffic of its case goes through proxies.
+
+A provider more is a function here and one line in its table.
+"""
+
+from collections.abc import Mapping
+
+import pytest
+
+import providers.compute.bring_up
+from providers.base import Secret, Tag
+from providers.compute.server import ComputeServer
+from providers.dns.powerdns import PowerDnsRecords
+from providers.dns.rfc2136 import Rfc2136Records
+from providers.notify import AppriseMessage
+from providers.storage.copy import StorageCopy
+from providers.storage.verify import StorageVerify
+from providers.wants import Copy, Message, Place, Record, Records, Server, Verify, Words
+from tests.chaos_wire import DnsOverTcp
+from tests.contract.chaos import SetUp, Stage
+from tests.contract.suite import Case
+from tests.contract.test_notify import channel_server
+from tests.dns_servers import API_KEY, KEY, KEY_NAME, ZONE, bind, powerdns
+from tests.vendor_stand_ins import SECRETS, StoreStandIn, cloud_stand_in, reveal, store_stand_in
+
+TAG = Tag("run-1", "step-1")
+NAMES = Records(
+    zone=ZONE,
+    records=[
+        Record(name="@", type="MX", values=["10 mx.mailo.com."]),
+        Record(name="www", type="A", ttl=60, values=["198.51.100.8"]),
+        Record(name="autodiscover", type="CNAME", state="absent"),
+    ],
+)
+TOKEN = "token-only-known-to-this-test"
+
+
+def scaleway_server(stage: Stage) -> Case:
+    """A server at the Scaleway stand-in: create, user data and power on are three effects."""
+    cloud = stage.stack.enter_context(cloud_stand_in())
+    patch = stage.stack.enter_context(pytest.MonkeyPatch.context())
+    patch.setattr(providers.compute.bring_up, "IN_FLIGHT_SECONDS", 2.0)
+    context = stage.context({"compute": {"scaleway": cloud.block | {"url": stage.through(cloud.url)}}}, reveal)
+    (context.estate / "portal.yaml").write_text("#cloud-config\n")
+    size, image = "DEV1-S", "debian_bookworm"
+    return Case(
+        want=Server(provider="scaleway", name="portal", size=size, image=image, user_data="portal.yaml"),
+        tag=TAG,
+        context=context,
+        make=ComputeServer,
+        world=cloud.fleet.state,
+        # The same user data put again is one effect; a second server is another.
+        effects=lambda: len(set(cloud.written())),
+        effects_once=3,
+        atomic=False,
+        secrets=list(SECRETS.values()),
+        leftovers=lambda: [
+            f"{server.name} ({', '.join(server.tags)})"
+            for server in list(cloud.fleet.servers.values())
+            if not {"bascule", "bascule-run=run-1", "bascule-step=step-1"} <= set(server.tags)
+        ],
+    )
+
+
+def _stores(stage: Stage) -> tuple[dict[str, StoreStandIn], dict[str, object]]:
+    """Two S3 stand-ins and the scope through their proxies: an object to overwrite, one to make, one of others."""
+    source = stage.stack.enter_context(store_stand_in("source", "eu-west-1"))
+    target = stage.stack.enter_context(store_stand_in("target", "fr-par"))
+    source.store.create_bucket("old")
+    source.put("old", "www/index.html", b"<h1>Valbourg</h1>", "text/html")
+    source.put("old", "www/style.css", b"body { color: navy }", "text/css", author="web")
+    target.store.create_bucket("new")
+    target.put("new", "www/style.css", b"body { color: red }", "text/css", owner="somebody")
+    target.put("new", "www/only-here", b"stays")
+    stores = {"source": source, "target": target}
+    for stand_in in stores.values():
+        stand_in.effects.clear()
+    blocks = {role: one.block | {"url": stage.through(one.url)} for role, one in stores.items()}
+    return stores, {"storage": blocks}
+
+
+def storage_copy(stage: Stage) -> Case:
+    """A copy between two S3 stores; the note, the saved copy and each object are effects."""
+    stores, scope = _stores(stage)
+    return Case(
+        want=Copy(
+            source=Place(store="source", bucket="old"), target=Place(store="target", bucket="new"), prefix="www/"
+        ),
+        tag=TAG,
+        context=stage.context(scope, reveal),
+        make=StorageCopy,
+        world=lambda: {role: one.store.state() for role, one in stores.items()},
+        # The same object stored twice is one effect: a request that arrives late changes nothing.
+        effects=lambda: len(set(stores["target"].written())),
+        effects_once=4,
+        atomic=False,
+        secrets=list(SECRETS.values()),
+    )
+
+
+def storage_verify(stage: Stage) -> Case:
+    """Two buckets that hold the same."""
+    stores, scope = _stores(stage)
+    stores["target"].put("new", "www/index.html", b"<h1>Valbourg</h1>", "text/html")
+    stores["target"].put("new", "www/style.css", b"body { color: navy }", "text/css")
+    return Case(
+        want=Verify(
+            source=Place(store="source", bucket="old"), target=Place(store="target", bucket="new"), prefix="www/"
+        ),
+        tag=TAG,
+        context=stage.context(scope, reveal),
+        make=StorageVerify,
+        world=lambda: {role: one.store.state() for role, one in stores.items()},
+        effects=lambda: sum(len(one.written()) for one in stores.values()),
+        secrets=list(SECRETS.values()),
+    )
+
+
+def powerdns_records(stage: Stage) -> Case:
+    """Record sets by PowerDNS's API; what is published is read past the proxy."""
+    (directory := stage.directory / "powerdns").mkdir()
+    server = stage.stack.enter_context(powerdns(directory))
+    url = stage.through(f"http://127.0.0.1:{server.api}")
+    settings = {"url": url, "api_key": "secret://api", "servers": [server.address]}
+    scope = {"networks": ["127.0.0.0/8"], "dns": {"zones": {ZONE: settings}}}
+    return Case(
+        want=NAMES,
+        tag=TAG,
+        context=stage.context(scope, lambda _: Secret(API_KEY)),
+        make=PowerDnsRecords,
+        world=server.records,
+        effects=server.serial,
+        effects_once=1,
+        secrets=[API_KEY],
+    )
+
+
+def rfc2136_records(stage: Stage) -> Case:
+    """Record sets by dynamic update at BIND, questions and updates through the proxy."""
+    (directory := stage.directory / "bind").mkdir()
+    server = stage.stack.enter_context(bind(directory))
+    proxy = stage.proxy("127.0.0.1", server.port, DnsOverTcp())
+    settings = {"key_name": KEY_NAME, "key": "secret://tsig", "servers": [f"127.0.0.1:{proxy.port}"]}
+    scope = {"networks": ["127.0.0.0/8"], "dns": {"zones": {ZONE: settings}}}
+    return Case(
+        want=NAMES,
+        tag=TAG,
+        context=stage.context(scope, lambda _: Secret(KEY)),
+        make=Rfc2136Records,
+        world=server.records,
+        effects=server.serial,
+        effects_once=1,
+        secrets=[KEY],
+    )
+
+
+def apprise_message(stage: Stage) -> Case:
+    """A message that Apprise posts."""
+    channel = stage.stack.enter_context(channel_server())
+    proxy = stage.proxy("127.0.0.1", channel.server_address[1])
+    scope = {
+        "networks": ["127.0.0.0/8"],
+        "notify": {"crisis": {"driver": "apprise", "url": "secret://crisis-url"}},
+        "smtp": {"helo": "bascule.valbourg.example"},
+    }
+    words = Words(fr="Bascule", en="Failover")
+    return Case(
+        want=Message(channel="crisis", title=words, body=words),
+        tag=TAG,
+        context=stage.context(scope, lambda _: Secret(f"json://user:{TOKEN}@127.0.0.1:{proxy.port}/")),
+        make=AppriseMessage,
+        world=lambda: list(channel.taken),
+        effects=lambda: len(channel.taken),
+        effects_once=1,
+        secrets=[TOKEN],
+    )
+
+
+EFFECTS: Mapping[str, SetUp] = {
+    "scaleway server": scaleway_server,
+    "storage copy": storage_copy,
+    "powerdns records": powerdns_records,
+    "rfc2136 records": rfc2136_records,
+}
+"""Whose effect is proved and taken back."""
+
+CHECKS: Mapping[str, SetUp] = {"storage verify": storage_verify}
+
+UNPROVABLE: Mapping[str, SetUp] = {"apprise message": apprise_message}

@@ -1,0 +1,88 @@
+"""Every provider that talks to a server, under every policy of chaos."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chaos_proxy import Fault, On, Policy
+from tests.contract.chaos import (
+    POLICIES,
+    ChaosContract,
+    ChaosReadsContract,
+    ChaosUnprovableContract,
+    SetUp,
+    Stage,
+)
+from tests.contract.chaos_cases import CHECKS, EFFECTS, UNPROVABLE
+from tests.contract.suite import Case
+
+EVERY_DAY = {
+    "scaleway server": ("P1 first answers lost", "HANG slow body"),
+    "storage copy": ("P2 all answers lost", "HTML 200"),
+    "storage verify": ("HTML 200",),
+    "powerdns records": ("P4 lost, then 503", "HTML 200"),
+    "rfc2136 records": ("RESET",),
+    "apprise message": ("HANG slow body",),
+}
+"""The policies that stand for all in the default suite; of a set-up that is not named, the first."""
+
+IMPOSSIBLE = {
+    "rfc2136 records": frozenset({Fault.PAGE, Fault.EMPTY, Fault.BAD_GATEWAY}),  # DNS has no gateways
+    "storage copy": frozenset({Fault.STALE}),  # S3 reads what was written, since 2020
+    "apprise message": frozenset({Fault.PAGE, Fault.EMPTY}),  # what a success looks like is the channel's affair
+}
+"""Faults that a set-up cannot meet, or that nobody could tell from an answer."""
+
+
+def combined(set_ups: Mapping[str, SetUp], policies: Iterable[Policy]) -> list[Any]:
+    """Every set-up under every policy; what does not run every day is for `make test-faults`."""
+    return [
+        pytest.param(
+            set_up,
+            policy,
+            id=f"{name}: {policy}",
+            marks=() if policy.name in EVERY_DAY.get(name, (POLICIES[0].name,)) else pytest.mark.faults,
+        )
+        for name, set_up in set_ups.items()
+        for policy in policies
+        if not {rule.fault for rule in policy.rules} & IMPOSSIBLE.get(name, frozenset())
+    ]
+
+
+def _strikes(policy: Policy, on: On) -> bool:
+    """Whether it meets anything when all requests are of this sort."""
+    first = policy.rules[:1] if policy.in_turn else policy.rules
+    return any(rule.on in {On.ALL, on} for rule in first)
+
+
+READ_POLICIES = [policy for policy in POLICIES if _strikes(policy, On.READS)]
+WRITE_POLICIES = [policy for policy in POLICIES if _strikes(policy, On.WRITES)]
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with ExitStack() as stack:
+        yield Stage(stack, tmp_path)
+
+
+@pytest.fixture
+def case(set_up: SetUp, stage: Stage) -> Case:
+    return set_up(stage)
+
+
+@pytest.mark.parametrize(("set_up", "policy"), combined(EFFECTS, POLICIES))
+class TestEffects(ChaosContract):
+    """Servers, objects, record sets."""
+
+
+@pytest.mark.parametrize(("set_up", "policy"), combined(CHECKS, READ_POLICIES))
+class TestChecks(ChaosReadsContract):
+    """Comparisons of buckets."""
+
+
+@pytest.mark.parametrize(("set_up", "policy"), combined(UNPROVABLE, WRITE_POLICIES))
+class TestUnprovable(ChaosUnprovableContract):
+    """Messages."""
