@@ -14,7 +14,7 @@ from libcloud.compute.drivers.openstack import OpenStack_2_Connection
 
 from providers.base import Secret
 from providers.compute.openstack_endpoints import Place, Service, endpoint_of
-from providers.vendor_http import DirectConnection, RefusedError, VendorConnection, repeated
+from providers.vendor_http import DirectConnection, RefusedError, VendorConnection, not_its_own, repeated
 
 
 class _Json:
@@ -71,7 +71,18 @@ def told(body: str) -> tuple[str, str, Any]:
     return str(inner.get("type") or kind), str(inner.get("message", "")), inner
 
 
-class Keystone(VendorConnection, OpenStackIdentity_3_0_Connection_AppCred):
+class OwnAnswers(VendorConnection):
+    """Takes for an answer only what one of OpenStack's services can have said."""
+
+    def send_once(self, *args: Any, **kwargs: Any) -> Any:
+        """Raises MalformedResponseError also for a success without a body: theirs are 202 and 204, a gateway's 200."""
+        answer = super().send_once(*args, **kwargs)
+        if not answer.body and int(answer.status) not in {202, 204}:
+            raise not_its_own(self.driver)
+        return answer
+
+
+class Keystone(OwnAnswers, OpenStackIdentity_3_0_Connection_AppCred):
     """Identity API v3 with an application credential: one token for all services of a driver.
 
     The token is kept until it is refused. Its end is not compared with this
@@ -124,7 +135,7 @@ class Keystone(VendorConnection, OpenStackIdentity_3_0_Connection_AppCred):
             raise MalformedResponseError("an answer without a token, a project and a catalogue") from None
 
 
-class ServiceConnection(VendorConnection, OpenStack_2_Connection):
+class ServiceConnection(OwnAnswers, OpenStack_2_Connection):
     """Requests to one service, at the endpoint that scope and catalogue agree on."""
 
     responseCls = ServiceResponse  # type: ignore[assignment]  # noqa: N815 (libcloud's name)
