@@ -184,10 +184,14 @@ class VendorConnection:
         """The path as it is: libcloud would fold the double slashes that object keys may have."""
         return self.request_path + action
 
+    def is_read(self, action: str, method: str) -> bool:
+        """Whether a request changes nothing and so may be repeated; a vendor that reads by POST says so here."""
+        return method in {"GET", "HEAD"}
+
     def request(self, *args: Any, **kwargs: Any) -> Any:
-        """As libcloud's; a GET or HEAD is repeated within the deadline, a write is sent once."""
-        method = kwargs.get("method", "GET")
-        if method in {"GET", "HEAD"}:
+        """As libcloud's; a read is repeated within the deadline, a write is sent once."""
+        action = args[0] if args else kwargs["action"]
+        if self.is_read(str(action), kwargs.get("method", "GET")):
             return repeated(self.driver.deadline)(self.send_once, *args, **kwargs)
         before, self.wrote = self.wrote, True
         try:

@@ -112,7 +112,35 @@ class OpenStackCompute(Cloud):
     availability_zone: str | None = Field(default=None, max_length=255)
 
 
-Compute = Annotated[ScalewayCompute | OpenStackCompute, Field(discriminator="driver")]
+class OvhCloudCompute(Cloud):
+    """OVHcloud Public Cloud by its native API; without `url`, the vendor's own in Europe."""
+
+    driver: Literal["ovhcloud"]
+    url: Url | None = None
+    region: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9\-]{1,40}$", description="a region such as GRA11")]
+    project: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="a project's id, 32 digits and letters a-f")]
+    application_key: SecretRef
+    application_secret: SecretRef
+    consumer_key: SecretRef
+
+
+class OutscaleCompute(Cloud):
+    """The OUTSCALE API of one region; without `url`, the vendor's own, without `zone`, the region's first Subregion."""
+
+    driver: Literal["outscale"]
+    url: Url | None = None
+    region: Region
+    zone: Region | None = None
+    access_key: SecretRef
+    secret_key: SecretRef
+    security_group: (
+        Annotated[str, Field(pattern=r"^sg-[0-9a-f]{8}$", description="a security group such as sg-0123abcd")] | None
+    ) = None
+
+
+Compute = Annotated[
+    OpenStackCompute | OutscaleCompute | OvhCloudCompute | ScalewayCompute, Field(discriminator="driver")
+]
 
 
 class Rfc2136Zone(Part):

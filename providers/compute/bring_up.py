@@ -12,7 +12,7 @@ from libcloud.compute.base import Node
 from libcloud.compute.types import NodeState
 
 from providers.base import Finding, Presence, ProviderError, Report, Tag
-from providers.compute.driver import CloudDriver, NoCapacityError, Offer, Order, Part, PartKind, Rule
+from providers.compute.driver import UNFINISHED, CloudDriver, NoCapacityError, Offer, Order, Part, PartKind, Rule
 from providers.compute.proof import RUN_TAG, ids, is_of, record, seen, state_of, tags_of
 from providers.compute.sizing import serving
 from providers.vendor_http import RefusedError, is_lost, repeated
@@ -170,7 +170,7 @@ class Site:
         if not self.want.firewall:
             return None
         made = self._firewall_made()
-        if made is not None and made.state != "incomplete":
+        if made is not None and made.state != UNFINISHED:
             return made
         report(f"Creating the firewall of server {self.want.name}")
         rules = [Rule(rule.protocol, rule.port, rule.port, rule.source) for rule in self.want.firewall]

@@ -77,6 +77,10 @@ class PartKind(StrEnum):
     FIREWALL = "firewall"
 
 
+UNFINISHED = "unfinished"
+"""The `state` of a part whose tags or rules are missing as yet: making it again finishes it, and makes no second."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A volume, address, snapshot or firewall. `holders`: ids of the servers it is attached to.
@@ -226,7 +230,7 @@ class CloudDriver(Protocol):
     def ex_create_firewall(self, name: str, tags: frozenset[str], rules: Sequence[Rule]) -> Part:
         """A firewall that drops what comes in but for the rules; what goes out goes.
 
-        Where that takes several requests, one that was cut off shows as `incomplete`, and the same call goes on.
+        Where that takes several requests, one that is cut off leaves an UNFINISHED part, and the next call finishes it.
         """
         ...
 

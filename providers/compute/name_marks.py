@@ -12,12 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from providers.base import ProviderError
-from providers.compute.proof import MARK
+from providers.compute.proof import MARK, RUN_TAG, STEP_TAG
 
 LONGEST = 255
 """Characters of a name in OpenStack's Compute and Block Storage APIs, which many clouds are made of."""
 SEPARATOR = f"--{MARK}--"
-RUN, STEP = f"{MARK}-run=", f"{MARK}-step="
 DIGEST = re.compile(r"H[0-9a-f]{20}\Z")
 """Stands for a step that is too long; quoted text has no capital but X."""
 _ESCAPE = re.compile(r"X([0-9a-f]{2})")
@@ -43,7 +42,7 @@ def marked(name: str, tags: Iterable[str]) -> str:
         raise ProviderError(f"The name {name} has `{SEPARATOR}` in it; choose another name.", permanent=True)
     if not told:
         return name
-    run, step = _one(told, RUN), _one(told, STEP)
+    run, step = _one(told, RUN_TAG), _one(told, STEP_TAG)
     if run is None or step is None or len(told) != 3 or MARK not in told:
         raise ProviderError(f"The tags {', '.join(sorted(told))} are not those of one run and step.", permanent=True)
     head = f"{name}{SEPARATOR}{_quoted(run)}--"
@@ -63,12 +62,12 @@ def read(text: str, heard: Iterable[str] = ()) -> Marked:
     step = _step(path, heard)
     if step is None:
         return Marked(text, frozenset())
-    return Marked(name, frozenset({MARK, f"{RUN}{_plain(run)}", f"{STEP}{step}"}))
+    return Marked(name, frozenset({MARK, f"{RUN_TAG}{_plain(run)}", f"{STEP_TAG}{step}"}))
 
 
 def _step(path: str, heard: Iterable[str]) -> str | None:
     if DIGEST.match(path):
-        steps = (tag.removeprefix(STEP) for tag in heard if tag.startswith(STEP))
+        steps = (tag.removeprefix(STEP_TAG) for tag in heard if tag.startswith(STEP_TAG))
         return next((step for step in steps if _digest(step) == path), path)
     return "/".join(_plain(part) for part in path.split("--")) if _QUOTED.match(path) else None
 

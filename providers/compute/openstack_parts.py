@@ -12,7 +12,7 @@ from typing import Any
 from libcloud.compute.base import Node
 
 from providers.base import ProviderError
-from providers.compute.driver import Part, PartKind, Rule, VolumeOrder
+from providers.compute.driver import UNFINISHED, Part, PartKind, Rule, VolumeOrder
 from providers.compute.openstack_cloud import OpenStackCloud, mapping, quoted
 from providers.compute.openstack_tags import description_of, metadata_of, tags_in, words_in
 
@@ -97,8 +97,8 @@ class Parts(OpenStackCloud):
     def ex_create_firewall(self, name: str, tags: frozenset[str], rules: Sequence[Rule]) -> Part:
         """A security group; a new one lets everything out and nothing in.
 
-        Its rules are a second request. Cut off in between, the group's state is
-        `incomplete`, and the same call again gives it its rules instead of making another.
+        Its rules are a second request. Cut off in between, the group is UNFINISHED,
+        and the same call again gives it its rules instead of making another.
         """
         description = description_of(tags, f"{RULES_WORD}{len(rules)}")
         wanted = [_rule(rule) for rule in rules]
@@ -201,7 +201,7 @@ def _group_part(group: dict[str, Any], holders: frozenset[str]) -> Part:
         str(group.get("name") or ""),
         words,
         holders,
-        state="available" if complete else "incomplete",
+        state="available" if complete else UNFINISHED,
     )
 
 

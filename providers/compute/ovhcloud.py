@@ -18,6 +18,7 @@ from libcloud.compute.drivers.ovh import OvhNodeDriver
 from libcloud.compute.types import NodeState
 
 from providers.base import ProviderError, Reveal, Secret
+from providers.compute.clouds import require
 from providers.compute.driver import CloudDriver, Order
 from providers.compute.name_marks import marked, read
 from providers.compute.ovhcloud_market import NativeMarket
@@ -79,7 +80,7 @@ class NativeDriver(NativeParts, NativeMarket, OvhNodeDriver):
         self.images = dict(images or {})
         self.where = f"OVHcloud {region}"
         self.heard: set[str] = set()
-        self._size_names: dict[str, str] = {}
+        self._flavors_seen: dict[str, Mapping[str, Any]] = {}
         self.asked: Mapping[str, Any] = {}
         # Libcloud keeps these in plain sight, so the real ones stay with the signature. No key at all
         # would make it ask the vendor for one.
@@ -99,7 +100,7 @@ class NativeDriver(NativeParts, NativeMarket, OvhNodeDriver):
         nodes = [self._to_node(one) for one in found]
         wanted = [node for node in nodes if tags <= set(node.extra["tags"]) and ex_name in {None, node.name}]
         for node in wanted:
-            node.extra["size"] = self._size_name(node.extra["size"])
+            self._tell_size(node, self._flavor_of(node.extra["size"]))
         return sorted(wanted, key=lambda node: str(node.id))
 
     def ex_get_node(self, node_id: str) -> Node | None:
@@ -185,12 +186,17 @@ class NativeDriver(NativeParts, NativeMarket, OvhNodeDriver):
     def _write(self, method: str, suffix: str, body: Mapping[str, Any] | None = None) -> Any:
         return self.connection.request(self._get_project_action(suffix), data=body, method=method).object
 
-    def _size_name(self, flavor_id: str) -> str:
-        """A flavor's name, which lists do not give; its id when the vendor no longer has it."""
-        if flavor_id not in self._size_names:
-            flavor = self._one(f"flavor/{flavor_id}") or {}
-            self._size_names[flavor_id] = flavor.get("name", flavor_id)
-        return self._size_names[flavor_id]
+    def _flavor_of(self, flavor_id: str) -> Mapping[str, Any]:
+        """A flavor, of which lists of servers give the id alone; empty when the vendor no longer has it."""
+        if flavor_id not in self._flavors_seen:
+            self._flavors_seen[flavor_id] = self._one(f"flavor/{flavor_id}") or {}
+        return self._flavors_seen[flavor_id]
+
+    def _tell_size(self, node: Node, flavor: Mapping[str, Any]) -> None:
+        """The size's name; and for a server that could not be built, whether its size is out of stock now."""
+        node.extra["size"] = flavor.get("name", node.extra["size"])
+        if node.extra["state"] == "ERROR" and flavor.get("available") is False:
+            node.extra["no_capacity"] = f"size {node.extra['size']} in stock"
 
     def _key_id(self, name: str) -> str:
         keys = self._read("sshkey", region=self.region)
@@ -212,9 +218,8 @@ class NativeDriver(NativeParts, NativeMarket, OvhNodeDriver):
 
     def _to_node(self, obj: Mapping[str, Any]) -> Node:
         told = read(obj["name"], self.heard)
-        flavor = obj.get("flavor") or {}
         addresses = [one for one in obj.get("ipAddresses") or [] if one.get("version") == 4]
-        return Node(
+        node = Node(
             id=obj["id"],
             name=told.name,
             state=STATES.get(obj["status"], NodeState.UNKNOWN),
@@ -228,10 +233,13 @@ class NativeDriver(NativeParts, NativeMarket, OvhNodeDriver):
                 # What comes with a server ends with it; volumes are attached by others, and outlive it.
                 "volumes": {},
                 "ips": [],
-                "size": flavor.get("name") or obj.get("flavorId", ""),
+                "size": obj.get("flavorId", ""),
                 "full_name": obj["name"],
             },
         )
+        if obj.get("flavor"):
+            self._tell_size(node, obj["flavor"])
+        return node
 
 
 def connect(block: Mapping[str, Any], reveal: Reveal, deadline: Deadline) -> CloudDriver:
@@ -239,12 +247,7 @@ def connect(block: Mapping[str, Any], reveal: Reveal, deadline: Deadline) -> Clo
 
     Raises ProviderError(permanent) that names what the block lacks.
     """
-    missing = [name for name in NEEDED if not block.get(name)]
-    if missing:
-        raise ProviderError(
-            f"A block with driver ovhcloud in the scope has no {', '.join(missing)}; add it to bascule.yaml.",
-            permanent=True,
-        )
+    require(block, "OVHcloud", *NEEDED)
     application, secret, consumer = (reveal(block[name]) for name in NEEDED[2:])
     endpoint = Endpoint.at(block.get("url") or VENDOR_URL, block.get("ca"))
     return NativeDriver(

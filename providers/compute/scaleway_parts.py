@@ -6,12 +6,13 @@ Volumes live in two APIs: local ones (`l_ssd`) in the Instance API, block volume
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from libcloud.compute.base import Node
 
-from providers.compute.driver import Part, PartKind, Rule, VolumeOrder
+from providers.compute.driver import UNFINISHED, Part, PartKind, Rule, VolumeOrder
 from providers.vendor_http import RefusedError, json_object
 
 GB = 1000**3
@@ -52,7 +53,8 @@ class ScalewayParts:
         ):
             params = {**asked, "project_id" if api == BLOCK else "project": self.project}
             listed = self.connection._request_paged(f"/{name}", params=params, api=api).get(name, [])
-            found += [part for each in listed if tags <= (part := _part(kind, each, "sbs_volume")).tags]
+            parts = [_part(kind, each, "sbs_volume") for each in listed]
+            found += [self._with_state(part) for part in parts if tags <= part.tags]
         return found
 
     def ex_delete_part(self, part: Part) -> None:
@@ -89,6 +91,13 @@ class ScalewayParts:
 
     def ex_create_firewall(self, name: str, tags: frozenset[str], rules: Sequence[Rule]) -> Part:
         """A stateful security group; its rules are set in one further request, which replaces them all."""
+        begun = next((part for part in self.ex_parts(tags) if part.state == UNFINISHED), None)
+        group = begun or self._create_group(name, tags)
+        body = {"rules": [_rule(rule) for rule in rules]}
+        self.connection.request(f"/security_groups/{group.id}/rules", data=json.dumps(body), method="PUT")
+        return group
+
+    def _create_group(self, name: str, tags: frozenset[str]) -> Part:
         body = {
             "name": name,
             "project": self.project,
@@ -98,10 +107,15 @@ class ScalewayParts:
             "outbound_default_policy": "accept",
         }
         answer = self.connection.request("/security_groups", data=json.dumps(body), method="POST")
-        group = _part(PartKind.FIREWALL, json_object(answer)["security_group"], "")
-        body = {"rules": [_rule(rule) for rule in rules]}
-        self.connection.request(f"/security_groups/{group.id}/rules", data=json.dumps(body), method="PUT")
-        return group
+        return _part(PartKind.FIREWALL, json_object(answer)["security_group"], "")
+
+    def _with_state(self, part: Part) -> Part:
+        """A security group of ours without any rule was cut off while it was made."""
+        if part.kind is not PartKind.FIREWALL or part.holders:
+            return part
+        rules = self.connection.request(f"/security_groups/{part.id}/rules").object["rules"]
+        own = any(rule.get("editable", True) for rule in rules)
+        return part if own else replace(part, state=UNFINISHED)
 
 
 def _place(kind: PartKind, flavour: str) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from libcloud.compute.types import NodeState
 from providers.base import Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
 from providers.compute.bring_up import IN_FLIGHT_SECONDS
 from providers.compute.clouds import cloud
-from providers.compute.driver import CloudDriver, NoCapacityError, Part, PartKind, VolumeOrder
+from providers.compute.driver import UNFINISHED, CloudDriver, NoCapacityError, Part, PartKind, VolumeOrder
 from providers.compute.proof import MARK, RUN_TAG, tags_of
 from providers.vendor_http import Deadline, RefusedError, is_lost
 from providers.wants import Snapshot, Volume
@@ -52,7 +52,7 @@ class ComputeVolume:
             if found.presence is not Presence.ABSENT:
                 return found
             volume = _one(driver, PartKind.VOLUME, tag)
-            if volume is None:
+            if volume is None or volume.state == UNFINISHED:
                 report(f"Creating volume {want.name} at {want.provider} ({want.size:g} GB)")
                 order = VolumeOrder(want.name, want.size, tags_of(tag), want.snapshot)
                 volume = _sent_once(self._context, driver, lambda: driver.ex_create_volume(order))
@@ -70,7 +70,7 @@ class ComputeVolume:
             volume = driver.ex_part(PartKind.VOLUME, effect["id"], effect.get("flavour", ""))
             if volume is None:
                 return Finding(Presence.ABSENT, message=f"Volume {want.name} is gone.")
-            if not tags_of(tag) <= volume.tags:
+            if not _is_of(driver, volume, tag):
                 message = f"Volume {want.name} ({volume.id}) no longer carries our tags, so it was left alone."
                 return Finding(Presence.CONFLICT, message=message)
             return self._take_back(driver, want, volume, effect, report)
@@ -109,6 +109,8 @@ class ComputeVolume:
             return Finding(Presence.CONFLICT, effect=effect, message=message)
         if volume.state in MOVING:
             return Finding(Presence.PENDING, effect=effect, message=f"{about} is {volume.state}.")
+        if volume.state == UNFINISHED:
+            return Finding(Presence.ABSENT, effect=effect, message=f"{about} was made and is to be tagged.")
         if want.server and not volume.holders:
             return Finding(Presence.ABSENT, effect=effect, message=f"{about} is to be attached to {want.server}.")
         outputs = {"id": volume.id, "name": want.name, "size": volume.size, "provider": want.provider}
@@ -160,7 +162,7 @@ class ComputeSnapshot:
             snapshot = driver.ex_part(PartKind.SNAPSHOT, effect["id"])
             if snapshot is None:
                 return Finding(Presence.ABSENT, message=f"Snapshot {want.name} is gone.")
-            if not tags_of(tag) <= snapshot.tags:
+            if not _is_of(driver, snapshot, tag):
                 message = f"Snapshot {want.name} ({snapshot.id}) no longer carries our tags, so it was left alone."
                 return Finding(Presence.CONFLICT, message=message)
             try:
@@ -180,6 +182,8 @@ class ComputeSnapshot:
             return Finding(Presence.CONFLICT, effect=effect, message=f"{about} is {snapshot.state}; undo the step.")
         if snapshot.state in MOVING:
             return Finding(Presence.PENDING, effect=effect, message=f"{about} is {snapshot.state}.")
+        if snapshot.state == UNFINISHED:
+            return Finding(Presence.ABSENT, effect=effect, message=f"{about} was made and is to be tagged.")
         outputs = {"id": snapshot.id, "name": want.name, "size": snapshot.size, "provider": want.provider}
         return Finding(Presence.OURS, {}, outputs, effect, f"{about} is complete.")
 
@@ -195,6 +199,11 @@ def _one(driver: CloudDriver, kind: PartKind, tag: Tag) -> Part | None:
             effect_possible=True,
         )
     return ours[0] if ours else None
+
+
+def _is_of(driver: CloudDriver, part: Part, tag: Tag) -> bool:
+    """Whether this step made it: by its tags, or, before it has any, by what the driver knows of the create request."""
+    return tags_of(tag) <= part.tags or any(one.id == part.id for one in driver.ex_parts(tags_of(tag)))
 
 
 def _none(context: Context, driver: CloudDriver, kind: PartKind, name: str) -> Finding:

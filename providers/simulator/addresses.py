@@ -38,6 +38,10 @@ class Addresses:
         return self.service(1)
 
     @property
+    def outscale(self) -> str:
+        return self.service(3)
+
+    @property
     def ovhcloud(self) -> str:
         return self.service(4)
 
@@ -101,6 +105,7 @@ class Addresses:
             "control": f"http://{self.control}:{CONTROL_PORT}",
             "scaleway": f"http://{self.api}:{API_PORT}",
             "openstack": f"http://{self.openstack}:{API_PORT}/identity",
+            "outscale": f"http://{self.outscale}:{API_PORT}/api/v1",
             "ovhcloud": f"http://{self.ovhcloud}:{API_PORT}/1.0",
             "dns": f"{self.dns}:{DNS_PORT}",
             "s3-source": f"http://{self.source}:{STORAGE_PORT}",

@@ -18,6 +18,8 @@ class Credentials:
     scaleway_token: str
     openstack_credential: str
     openstack_secret: str
+    outscale_access: str
+    outscale_secret: str
     ovh_application_key: str
     ovh_application_secret: str
     ovh_consumer_key: str
@@ -42,6 +44,8 @@ def kept(folder: Path) -> Credentials:
         scaleway_token=_kept(folder / "scaleway-token", str(uuid.uuid4())),
         openstack_credential=_kept(folder / "openstack-credential", uuid.uuid4().hex),
         openstack_secret=_kept(folder / "openstack-secret", secrets.token_urlsafe(48)),
+        outscale_access=_kept(folder / "outscale-access", secrets.token_hex(10).upper()),
+        outscale_secret=_kept(folder / "outscale-secret", secrets.token_hex(20).upper()),
         ovh_application_key=_kept(folder / "ovh-application-key", secrets.token_hex(8)),
         ovh_application_secret=_kept(folder / "ovh-application-secret", secrets.token_hex(16)),
         ovh_consumer_key=_kept(folder / "ovh-consumer-key", secrets.token_hex(16)),

@@ -11,6 +11,7 @@ FaultKind = Literal["lose_answer", "drop", "status", "delay", "hang", "quota", "
 SERVICES = (
     "scaleway",
     "openstack",
+    "outscale",
     "ovhcloud",
     "dns",
     "s3-source",
@@ -30,10 +31,9 @@ class Fault(BaseModel):
 
     | service | routes |
     |---|---|
-    | scaleway, ovhcloud, s3-*, portal-old | method and path: `POST */servers`, `PUT /bucket/key*` |
-    | openstack | the same, below the service: `POST /compute/v2.1/servers`, `GET /network/*`, `POST /identity/*` |
-    | scaleway, ovhcloud | `BOOT name`: delay; hang (starting for good); others: the boot fails, the server is stopped |
-    | openstack | `BOOT name`: the same; when the boot fails, the server is in ERROR |
+    | clouds, s3-*, portal-old | method and path: `POST */servers`, `POST */CreateVms`, `PUT /bucket/key*` |
+    | openstack | below the service: `POST /compute/v2.1/servers`, `GET /network/*`, `POST /identity/*` |
+    | clouds | `BOOT name`: delay; hang (starting for good); others: the boot fails, the server is stopped again |
     | dns | `UPDATE valbourg.example`, `QUERY portal.valbourg.example A` |
     | smtp-* | `EHLO`, `RCPT`, `DATA` |
     | identity-old | `CONNECT` |
@@ -45,7 +45,7 @@ class Fault(BaseModel):
     | status | HTTP: `status`, with `Retry-After` when `retry_after` is given; nothing is done |
     | delay | waits `seconds`, then goes on |
     | hang | never answers, does nothing, until the other side gives up (at most `seconds` when given) |
-    | quota | the cloud's own refusal: Scaleway `quotas_exceeded`, OVHcloud 403, OpenStack 403, 413 or 409 |
+    | quota | the cloud's own refusal: `quotas_exceeded`, `TooManyResources`, or OpenStack's 403, 413 or 409 |
     | refuse | DNS: REFUSED; SMTP: 550 |
     | tempfail | DNS: SERVFAIL; SMTP: 451 |
     """

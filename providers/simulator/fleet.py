@@ -203,6 +203,8 @@ class Fleet:
         self._hosts = hosts
         self.lock = threading.RLock()
         self.servers: dict[str, Server] = {}
+        self.ended: dict[str, Server] = {}
+        """Servers that are gone, for vendors that go on listing them for a while."""
         self.volumes: dict[str, Volume] = {}
         self.snapshots: dict[str, Snapshot] = {}
         self.firewalls: dict[str, Firewall] = {}
@@ -253,12 +255,12 @@ class Fleet:
                 self._begin("poweron", server)
             return server
 
-    def delete(self, server: Server, *, with_volumes: bool = False) -> None:
-        """Deletes a stopped server; its volumes stay, or those go that are to go with it, as at the vendor."""
+    def delete(self, server: Server, *, with_its_volumes: bool = False) -> None:
+        """Deletes a stopped server; its volumes stay (Scaleway), or those go that are to go with it (others)."""
         with self.lock:
             if server.state != "stopped":
                 raise Refusal("state", "instance should be powered off", resource="server", resource_id=server.id)
-            self._remove(server, with_local_volumes=with_volumes)
+            self._remove(server, with_its_volumes=with_its_volumes)
             self._count("server.delete", server)
         self._machines.forget(server.id)
 
@@ -403,7 +405,7 @@ class Fleet:
                 self._machines.stop(server.id)
                 self._machines.forget(server.id)
                 self._hosts.give_back(server.host)
-            for things in (self.servers, self.volumes, self.snapshots, self.firewalls, self.floating):
+            for things in (self.servers, self.ended, self.volumes, self.snapshots, self.firewalls, self.floating):
                 things.clear()
             self.catalogue.stock = dict(self._stock)
 
@@ -514,15 +516,15 @@ class Fleet:
     def _terminate(self, server: Server) -> None:
         self._machines.stop(server.id)
         with self.lock:
-            self._remove(server, with_local_volumes=True)
+            self._remove(server, with_its_volumes=True)
         self._machines.forget(server.id)
 
-    def _remove(self, server: Server, *, with_local_volumes: bool) -> None:
-        del self.servers[server.id]
+    def _remove(self, server: Server, *, with_its_volumes: bool) -> None:
+        self.ended[server.id] = self.servers.pop(server.id)
         self._hosts.give_back(server.host)
         for volume in server.volumes.values():
             volume.server = None
-            if with_local_volumes and volume.goes_with_server:
+            if with_its_volumes and volume.goes_with_server:
                 del self.volumes[volume.id]
         for floating in self.floating.values():
             if floating.server == server.id:

@@ -163,7 +163,7 @@ class Nova:
             if server.state == "error":
                 server.state = "stopped"
             if server.state == "stopped":
-                self.fleet.delete(server, with_volumes=True)
+                self.fleet.delete(server, with_its_volumes=True)
             elif server.state_detail != "terminate":
                 self._begin(server, "terminate", "delete")
         return Response(204)

@@ -30,6 +30,8 @@ from providers.simulator.mail import Mailbox, MailListeners, MailService
 from providers.simulator.network import NETNS, Network
 from providers.simulator.openstack_api import OpenStackApi
 from providers.simulator.openstack_keystone import ApplicationCredential, Keystone
+from providers.simulator.outscale_api import OutscaleApi
+from providers.simulator.outscale_signature import AccessKey as OscKey
 from providers.simulator.ovh_api import OvhApi
 from providers.simulator.ovh_signature import Secrets, Signatures
 from providers.simulator.portal import Portal
@@ -43,7 +45,8 @@ DOMAIN = "valbourg.example"
 CRISIS_MAILBOX = f"crise@{DOMAIN}"
 DNS_KEY = "bascule"
 SOURCE_REGION, TARGET_REGION = "eu-west-1", "fr-par"
-CLOUDS = ("scaleway", "ovhcloud", "openstack")
+OUTSCALE_REGION = "eu-west-2"
+CLOUDS = ("scaleway", "outscale", "ovhcloud", "openstack")
 """Each has a seed file of its name, and an API of its own."""
 OLD_BUCKETS = {"valbourg-portal": "portal", "valbourg-identity": "identity"}
 """Bucket of the source store: folder of the seed."""
@@ -180,6 +183,10 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
 
     api = ScalewayApi(parts.fleets["scaleway"], credentials.scaleway_token)
     openstack = _openstack(parts)
+    outscale = OutscaleApi(
+        parts.fleets["outscale"],
+        OscKey(credentials.outscale_access, credentials.outscale_secret, OUTSCALE_REGION),
+    )
     ovhcloud = _ovhcloud(parts)
     source = _store(parts, "s3-source", credentials.source_access, credentials.source_secret, SOURCE_REGION)
     target = _store(parts, "s3-target", credentials.target_access, credentials.target_secret, TARGET_REGION)
@@ -189,6 +196,7 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
     return [
         http("scaleway", where.api, ports.API_PORT, api.handle, api.refusal),
         http("openstack", where.openstack, ports.API_PORT, openstack.handle, openstack.refusal),
+        http("outscale", where.outscale, ports.API_PORT, outscale.handle, outscale.refusal),
         http("ovhcloud", where.ovhcloud, ports.API_PORT, ovhcloud.handle, ovhcloud.refusal),
         (f"{where.dns}:{ports.DNS_PORT}", lambda: DnsListener(names, where.dns, ports.DNS_PORT)),
         (f"{where.gateway}:{ports.DNS_PORT}", lambda: DnsListener(names, where.gateway, ports.DNS_PORT)),

@@ -161,6 +161,16 @@ def test_a_firewall_made_before_the_crash_is_used_and_taken_back(pair: Pair) -> 
     assert pair.case.world() == world
 
 
+def test_a_firewall_cut_off_before_its_rules_gets_them(pair: Pair) -> None:
+    before = pair.case.before()
+    with pair.first.faulty({"route": "PUT */rules", "kind": "drop"}), refused():
+        pair.case.provider(deadline=3.0).apply(WEB, TAG, before, lambda _: None)
+    made = pair.case.apply(before)
+    (firewall,) = pair.first.fleet.firewalls.values()
+    assert [rule["dest_port_from"] for rule in firewall.rules] == [443]
+    assert pair.first.fleet.servers[made.outputs["id"]].firewall == firewall.id
+
+
 def test_the_server_of_an_earlier_run_is_found_and_released_wherever_it_is(pair: Pair) -> None:
     pair.sold_out()
     world = pair.case.world()

@@ -13,7 +13,17 @@ import requests
 from libcloud.compute.types import NodeState
 
 from providers.base import ProviderError
-from providers.compute.driver import CloudDriver, NoCapacityError, Order, Part, PartKind, Resource, Rule, VolumeOrder
+from providers.compute.driver import (
+    UNFINISHED,
+    CloudDriver,
+    NoCapacityError,
+    Order,
+    Part,
+    PartKind,
+    Resource,
+    Rule,
+    VolumeOrder,
+)
 from providers.compute.openstack import connect
 from providers.compute.openstack_tags import metadata_of
 from providers.simulator.faults import FaultTable
@@ -483,7 +493,7 @@ def test_a_firewall_cut_off_before_its_rules_is_finished_by_the_same_call(cloud:
         driver_of(cloud).ex_create_firewall("fw", TAGS, rules)
     driver = driver_of(cloud)
     (left,) = driver.ex_parts(TAGS)
-    assert left.state == "incomplete"
+    assert left.state == UNFINISHED
     done = driver.ex_create_firewall("fw", TAGS, rules)
     assert (done.id, done.state) == (left.id, "available")
     assert len(cloud.fleet.firewalls) == 1

@@ -122,7 +122,7 @@ def test_parts_are_listed_by_their_tags(cloud: OvhStandIn, driver: NativeDriver)
 def test_a_part_whose_answer_is_lost_is_found_by_its_tags(cloud: OvhStandIn, driver: NativeDriver, kind: str) -> None:
     data = volume(driver)
     mine = tags(step="lost")
-    make = {
+    make: Callable[[], Part] = {
         "volume": lambda: driver.ex_create_volume(VolumeOrder("lost", 10, mine)),
         "snapshot": lambda: driver.ex_create_snapshot(data, "lost", mine),
     }[kind]

@@ -1,10 +1,6 @@
 """OVHcloud's signature, clock and rights as the driver meets them, and the vendor's real name over TLS."""
 
-import contextlib
-import datetime
-import ipaddress
 import socket
-import ssl
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,20 +8,17 @@ from typing import Any
 
 import pytest
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from providers.base import ProviderError, Secret
 from providers.compute.driver import Order
-from providers.compute.ovhcloud import NativeDriver, connect
+from providers.compute.ovhcloud import connect
 from providers.compute.ovhcloud_signed import CLOCKS, VENDOR_URL, VendorClocks, url_of
 from providers.simulator.effects import EffectLog
 from providers.simulator.faults import FaultTable
-from providers.simulator.http_service import HttpListener, HttpService, Request, Response
+from providers.simulator.http_service import HttpService, Request, Response
 from providers.vendor_http import Deadline, Endpoint, RefusedError, provider_errors
 from tests.ovhcloud_stand_in import SECRETS, OvhStandIn, api_of, block_of, new_fleet, ovhcloud_stand_in, reveal, tags
+from tests.vendor_names import at_vendor_name
 from tests.vendor_stand_ins import SEED, listening
 
 ROOT = Path(__file__).parents[2]
@@ -206,9 +199,7 @@ def test_a_name_that_does_not_resolve_is_a_network_failure(cloud: OvhStandIn, mo
     assert (caught.value.permanent, caught.value.effect_possible) == (False, False)
 
 
-@contextlib.contextmanager
-def vendors_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[NativeDriver, list[Request]]]:
-    """The stand-in at https://eu.api.ovh.com, for this process; a driver of a block without `url`."""
+def test_the_vendors_own_address_is_reached_over_tls(tmp_path: Path) -> None:
     fleet, asked = new_fleet(EffectLog()), list[Request]()
     api = api_of(fleet, scheme="https")
 
@@ -216,61 +207,11 @@ def vendors_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tupl
         asked.append(request)
         return api.handle(request)
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(_certificate(folder))
-    listener = HttpListener(HttpService("ovhcloud", handle, FaultTable()), "127.0.0.1", 0)
-    listener._server.socket = context.wrap_socket(listener._server.socket, server_side=True)
-    port = listener._server.socket.getsockname()[1]
-    resolve = socket.getaddrinfo
-
-    def here(host: Any, service: Any, *more: Any, **named: Any) -> Any:
-        if (host, service) == (VENDOR_HOST, 443):
-            return resolve("127.0.0.1", port, *more, **named)
-        return resolve(host, service, *more, **named)
-
-    monkeypatch.setattr(socket, "getaddrinfo", here)
     CLOCKS.forget(Endpoint.at(VENDOR_URL, None).base)
-    block = {**block_of(fleet.catalogue), "ca": str(folder / "ca.pem")}
-    try:
-        driver = connect(block, reveal, Deadline(10.0))
-        assert isinstance(driver, NativeDriver)
-        yield driver, asked
-    finally:
-        listener.stop()
-        fleet.settle()
-        CLOCKS.forget(Endpoint.at(VENDOR_URL, None).base)
-
-
-def test_the_vendors_own_address_is_reached_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with vendors_name(tmp_path, monkeypatch) as (driver, asked):
+    with at_vendor_name(HttpService("ovhcloud", handle, FaultTable()), VENDOR_HOST, tmp_path) as authority:
+        driver = connect({**block_of(fleet.catalogue), "ca": str(authority)}, reveal, Deadline(10.0))
         made = driver.ex_create(Order("portal", "d2-2", driver.ex_image("debian-12"), tags()))
         assert [node.id for node in driver.list_nodes(ex_tags=tags())] == [made.id]
+    fleet.settle()
     assert {request.headers["Host"] for request in asked} == {VENDOR_HOST}
     assert all(request.path.startswith("/1.0/") for request in asked)
-
-
-def _certificate(folder: Path) -> Path:
-    """A certificate of the vendor's name with its key, and `ca.pem` that vouches for it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, VENDOR_HOST)])
-    now = datetime.datetime.now(datetime.UTC)
-    names = [x509.DNSName(VENDOR_HOST), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    public = made.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "ca.pem").write_bytes(public)
-    (folder / "server.pem").write_bytes(private + public)
-    return folder / "server.pem"
