@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from providers.base import Context, JsonMap, Provider, ProviderError
 from providers.compute.marked import Made
 from providers.compute.table import CLOUDS
+from providers.inventory import Source
 from providers.wants import Server
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ CLASSES: dict[tuple[str, str], str] = {
     ("notify.send", "smtp"): "providers.notify:SmtpMessage",
     ("notify.send", "apprise"): "providers.notify:AppriseMessage",
 }
+
+
+SOURCES: dict[str, str] = {
+    "aws": "providers.sources.aws:AwsSource",
+}
+"""Driver of a scope's `sources` block -> what reads such an account."""
 
 
 def provider_for(kind: str, want: Any, context: Context) -> Provider[Any]:
@@ -75,6 +82,20 @@ def release_made(context: Context, thing: Made) -> bool:
     """Release one thing that carries Bascule's tags; False while that is under way. Raises ProviderError."""
     gone: bool = import_module("providers.compute.made").release_made(context, thing)
     return gone
+
+
+def source_for(context: Context, scope: str, name: str) -> Source:
+    """What reads `sources.NAME` of this scope. Raises ProviderError(permanent) when there is no such source."""
+    driver = _driver_at(context.scope, "sources", name)
+    path = SOURCES.get(driver)
+    if path is None:
+        raise ProviderError(
+            f"sources.{name} has no driver {driver!r}; set `driver` in the scope to one of: {', '.join(SOURCES)}.",
+            permanent=True,
+        )
+    module, made = path.split(":")
+    source: Source = getattr(import_module(module), made)(context, scope, name)
+    return source
 
 
 def _unknown(kind: str, driver: str) -> str:

@@ -154,6 +154,9 @@ class DirectConnection(LibcloudConnection):
         )
         if self.response.status_code == TOO_MANY:
             self.deadline.pace.hold(asked_to_wait(self.response.headers) or 1.0)
+        if "charset" not in self.response.headers.get("content-type", ""):
+            # XML and JSON are UTF-8 unless they say otherwise; requests would guess, and guess wrong.
+            self.response.encoding = "utf-8"
 
     def prepared_request(
         self, method: str, url: str, body: Any = None, headers: Any = None, raw: bool = False, stream: bool = False

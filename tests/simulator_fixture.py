@@ -38,7 +38,7 @@ class SimulatorUnavailableError(AssertionError):
 class Simulator:
     """A running simulator and its control API.
 
-    `addresses` names every listener: control, scaleway, openstack, dns, s3-source, s3-target,
+    `addresses` names every listener: control, scaleway, openstack, ovhcloud, dns, s3-source, s3-target,
     s3-target-for-servers, smtp-old, smtp-new, smtp-crisis, portal-old, identity-old.
     """
 

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 from orchestrator.app import AlreadyRunning, Bascule, Settings
 from orchestrator.cli.exits import CommandError
 from orchestrator.cli.session import Session
+from orchestrator.estate_git import EstateGitError
 
 
 def settings_of(session: Session, host: str = "127.0.0.1", port: int = 8700) -> Settings:
@@ -38,6 +39,22 @@ def bascule_inside(session: Session) -> Iterator[Bascule]:
         yield bascule
     finally:
         bascule.stop()
+
+
+def newest_estate(session: Session, bascule: Bascule, by: str) -> None:
+    """Bring the estate up to date if its repository is known and answers; the mirror serves otherwise.
+
+    Raises CommandError when no estate was ever read here.
+    """
+    if session.estate:
+        try:
+            bascule.estates.sync(by)
+        except EstateGitError as error:
+            if not bascule.mirror.exists:
+                raise
+            session.note(f"{error} The {by} is made from the newest commit that was read before.")
+    elif not bascule.mirror.exists:
+        raise CommandError("No estate is known here: name its repository with --estate URL or BASCULE_ESTATE.")
 
 
 def estate_address(given: str) -> str:

@@ -7,12 +7,11 @@ from typing import Annotated, Any, Literal
 import typer
 
 from orchestrator.cli.client import Service
-from orchestrator.cli.exits import CommandError, NoService
+from orchestrator.cli.exits import NoService
 from orchestrator.cli.plan_page import show_plan
 from orchestrator.cli.session import Json, Session, session_of
 from orchestrator.domain.model import Direction
 from orchestrator.domain.plan import Plan
-from orchestrator.estate_git import EstateGitError
 
 REHEARSAL = "rehearsal"
 
@@ -53,18 +52,10 @@ def plan(
 
 
 def _made_here(session: Session, services: list[str], scope: str, direction: str, given: dict[str, Any]) -> Plan:
-    from orchestrator.cli.inside import bascule_inside
+    from orchestrator.cli.inside import bascule_inside, newest_estate
 
     with bascule_inside(session) as bascule:
-        if session.estate:
-            try:
-                bascule.estates.sync("plan")
-            except EstateGitError as error:
-                if not bascule.mirror.exists:
-                    raise
-                session.note(f"{error} The plan is made from the newest commit that was read before.")
-        elif not bascule.mirror.exists:
-            raise CommandError("No estate is known here: name its repository with --estate URL or BASCULE_ESTATE.")
+        newest_estate(session, bascule, "plan")
         return bascule.plans.make(services, scope, Direction(direction), given)
 
 

@@ -187,6 +187,19 @@ class S3Store(Part):
     ca: Authorities | None = None
 
 
+class AwsSource(Part):
+    """An account at AWS that is read, never changed: EC2 in one region, S3, Route 53; without URLs, AWS's own."""
+
+    driver: Literal["aws"]
+    region: Region
+    ec2_url: Url | None = None
+    s3_url: Url | None = None
+    route53_url: Url | None = None
+    access_key: SecretRef
+    secret_key: SecretRef
+    ca: Authorities | None = None
+
+
 class Ssh(Part):
     """How plays and probes enter servers."""
 
@@ -244,6 +257,7 @@ class Scope(Part):
     compute: dict[Name, Compute] = Field(default_factory=dict)
     dns: Dns = Dns()
     storage: dict[Name, S3Store] = Field(default_factory=dict)
+    sources: dict[Name, AwsSource] = Field(default_factory=dict, description="what is inventoried while it answers")
     ssh: Ssh | None = None
     smtp: Smtp = Smtp()
     tls: Tls = Tls()

@@ -8,6 +8,11 @@ from orchestrator.domain.model import RunState, StepState
 from orchestrator.domain.plan import PlannedStep, expected
 from orchestrator.store.runs import Row
 from orchestrator.web.attention import Wait
+from providers.inventory import Inventory
+
+
+class InventoriesAnswer(BaseModel):
+    inventories: list[Inventory]
 
 
 class RunColumns(BaseModel):

@@ -5,6 +5,7 @@ from typing import Protocol
 from orchestrator.engine.progress import Progress
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.estate import Estates
+from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.request import Paths
 from orchestrator.operations.resources import Resources
@@ -29,6 +30,7 @@ class Service(Protocol):
     decisions: Decisions
     estates: Estates
     resources: Resources
+    inventories: Inventories
 
     @property
     def settings(self) -> Place: ...

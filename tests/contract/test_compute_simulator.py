@@ -100,3 +100,30 @@ def test_the_portals_objects_move_and_are_taken_back(context: Context, fresh_sim
     assert check.apply(check.before()).outputs["objects"] == len(done.outputs["keys"])
     assert case.undo(done.effect).presence is Presence.ABSENT
     assert case.world() == world
+
+
+def test_a_real_host_comes_up_at_ovhcloud_and_goes(
+    fresh_simulator: Simulator, make_context: Callable[[Mapping[str, Any]], Context]
+) -> None:
+    simulator = fresh_simulator
+    cloud = {
+        "driver": "ovhcloud",
+        "url": simulator.addresses["ovhcloud"],
+        "region": "GRA11",
+        "project": "7f3c2b1a0e9d4c5b8a6f1e2d3c4b5a69",
+        "application_key": "secret://ovh-application-key",
+        "application_secret": "secret://ovh-application-secret",
+        "consumer_key": "secret://ovh-consumer-key",
+        "ssh_key": "bascule",
+    }
+    plain = make_context({"compute": {"ovhcloud": cloud}})
+    context = replace(plain, reveal=lambda reference: Secret(simulator.secret(reference.removeprefix("secret://"))))
+    portal = Server(provider="ovhcloud", name="portal", size="d2-2", image="debian-12")
+    case = case_of("compute.server", portal, context, simulator)
+    world = case.world()
+    made = case.apply(case.before())
+    with socket.create_connection((made.outputs["address"], 22), timeout=5) as ssh:
+        assert ssh.recv(4) == b"SSH-"
+    assert [effect["action"] for effect in simulator.effects()] == ["server.create"]
+    assert case.undo(made.effect).presence is Presence.ABSENT
+    assert case.world() == world
