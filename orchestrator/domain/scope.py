@@ -166,7 +166,40 @@ class PowerDnsZone(Part):
     ca: Authorities | None = None
 
 
-DnsZone = Annotated[Rfc2136Zone | PowerDnsZone, Field(discriminator="driver")]
+class OvhcloudZone(Part):
+    """A zone at OVHcloud; without `url`, the vendor's own API. The keys are those of one application and account."""
+
+    driver: Literal["ovhcloud"]
+    url: Url | None = None
+    servers: list[Address] = Field(min_length=1, max_length=13)
+    application_key: SecretRef
+    application_secret: SecretRef
+    consumer_key: SecretRef
+    ca: Authorities | None = None
+
+
+class ScalewayZone(Part):
+    """A zone of one project at Scaleway; without `url`, the vendor's own API."""
+
+    driver: Literal["scaleway"]
+    url: Url | None = None
+    servers: list[Address] = Field(min_length=1, max_length=13)
+    project: Identifier
+    token: SecretRef
+    ca: Authorities | None = None
+
+
+class GandiZone(Part):
+    """A zone at Gandi's LiveDNS; without `url`, the vendor's own API. The token is a personal access token."""
+
+    driver: Literal["gandi"]
+    url: Url | None = None
+    servers: list[Address] = Field(min_length=1, max_length=13)
+    token: SecretRef
+    ca: Authorities | None = None
+
+
+DnsZone = Annotated[Rfc2136Zone | PowerDnsZone | OvhcloudZone | ScalewayZone | GandiZone, Field(discriminator="driver")]
 
 
 class Dns(Part):

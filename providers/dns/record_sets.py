@@ -71,6 +71,12 @@ def owner(name: str, zone: str) -> dns.name.Name:
     return apex if name == "@" else dns.name.from_text(name, apex).canonicalize()
 
 
+def relative(name: str, zone: str) -> str:
+    """The name of a record relative to its zone, `@` for the zone itself; `name` is absolute."""
+    found = dns.name.from_text(name).canonicalize().relativize(origin(zone))
+    return found.to_text()
+
+
 def wanted_sets(want: Records) -> RecordSets:
     """What a step wants, canonical. Raises ProviderError(permanent) for a value that its type does not allow."""
     sets = tuple(sorted((_wanted(record, want.zone) for record in want.records), key=_key))

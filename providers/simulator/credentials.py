@@ -28,6 +28,7 @@ class Credentials:
     source_secret: str
     target_access: str
     target_secret: str
+    gandi_token: str
     ssh_public: str
 
     def __repr__(self) -> str:
@@ -54,6 +55,7 @@ def kept(folder: Path) -> Credentials:
         source_secret=_kept(folder / "source-secret", secrets.token_urlsafe(30)),
         target_access=_kept(folder / "target-access", f"SCW{secrets.token_hex(8).upper()}"),
         target_secret=_kept(folder / "target-secret", str(uuid.uuid4())),
+        gandi_token=_kept(folder / "gandi-token", secrets.token_hex(20)),
         ssh_public=f"{public.decode()} bascule",
     )
 

@@ -21,6 +21,9 @@ SERVICES = (
     "smtp-crisis",
     "portal-old",
     "identity-old",
+    "ovh-dns",
+    "scaleway-dns",
+    "gandi-dns",
 )
 
 
@@ -37,6 +40,7 @@ class Fault(BaseModel):
     | dns | `UPDATE valbourg.example`, `QUERY portal.valbourg.example A` |
     | smtp-* | `EHLO`, `RCPT`, `DATA` |
     | identity-old | `CONNECT` |
+    | ovh-dns, scaleway-dns, gandi-dns | method and path: `POST */refresh` |
 
     | kind | what happens |
     |---|---|

@@ -125,6 +125,7 @@ def storage_copy(stage: Stage) -> Case:
         effects=lambda: len(set(stores["target"].written())),
         effects_once=4,
         atomic=False,
+        awaits_late=False,
         secrets=list(SECRETS.values()),
     )
 
@@ -162,6 +163,7 @@ def powerdns_records(stage: Stage) -> Case:
         world=server.records,
         effects=server.serial,
         effects_once=1,
+        awaits_late=False,
         secrets=[API_KEY],
     )
 
@@ -181,6 +183,7 @@ def rfc2136_records(stage: Stage) -> Case:
         world=server.records,
         effects=server.serial,
         effects_once=1,
+        awaits_late=False,
         secrets=[KEY],
     )
 
