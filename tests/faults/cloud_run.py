@@ -62,9 +62,9 @@ class CloudRun:
         self.proxy.strikes.clear()
         self.proxy.counts.clear()
         self.engine.world.forget()
-        with self.cloud.cloud.lock:
-            self.cloud.cloud.servers.clear()
-            self.cloud.cloud.volumes.clear()
+        with self.cloud.fleet.lock:
+            self.cloud.fleet.servers.clear()
+            self.cloud.fleet.volumes.clear()
         self.cloud.effects.clear()
 
     def created(self) -> int:
@@ -73,7 +73,7 @@ class CloudRun:
 
     def left(self) -> list[str]:
         """The names of the servers that are there."""
-        return [server.name for server in list(self.cloud.cloud.servers.values())]
+        return [server.name for server in list(self.cloud.fleet.servers.values())]
 
     def events(self, run_id: str, step_id: str) -> list[tuple[float, str]]:
         """When what happened to a step: seconds since its run began, and the event."""
