@@ -27,6 +27,10 @@ Mailbox = Annotated[
     str, Field(max_length=254, pattern=r"^[^\s@]+@[^\s@]+$", description="a mail address such as crisis@example.net")
 ]
 Region = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9\-]{0,40}$", description="a region such as fr-par")]
+_DOMAIN = r"^(?:[a-z0-9][a-z0-9\-]*\.)+[a-z][a-z0-9\-]+$"
+ImageName = Annotated[
+    str, Field(pattern=r"^[a-z0-9][a-z0-9.\-]{0,60}$", description="a neutral image name such as debian-12")
+]
 Identifier = Annotated[
     str,
     Field(
@@ -66,7 +70,7 @@ class Cloud(Part):
 
     ca: Authorities | None = None
     ssh_key: str | None = Field(default=None, max_length=100, description="the name of a public key kept there")
-    images: dict[Name, Annotated[str, Field(max_length=100)]] = Field(
+    images: dict[ImageName, Annotated[str, Field(max_length=100)]] = Field(
         default_factory=dict, description="image name of the runbooks: the vendor's own name or id"
     )
     concurrency: int | None = Field(default=None, ge=1, le=64, description="steps at this cloud at the same time")
@@ -82,6 +86,30 @@ class ScalewayCompute(Cloud):
     project: Identifier
     organization: Identifier | None = None
     token: SecretRef
+
+
+class OpenStackCompute(Cloud):
+    """Any OpenStack cloud, by an application credential of Keystone v3.
+
+    `domain`: the cloud's services may be on hosts of it, besides Keystone's own.
+    `endpoints`: where a service is, instead of what Keystone says. `network`: what
+    servers are attached to; `floating_network`: the external network that gives
+    them public addresses, where their own has none.
+    """
+
+    driver: Literal["openstack"]
+    url: Url
+    region: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,60}$", description="a region such as RegionOne")
+    ]
+    credential: SecretRef
+    secret: SecretRef
+    interface: Literal["public", "internal"] = "public"
+    domain: Annotated[str, Field(pattern=_DOMAIN, description="a domain such as cloud.ovh.net")] | None = None
+    endpoints: dict[Literal["compute", "volume", "network", "image"], Url] = Field(default_factory=dict)
+    network: str | None = Field(default=None, max_length=255, description="a network's name or id")
+    floating_network: str | None = Field(default=None, max_length=255, description="an external network's name or id")
+    availability_zone: str | None = Field(default=None, max_length=255)
 
 
 class OvhCloudCompute(Cloud):
@@ -110,7 +138,9 @@ class OutscaleCompute(Cloud):
     ) = None
 
 
-Compute = Annotated[OutscaleCompute | OvhCloudCompute | ScalewayCompute, Field(discriminator="driver")]
+Compute = Annotated[
+    OpenStackCompute | OutscaleCompute | OvhCloudCompute | ScalewayCompute, Field(discriminator="driver")
+]
 
 
 class Rfc2136Zone(Part):

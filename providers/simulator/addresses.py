@@ -50,6 +50,10 @@ class Addresses:
         return self.service(2)
 
     @property
+    def openstack(self) -> str:
+        return self.service(5)
+
+    @property
     def dns(self) -> str:
         return self.service(53)
 
@@ -112,6 +116,7 @@ class Addresses:
         return {
             "control": f"http://{self.control}:{CONTROL_PORT}",
             "scaleway": f"http://{self.api}:{API_PORT}",
+            "openstack": f"http://{self.openstack}:{API_PORT}/identity",
             "outscale": f"http://{self.outscale}:{API_PORT}/api/v1",
             "ovhcloud": f"http://{self.ovhcloud}:{API_PORT}/1.0",
             "dns": f"{self.dns}:{DNS_PORT}",

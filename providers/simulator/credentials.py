@@ -16,6 +16,8 @@ class Credentials:
     """One simulator's secrets; `ssh_public` is what its servers let in as root."""
 
     scaleway_token: str
+    openstack_credential: str
+    openstack_secret: str
     outscale_access: str
     outscale_secret: str
     ovh_application_key: str
@@ -41,6 +43,8 @@ def kept(folder: Path) -> Credentials:
     public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     return Credentials(
         scaleway_token=_kept(folder / "scaleway-token", str(uuid.uuid4())),
+        openstack_credential=_kept(folder / "openstack-credential", uuid.uuid4().hex),
+        openstack_secret=_kept(folder / "openstack-secret", secrets.token_urlsafe(48)),
         outscale_access=_kept(folder / "outscale-access", secrets.token_hex(10).upper()),
         outscale_secret=_kept(folder / "outscale-secret", secrets.token_hex(20).upper()),
         ovh_application_key=_kept(folder / "ovh-application-key", secrets.token_hex(8)),

@@ -30,6 +30,8 @@ from providers.simulator.http_service import FaultAnswer, Handler, HttpListener,
 from providers.simulator.machines import NamespaceMachines
 from providers.simulator.mail import Mailbox, MailListeners, MailService
 from providers.simulator.network import NETNS, Network
+from providers.simulator.openstack_api import OpenStackApi
+from providers.simulator.openstack_keystone import ApplicationCredential, Keystone
 from providers.simulator.outscale_api import OutscaleApi
 from providers.simulator.outscale_signature import AccessKey as OscKey
 from providers.simulator.ovh_api import OvhApi
@@ -48,7 +50,7 @@ CRISIS_MAILBOX = f"crise@{DOMAIN}"
 DNS_KEY = "bascule"
 SOURCE_REGION, TARGET_REGION = "eu-west-1", "fr-par"
 OUTSCALE_REGION = "eu-west-2"
-CLOUDS = ("scaleway", "outscale", "ovhcloud")
+CLOUDS = ("scaleway", "outscale", "ovhcloud", "openstack")
 """Each has a seed file of its name, and an API of its own."""
 OLD_BUCKETS = {"valbourg-portal": "portal", "valbourg-identity": "identity"}
 """Bucket of the source store: folder of the seed."""
@@ -184,6 +186,7 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
         return f"{host}:{port}", lambda: HttpListener(HttpService(name, handler, parts.faults, refusal), host, port)
 
     api = ScalewayApi(parts.fleets["scaleway"], credentials.scaleway_token)
+    openstack = _openstack(parts)
     outscale = OutscaleApi(
         parts.fleets["outscale"],
         OscKey(credentials.outscale_access, credentials.outscale_secret, OUTSCALE_REGION),
@@ -202,6 +205,7 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
     names = _dns(parts)
     return [
         http("scaleway", where.api, ports.API_PORT, api.handle, api.refusal),
+        http("openstack", where.openstack, ports.API_PORT, openstack.handle, openstack.refusal),
         http("outscale", where.outscale, ports.API_PORT, outscale.handle, outscale.refusal),
         http("ovhcloud", where.ovhcloud, ports.API_PORT, ovhcloud.handle, ovhcloud.refusal),
         (f"{where.dns}:{ports.DNS_PORT}", lambda: DnsListener(names, where.dns, ports.DNS_PORT)),
@@ -220,6 +224,13 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
         (f"{where.service(25)}-27:{ports.SMTP_PORT}", lambda: MailListeners(_mail(parts))),
         http("control", where.control, ports.CONTROL_PORT, control.handle),
     ]
+
+
+def _openstack(parts: Parts) -> OpenStackApi:
+    fleet, credentials = parts.fleets["openstack"], parts.credentials
+    credential = ApplicationCredential(credentials.openstack_credential, credentials.openstack_secret)
+    base = f"http://{parts.addresses.openstack}:{ports.API_PORT}"
+    return OpenStackApi(fleet, Keystone(fleet.catalogue, credential, base))
 
 
 def _ovhcloud(parts: Parts) -> OvhApi:

@@ -21,6 +21,7 @@ from tests.contract.suite import Case
 
 EVERY_DAY = {
     "scaleway server": ("P1 first answers lost", "HANG slow body"),
+    "openstack server": ("LAG after a lost answer",),
     "storage copy": ("P2 all answers lost",),
     "storage verify": ("HTML 200",),
     "powerdns records": ("P4 lost, then 503",),
