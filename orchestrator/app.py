@@ -73,6 +73,7 @@ class Bascule:
             self.estates.checkout,
             functools.partial(secrets_of, self.paths.secrets),
             self.paths.workspaces,
+            clock,
         )
         self.worker = Worker(self.database, self.workshop, clock, boundary=boundary)
         self.progress = self.worker.progress

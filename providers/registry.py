@@ -5,6 +5,7 @@ load libcloud and nothing but a play loads Ansible.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -14,11 +15,16 @@ Driver = Callable[[Any, Context], str]
 
 NO_DRIVER = ""
 
+MANY_ZONES = "providers.dns.many_zones:ManyZones"
+"""Does a step that names several zones, each by the provider of its own driver."""
+
 CLASSES: dict[tuple[str, str], str] = {
     ("compute.server", "scaleway"): "providers.compute.server:ComputeServer",
     ("ansible.play", NO_DRIVER): "providers.ansible:AnsiblePlay",
     ("dns.records", "rfc2136"): "providers.dns.rfc2136:Rfc2136Records",
     ("dns.records", "powerdns"): "providers.dns.powerdns:PowerDnsRecords",
+    ("dns.ttl", "rfc2136"): "providers.dns.rfc2136:Rfc2136Ttl",
+    ("dns.ttl", "powerdns"): "providers.dns.powerdns:PowerDnsTtl",
     ("storage.copy", "s3"): "providers.storage.copy:StorageCopy",
     ("storage.verify", "s3"): "providers.storage.verify:StorageVerify",
     ("probe.http", NO_DRIVER): "providers.probes.http:HttpCheck",
@@ -38,13 +44,20 @@ def provider_for(kind: str, want: Any, context: Context) -> Provider[Any]:
     Raises ProviderError(permanent) when the scope does not configure what the
     step names, or configures a driver that does not exist.
     """
+    if getattr(want, "zones", ()):
+        several: Provider[Any] = _named(MANY_ZONES)(context, partial(provider_for, kind))
+        return several
     driver = DRIVERS[kind](want, context) if kind in DRIVERS else NO_DRIVER
     path = CLASSES.get((kind, driver))
     if path is None:
         raise ProviderError(_unknown(kind, driver), permanent=True)
-    module, name = path.split(":")
-    made: Provider[Any] = getattr(import_module(module), name)(context)
+    made: Provider[Any] = _named(path)(context)
     return made
+
+
+def _named(path: str) -> Any:
+    module, name = path.split(":")
+    return getattr(import_module(module), name)
 
 
 def _unknown(kind: str, driver: str) -> str:
@@ -90,6 +103,7 @@ def _notify(want: Any, context: Context) -> str:
 DRIVERS: dict[str, Driver] = {
     "compute.server": _compute,
     "dns.records": _dns,
+    "dns.ttl": _dns,
     "storage.copy": _storage,
     "storage.verify": _storage,
     "notify.send": _notify,

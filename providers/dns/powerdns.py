@@ -29,6 +29,7 @@ from providers.dns.endpoint import require_allowed_host
 from providers.dns.record_sets import Key, RecordSet, RecordSets, canonical_values, owner, to_rdataset
 from providers.dns.swap import Swap, Written
 from providers.dns.swap_records import SwapRecords
+from providers.dns.ttl import TtlChange
 
 
 class PowerDnsRecords(SwapRecords):
@@ -58,6 +59,13 @@ class PowerDnsRecords(SwapRecords):
         except requests.RequestException:
             return Written.LOST
         return Written.DONE
+
+
+class PowerDnsTtl(TtlChange):
+    """`dns.ttl` through the zone's API."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, PowerDnsRecords)
 
 
 class _ExistingZones(PowerDnsProvider):  # type: ignore[misc]  # octoDNS ships no types

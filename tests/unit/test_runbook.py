@@ -118,6 +118,7 @@ def test_every_kind_is_done_by_a_provider_or_by_the_engine() -> None:
     assert {name for name, kind in KINDS.items() if kind.automatic_undo} == {
         "compute.server",
         "dns.records",
+        "dns.ttl",
         "storage.copy",
     }
 

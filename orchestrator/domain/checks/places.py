@@ -13,7 +13,8 @@ from orchestrator.domain.wording import did_you_mean, listed
 
 _SECTIONS: Mapping[str, tuple[tuple[str, ...], tuple[Path, ...]]] = {
     "compute.server": (("compute",), (("provider",),)),
-    "dns.records": (("dns", "zones"), (("zone",),)),
+    "dns.records": (("dns", "zones"), (("zone",), ("zones",))),
+    "dns.ttl": (("dns", "zones"), (("zone",), ("zones",))),
     "storage.copy": (("storage",), (("from", "store"), ("to", "store"))),
     "storage.verify": (("storage",), (("from", "store"), ("to", "store"))),
     "notify.send": (("notify",), (("channel",),)),
@@ -79,7 +80,7 @@ def _missing_entries(draft: Draft, runbook: Runbook, action: Action) -> Iterator
             f"No scope has a block `{block}`.", f"Add `{block}` to the scopes in bascule.yaml.", "uses"
         )
         return
-    for path in paths:
+    for path in _each(action, paths):
         missing = {
             block.scope: name
             for block in blocks
@@ -95,12 +96,19 @@ def _missing_entries(draft: Draft, runbook: Runbook, action: Action) -> Iterator
             yield action.complaint(message, did_you_mean(name, known, add), "with", *path)
 
 
+def _each(action: Action, paths: tuple[Path, ...]) -> Iterator[Path]:
+    """Where names stand: a list of names has one path for each."""
+    for path in paths:
+        value = value_at(action.with_, path)
+        yield from ((*path, index) for index in range(len(value))) if isinstance(value, list) else (path,)
+
+
 def _name(draft: Draft, runbook: Runbook, action: Action, path: Path, block: _Block) -> str | None:
     """The entry's name in this scope; None when only a run's parameters will tell."""
     name = value_at(fill(draft, runbook, action.with_, mode=block.mode), path)
     if not isinstance(name, str) or is_open(name):
         return None
-    placed = block.zones.get(name, name) if path == ("zone",) else name
+    placed = block.zones.get(name, name) if path[0] in ("zone", "zones") else name
     return str(placed)
 
 
