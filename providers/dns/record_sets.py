@@ -191,16 +191,19 @@ def changed(one: RecordSets, other: RecordSets) -> frozenset[Key]:
     return frozenset(key for key in left.keys() | right.keys() if left.get(key) != right.get(key))
 
 
-def rivals(wanted: RecordSets) -> tuple[Key, ...]:
+def rivals(wanted: RecordSets, current: RecordSets = ()) -> tuple[Key, ...]:
     """The record sets that can't be there beside what is wanted, and that the wish does not speak of.
 
     A CNAME stands alone at its name (RFC 1034 §3.6.2). A server drops the addition
     that breaks this from an update, silently, and carries out the rest (RFC 2136 §3.4.2.2).
+    What is known of the current state leaves out what it rules out by the same rule.
     """
     spoken_of = {one.key for one in wanted}
+    aliases = {one.name for one in current if one.values and one.type == "CNAME"}
+    plain = {one.name for one in current if one.values and one.type != "CNAME"}
     found = set()
     for one in wanted:
-        if one.values:
+        if one.values and one.name not in (aliases if one.type == "CNAME" else plain):
             others = [kind for kind in TYPES if kind != "CNAME"] if one.type == "CNAME" else ["CNAME"]
             found |= {(one.name, kind) for kind in others}
     return tuple(sorted(found - spoken_of))

@@ -52,8 +52,9 @@ class SwapRecords(ABC):
         view = self._view(want.zone, wanted, deadline)
         if expected is not None and view.on_the_way(expected, wanted):
             return _on_the_way(want.zone, expected, wanted)
-        found = _finding(want.zone, expected, view.agreed(), wanted)
-        if found.presence is Presence.ABSENT and (obstacle := self._obstacle(want.zone, wanted, deadline)):
+        current = view.agreed()
+        found = _finding(want.zone, expected, current, wanted)
+        if found.presence is Presence.ABSENT and (obstacle := self._obstacle(want.zone, wanted, current, deadline)):
             return replace(found, presence=Presence.CONFLICT, message=obstacle)
         return found
 
@@ -69,7 +70,7 @@ class SwapRecords(ABC):
                 return _finding(want.zone, expected, current, wanted)
             if current != expected:
                 raise StaleError(want.zone, expected, current)
-            if obstacle := self._obstacle(want.zone, wanted, deadline):
+            if obstacle := self._obstacle(want.zone, wanted, current, deadline):
                 raise ProviderError(obstacle, permanent=True)
             swap = Swap.between(want.zone, expected, wanted)
             report(f"Changing {swap}.")
@@ -108,9 +109,9 @@ class SwapRecords(ABC):
     def _view(self, zone: str, of: RecordSets, deadline: Deadline) -> View:
         return View.taken(self.context.scope, zone, of, deadline)
 
-    def _obstacle(self, zone: str, wanted: RecordSets, deadline: Deadline) -> str:
+    def _obstacle(self, zone: str, wanted: RecordSets, current: RecordSets, deadline: Deadline) -> str:
         """What must go before the wanted record sets can come, in one sentence; empty when nothing must."""
-        there = View.in_the_way(self.context.scope, zone, wanted, deadline)
+        there = View.in_the_way(self.context.scope, zone, wanted, current, deadline)
         if not there:
             return ""
         listed = "; ".join(f"{one.name} {one.type} is {one}" for one in there)
