@@ -7,6 +7,7 @@ canonical form that is used here).
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import get_args
 
@@ -27,6 +28,12 @@ STRING_BYTES = 255
 
 TYPES: tuple[str, ...] = get_args(RecordType)
 """The types that a step can speak of."""
+
+_NAMELESS = frozenset({dns.rdatatype.A, dns.rdatatype.AAAA, dns.rdatatype.CAA, dns.rdatatype.TXT})
+"""Types whose data holds no name, and so has one spelling only."""
+
+NAMES_KEPT = 4096
+"""Names whose parsed form is kept: the same few are asked for at every look."""
 
 Key = tuple[str, str]
 """Name relative to the zone, and type."""
@@ -60,11 +67,13 @@ RecordSets = tuple[RecordSet, ...]
 """In the order of their keys, each key once."""
 
 
+@lru_cache(NAMES_KEPT)
 def origin(zone: str) -> dns.name.Name:
     """The zone's own name, absolute."""
     return dns.name.from_text(zone).canonicalize()
 
 
+@lru_cache(NAMES_KEPT)
 def owner(name: str, zone: str) -> dns.name.Name:
     """The absolute name of a record's relative one."""
     apex = origin(zone)
@@ -136,6 +145,8 @@ def _texts(rdatas: Iterable[dns.rdata.Rdata]) -> tuple[str, ...]:
 
 def _canonical(rdata: dns.rdata.Rdata) -> dns.rdata.Rdata:
     """The same data as the canonical wire form spells it: names in lower case."""
+    if rdata.rdtype in _NAMELESS:
+        return rdata
     wire = rdata.to_digestable()
     return dns.rdata.from_wire(rdata.rdclass, rdata.rdtype, wire, 0, len(wire))
 
