@@ -16,12 +16,14 @@ from octodns.provider.base import BaseProvider
 from octodns.record.change import Change
 from octodns_gandi import GandiClient, GandiProvider
 
+from providers.base import Context
 from providers.dns.api_session import Api, ApiSession
 from providers.dns.authority import zone_settings
 from providers.dns.deadline import Deadline
 from providers.dns.octodns_plan import HeldRecord, ZoneApi, texts_of
 from providers.dns.octodns_records import HostedRecords
 from providers.dns.record_sets import TYPES, Key, canonical_values
+from providers.dns.ttl import TtlChange
 
 VENDOR_URL = "https://api.gandi.net"
 PAGE = 500
@@ -42,6 +44,13 @@ class GandiRecords(HostedRecords):
         session.headers["Authorization"] = f"Bearer {self.context.reveal(settings['token']).reveal()}"
         made: ZoneApi = _LiveDns(session)
         return made
+
+
+class GandiTtl(TtlChange):
+    """`dns.ttl` through the same API."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, GandiRecords)
 
 
 class _Client(GandiClient):  # type: ignore[misc]  # octoDNS ships no types

@@ -58,7 +58,7 @@ class OctoDnsRecords(SwapRecords):
                 f"{self.host} can't hold {swap}: {' '.join(str(error).split())}; correct the step.", permanent=True
             ) from error
 
-    def _obstacle(self, zone: str, wanted: RecordSets, deadline: Deadline) -> str:
+    def _obstacle(self, zone: str, wanted: RecordSets, current: RecordSets, deadline: Deadline) -> str:
         """Also what the host would refuse, some of it after a part is written."""
         if not self.sets_apex_ns and any(one.key == APEX_NS for one in wanted):
             return f"{self.host} sets the NS records of {zone} itself; take `@` NS out of the step."
@@ -68,7 +68,7 @@ class OctoDnsRecords(SwapRecords):
                 f"{self.host} keeps no TTL below {self.lowest_ttl} s, and the step wants less for {', '.join(low)} "
                 f"in {zone}; raise its `ttl`."
             )
-        return super()._obstacle(zone, wanted, deadline)
+        return super()._obstacle(zone, wanted, current, deadline)
 
 
 class HostedRecords(OctoDnsRecords):

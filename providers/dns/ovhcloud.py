@@ -34,6 +34,7 @@ from providers.dns.octodns_plan import HeldRecord, key_of, set_of
 from providers.dns.octodns_records import HostedRecords
 from providers.dns.record_sets import TYPES, Key, RecordSet, RecordSets, canonical_values
 from providers.dns.swap import Swap, Written
+from providers.dns.ttl import TtlChange
 from providers.dns.value_edits import Edit, Value, edits, states
 
 VENDOR_URL = "https://eu.api.ovh.com"
@@ -87,6 +88,13 @@ class OvhcloudRecords(HostedRecords):
             self.context.reveal(settings[name]) for name in ("application_key", "application_secret", "consumer_key")
         )
         return _Zone(_Client(session, self._clock, *keyring), zone, keys)
+
+
+class OvhcloudTtl(TtlChange):
+    """`dns.ttl` through the same API."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, OvhcloudRecords)
 
 
 class _Client(ovh.Client):  # type: ignore[misc]  # untyped

@@ -16,13 +16,14 @@ import dns.exception
 from octodns.provider.base import BaseProvider
 from octodns_scaleway import ScalewayClient, ScalewayProvider
 
-from providers.base import ProviderError
+from providers.base import Context, ProviderError
 from providers.dns.api_session import Api, ApiSession
 from providers.dns.authority import zone_settings
 from providers.dns.deadline import Deadline
 from providers.dns.octodns_plan import HeldRecord, ZoneApi, texts_of
 from providers.dns.octodns_records import HostedRecords
 from providers.dns.record_sets import TYPES, Key, canonical_values
+from providers.dns.ttl import TtlChange
 
 VENDOR_URL = "https://api.scaleway.com"
 VERSION = "/domain/v2beta1"
@@ -43,6 +44,13 @@ class ScalewayRecords(HostedRecords):
         session.headers["X-Auth-Token"] = self.context.reveal(settings["token"]).reveal()
         made: ZoneApi = _PlainZones(session, settings["project"], frozenset(keys))
         return made
+
+
+class ScalewayTtl(TtlChange):
+    """`dns.ttl` through the same API."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, ScalewayRecords)
 
 
 class _Client(ScalewayClient):  # type: ignore[misc]  # octoDNS ships no types

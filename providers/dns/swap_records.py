@@ -80,8 +80,9 @@ class SwapRecords(ABC):
         view = self._view(want.zone, wanted, deadline, at_origin=expected is not None)
         if expected is not None and (begun := self._begun(want.zone, view, expected, wanted)):
             return begun
-        found = _finding(want.zone, expected, view.agreed(), wanted)
-        if found.presence is Presence.ABSENT and (obstacle := self._obstacle(want.zone, wanted, deadline)):
+        current = view.agreed()
+        found = _finding(want.zone, expected, current, wanted)
+        if found.presence is Presence.ABSENT and (obstacle := self._obstacle(want.zone, wanted, current, deadline)):
             return replace(found, presence=Presence.CONFLICT, message=obstacle)
         if found.presence is Presence.CONFLICT and expected is not None and not self.atomic:
             return replace(found, effect=self._ours(expected, view.primary, wanted))
@@ -101,7 +102,7 @@ class SwapRecords(ABC):
                 return _finding(want.zone, expected, current, wanted)
             if not self._possible(current, expected, wanted):
                 raise StaleError(want.zone, expected, current)
-            if obstacle := self._obstacle(want.zone, wanted, deadline):
+            if obstacle := self._obstacle(want.zone, wanted, current, deadline):
                 raise ProviderError(obstacle, permanent=True)
             swap = Swap.between(want.zone, expected, wanted)
             report(f"Changing {swap}.")
@@ -180,9 +181,9 @@ class SwapRecords(ABC):
         }
         return _effect(only(expected, keys), only(wanted, keys)) if keys else {}
 
-    def _obstacle(self, zone: str, wanted: RecordSets, deadline: Deadline) -> str:
+    def _obstacle(self, zone: str, wanted: RecordSets, current: RecordSets, deadline: Deadline) -> str:
         """What must go before the wanted record sets can come, in one sentence; empty when nothing must."""
-        there = View.in_the_way(self.context.scope, zone, wanted, deadline)
+        there = View.in_the_way(self.context.scope, zone, wanted, current, deadline)
         if not there:
             return ""
         listed = "; ".join(f"{one.name} {one.type} is {one}" for one in there)

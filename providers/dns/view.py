@@ -33,9 +33,11 @@ class View:
         return cls(zone, held, origin)
 
     @staticmethod
-    def in_the_way(scope: JsonMap, zone: str, of: RecordSets, deadline: Deadline) -> RecordSets:
-        """What the primary holds that can't be there beside these record sets."""
-        held = read(zone, servers_of(scope, zone)[0], rivals(of), deadline)
+    def in_the_way(
+        scope: JsonMap, zone: str, wanted: RecordSets, current: RecordSets, deadline: Deadline
+    ) -> RecordSets:
+        """What the primary holds that can't be there beside the wanted record sets, of which it holds the current."""
+        held = read(zone, servers_of(scope, zone)[0], rivals(wanted, current), deadline)
         return tuple(one for one in held if one.values)
 
     @property
