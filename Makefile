@@ -1,6 +1,6 @@
 # `make demo` and `make test` prepare everything themselves on Debian or Ubuntu; `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults bench lint types format lock compose clean
+.PHONY: help demo test test-faults bench bench-dns lint types format lock compose clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -31,6 +31,10 @@ bench: ## cost per step, one table
 	@.ci/setup test
 	$(BIN)/python -m tests.bench $(ARGS)
 
+bench-dns: ## the same change in 200 zones, by a dns.records step and by octodns-sync, one table
+	@.ci/setup test
+	$(BIN)/python -m tests.bench.dns_zones $(ARGS)
+
 lint: ## ruff, import contracts, the starter estate
 	@.ci/setup test
 	$(BIN)/ruff check .
@@ -55,13 +59,16 @@ compose: ## check docker-compose.yml; needs no engine
 # The resolver is a tool of the maintainers only and lives in an environment of its own.
 # No header and no index address: the lock says what, never from where.
 UV := .venv-lock/bin/uv
-RESOLVE = $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
-	--generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
-lock: ## resolve pyproject.toml anew into both lock files
+RESOLVE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-emit-index-url --no-header --no-annotate
+# What plays AWS in the tests: moto's server, in an environment of its own because its requirements contradict ours.
+MOTO := moto[server,ec2,route53,s3]>=5.2
+lock: ## resolve pyproject.toml, and what plays AWS in the tests, anew into the lock files
 	@test -x $(UV) || { python3 -m venv .venv-lock && .venv-lock/bin/pip install --quiet 'uv>=0.9'; }
-	$(RESOLVE) --upgrade --group build --output-file requirements.lock
-	$(RESOLVE) --upgrade --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(RESOLVE) pyproject.toml --group build --output-file requirements.lock
+	$(RESOLVE) pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	echo '$(MOTO)' | $(RESOLVE) - --output-file requirements-moto.lock
 
 clean: ## remove what the other targets made here
-	rm -rf .venv .venv.lock .venv-lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+	rm -rf .venv .venv.lock .venv-lock .venv-moto .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -19,6 +19,7 @@ from orchestrator.estate_git import EstateGitError, EstateMirror
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
+from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.request import Paths, RequestError
 from orchestrator.operations.resources import Resources
@@ -72,12 +73,9 @@ class Bascule:
         self.database.migrate()
         self.mirror = EstateMirror(self.paths.mirror, self.paths.checkouts)
         self.estates = Estates(self.database, self.mirror, clock, settings.estate_url, settings.estate_branch)
-        self.workshop = EstateWorkshop(
-            self.estates.scope,
-            self.estates.checkout,
-            functools.partial(secrets_of, self.paths.secrets),
-            self.paths.workspaces,
-        )
+        secrets = functools.partial(secrets_of, self.paths.secrets)
+        self.workshop = EstateWorkshop(self.estates.scope, self.estates.checkout, secrets, self.paths.workspaces, clock)
+        self.inventories = Inventories(self.estates, secrets, self.paths, clock)
         self.worker = Worker(self.database, self.workshop, clock, boundary=boundary)
         self.progress = self.worker.progress
         self.plans = Plans(self.database, self.estates, self.workshop, clock)

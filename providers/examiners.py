@@ -18,7 +18,7 @@ EXAMINERS: dict[tuple[str, str], str] = {
     ("compute", "ovhcloud"): "providers.compute.ovhcloud_rights:examine",
     ("compute", "scaleway"): "providers.compute.scaleway_rights:examine",
     ("dns", "rfc2136"): "providers.dns.rights:examine_rfc2136",
-    ("dns", "powerdns"): "providers.dns.rights:examine_powerdns",
+    **{("dns", host): "providers.dns.rights:examine_hosted" for host in ("gandi", "ovhcloud", "powerdns", "scaleway")},
     ("dns", "resolvers"): "providers.dns.rights:examine_resolvers",
     ("storage", "s3"): "providers.storage.rights:examine",
     ("ssh", NO_DRIVER): "providers.probes.ssh_key:examine",

@@ -12,6 +12,7 @@ from orchestrator.cli import (
     decision_commands,
     doctor_command,
     estate_commands,
+    inventory_commands,
     plan_commands,
     record_commands,
     resource_commands,
@@ -98,6 +99,7 @@ app.command("schema", rich_help_panel=ESTATE)(estate_commands.schema)
 app.add_typer(estate_app, name="estate", rich_help_panel=ESTATE)
 app.command("doctor", rich_help_panel=ESTATE)(doctor_command.doctor)
 app.command("plan", rich_help_panel=ESTATE)(plan_commands.plan)
+app.command("inventory", rich_help_panel=ESTATE)(inventory_commands.inventory)
 app.command("rehearse", rich_help_panel=RUNS)(run_commands.rehearse)
 app.command("run", rich_help_panel=RUNS)(run_commands.run)
 app.command("watch", rich_help_panel=RUNS)(run_commands.watch)

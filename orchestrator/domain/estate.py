@@ -14,7 +14,7 @@ from orchestrator.domain.salvage import Part, salvage
 from orchestrator.domain.scope import Scope as Scope
 from orchestrator.domain.wording import did_you_mean, shown
 from orchestrator.domain.yaml_text import Document, read_yaml
-from providers.wants import Name, Seconds, Words
+from providers.wants import Name, Providers, Seconds, Words
 
 FILE = "bascule.yaml"
 
@@ -36,6 +36,7 @@ class Service(Part):
     needs: tuple[Name, ...] = ()
     vendor: Name
     target: Name
+    clouds: Providers | None = Field(default=None, description="where its servers may be, the first that has room")
     rto: Seconds | None = Field(default=None, description="the longest it may be away")
     rpo: Seconds | None = Field(default=None, description="how much of the latest data may be lost")
     failover: Name | None = None

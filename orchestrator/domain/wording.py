@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from orchestrator.domain.problem import Complaint, Path
+from orchestrator.domain.references import value_at
 from providers import wants
 
 Schema = Mapping[str, Any]
@@ -83,6 +84,7 @@ def _complaint(detail: Any, root: Schema, data: object) -> Complaint:
     loc = list(detail["loc"])
     on_key = bool(loc) and loc[-1] == _KEY_MARK
     path, parent, node = _place(loc[:-1] if on_key else loc, root)
+    path = _written(path, data)
     context = detail.get("ctx") or {}
     if "remedy" in context:
         return Complaint(path, detail["msg"], context["remedy"])
@@ -162,11 +164,20 @@ def _place(loc: Sequence[str | int], root: Schema) -> tuple[Path, Schema | None,
     return tuple(path), parent, node
 
 
+def _written(path: Path, data: object) -> Path:
+    """The path as far as the file goes: where one name stands for a list of one, the entry is the name itself."""
+    for length in range(1, len(path)):
+        if isinstance(value_at(data, path[:length]), str):
+            return path[:length]
+    return path
+
+
 def _below(node: Schema | None, part: str | int, root: Schema) -> Schema | None:
     if node is None:
         return None
     if isinstance(part, int):
-        inner = node.get("items")
+        lists = [choice for choice in node.get("anyOf", ()) if "items" in choice]
+        inner = node.get("items") or next((choice["items"] for choice in lists), None)
     else:
         inner = node.get("properties", {}).get(part) or node.get("additionalProperties")
         inner = inner or next(iter(node.get("patternProperties", {}).values()), None)

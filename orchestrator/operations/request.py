@@ -49,6 +49,11 @@ class Paths:
         return self.data / "secrets"
 
     @property
+    def inventories(self) -> Path:
+        """What sources said when they were read."""
+        return self.data / "inventories"
+
+    @property
     def token(self) -> Path:
         return self.data / "token"
 

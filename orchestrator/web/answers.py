@@ -9,7 +9,12 @@ from orchestrator.domain.plan import PlannedStep, expected
 from orchestrator.operations.doctor import CheckUp
 from orchestrator.store.runs import Row
 from orchestrator.web.attention import Wait
+from providers.inventory import Inventory
 from providers.rights import State
+
+
+class InventoriesAnswer(BaseModel):
+    inventories: list[Inventory]
 
 
 class RunColumns(BaseModel):

@@ -65,6 +65,11 @@ class PlanOrder(_Order):
     parameters: Annotated[dict[Name, JsonValue], AfterValidator(_storable)] = Field(default_factory=dict)
 
 
+class InventoryOrder(_Order):
+    scope: Name
+    source: Name | None = None
+
+
 class RunOrder(_Order):
     digest: Digest
     by: Person = Field(alias="as")

@@ -6,6 +6,7 @@ from orchestrator.engine.progress import Progress
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
+from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.request import Paths
 from orchestrator.operations.resources import Resources
@@ -31,6 +32,7 @@ class Service(Protocol):
     estates: Estates
     resources: Resources
     doctor: Doctor
+    inventories: Inventories
 
     @property
     def settings(self) -> Place: ...

@@ -6,6 +6,7 @@ from libcloud.compute.base import Node
 from libcloud.compute.types import NodeState
 
 from providers.base import Finding, JsonMap, Presence, Tag
+from providers.compute.driver import CloudDriver, Part
 
 MARK = "bascule"
 """The tag of everything that Bascule makes, whatever the run."""
@@ -20,6 +21,17 @@ def tags_of(tag: Tag) -> frozenset[str]:
 def is_of(node: Node, tag: Tag) -> bool:
     """Whether this run and step made the server."""
     return tags_of(tag) <= set(node.extra["tags"])
+
+
+def is_still_of(driver: CloudDriver, thing: Node | Part, tag: Tag) -> bool:
+    """Whether a server or part found by its id is this run's and step's.
+
+    A cloud that keeps a long tag shortened knows it again when it is asked for it.
+    """
+    wanted = tags_of(tag)
+    if isinstance(thing, Part):
+        return wanted <= thing.tags or any(one.id == thing.id for one in driver.ex_parts(wanted))
+    return is_of(thing, tag) or any(one.id == thing.id for one in driver.list_nodes(ex_tags=wanted))
 
 
 def is_marked(node: Node) -> bool:

@@ -16,15 +16,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from libcloud.compute.base import Node
-
 from providers.base import Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
 from providers.compute import alternates
 from providers.compute.bring_up import Site, begun_file
 from providers.compute.clouds import block_of, cloud
 from providers.compute.driver import CloudDriver, NoCapacityError, PartKind
 from providers.compute.earlier import look_absent, look_existing, make_absent
-from providers.compute.proof import is_of, tags_of
+from providers.compute.proof import is_still_of
 from providers.compute.release import Released, clear, release, release_recorded
 from providers.vendor_http import Deadline
 from providers.wants import Server
@@ -136,7 +134,7 @@ class ComputeServer:
     def _take_back(self, server: JsonMap, tag: Tag, report: Report, deadline: Deadline) -> Finding:
         with cloud(self._context, server["provider"], deadline) as driver:
             node = driver.ex_get_node(server["id"])
-            if node is not None and not (is_of(node, tag) or _is_known_by(driver, node, tag)):
+            if node is not None and not is_still_of(driver, node, tag):
                 message = f"Server {node.name} ({node.id}) no longer carries our tags, so it was left alone."
                 return Finding(Presence.CONFLICT, message=message)
             if node is not None:
@@ -181,11 +179,6 @@ class ComputeServer:
             raise ProviderError(
                 f"The user data {path} cannot be read from the estate; check that the file is in Git.", permanent=True
             ) from error
-
-
-def _is_known_by(driver: CloudDriver, node: Node, tag: Tag) -> bool:
-    """Whether the cloud knows the server by these tags when asked for them: it may keep a long one shortened."""
-    return any(one.id == node.id for one in driver.list_nodes(ex_tags=tags_of(tag)))
 
 
 def _first_tried(want: Server, effect: JsonMap) -> list[str]:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 import requests
+import tenacity
 from libcloud.common.exceptions import BaseHTTPError
 from libcloud.compute.base import Node
 from libcloud.compute.types import NodeState
@@ -21,7 +22,7 @@ from providers.base import Context, Finding, JsonMap, Presence, ProviderError, R
 from providers.compute.bring_up import IN_FLIGHT_SECONDS
 from providers.compute.clouds import cloud
 from providers.compute.driver import UNFINISHED, CloudDriver, NoCapacityError, Part, PartKind, VolumeOrder
-from providers.compute.proof import MARK, RUN_TAG, tags_of
+from providers.compute.proof import MARK, RUN_TAG, is_still_of, tags_of
 from providers.vendor_http import Deadline, RefusedError, is_lost
 from providers.wants import Snapshot, Volume
 
@@ -30,6 +31,9 @@ MOVING = frozenset(
 )
 """Vendors' words for a part that will be in another state by itself."""
 BROKEN = frozenset({"error", "error_deleting", "locked"})
+
+ATTACH_SECONDS = 5.0
+"""What is left of a call for attaching a volume, once it has waited for it to be made."""
 
 Made = TypeVar("Made")
 
@@ -56,8 +60,8 @@ class ComputeVolume:
                 report(f"Creating volume {want.name} at {want.provider} ({want.size:g} GB)")
                 order = VolumeOrder(want.name, want.size, tags_of(tag), want.snapshot)
                 volume = _sent_once(self._context, driver, lambda: driver.ex_create_volume(order))
-            if volume is not None and volume.state not in MOVING:
-                self._attach(driver, want, volume, report)
+            if volume is not None and want.server:
+                self._attach(driver, want, _settled(driver, volume), report)
             after = self._look(driver, want, tag)
             # Asked for just now: what is read may lag behind.
             return replace(after, presence=Presence.PENDING) if after.presence is Presence.ABSENT else after
@@ -70,7 +74,7 @@ class ComputeVolume:
             volume = driver.ex_part(PartKind.VOLUME, effect["id"], effect.get("flavour", ""))
             if volume is None:
                 return Finding(Presence.ABSENT, message=f"Volume {want.name} is gone.")
-            if not _is_of(driver, volume, tag):
+            if not is_still_of(driver, volume, tag):
                 message = f"Volume {want.name} ({volume.id}) no longer carries our tags, so it was left alone."
                 return Finding(Presence.CONFLICT, message=message)
             return self._take_back(driver, want, volume, effect, report)
@@ -107,17 +111,18 @@ class ComputeVolume:
         if volume.holders and volume.holders != {want.server}:
             message = f"{about} is attached to {', '.join(sorted(volume.holders))}, which this step did not ask for."
             return Finding(Presence.CONFLICT, effect=effect, message=message)
-        if volume.state in MOVING:
-            return Finding(Presence.PENDING, effect=effect, message=f"{about} is {volume.state}.")
         if volume.state == UNFINISHED:
             return Finding(Presence.ABSENT, effect=effect, message=f"{about} was made and is to be tagged.")
-        if want.server and not volume.holders:
+        if want.server and not volume.holders and volume.state != "attaching":
+            # Also while it is still being made: it is not attached by itself afterwards.
             return Finding(Presence.ABSENT, effect=effect, message=f"{about} is to be attached to {want.server}.")
+        if volume.state in MOVING:
+            return Finding(Presence.PENDING, effect=effect, message=f"{about} is {volume.state}.")
         outputs = {"id": volume.id, "name": want.name, "size": volume.size, "provider": want.provider}
         return Finding(Presence.OURS, {}, outputs, effect, f"{about} is there.")
 
     def _attach(self, driver: CloudDriver, want: Volume, volume: Part, report: Report) -> None:
-        if not want.server or volume.holders:
+        if not want.server or volume.holders or volume.state in MOVING:
             return
         report(f"Attaching volume {want.name} to server {want.server}")
         try:
@@ -162,7 +167,7 @@ class ComputeSnapshot:
             snapshot = driver.ex_part(PartKind.SNAPSHOT, effect["id"])
             if snapshot is None:
                 return Finding(Presence.ABSENT, message=f"Snapshot {want.name} is gone.")
-            if not _is_of(driver, snapshot, tag):
+            if not is_still_of(driver, snapshot, tag):
                 message = f"Snapshot {want.name} ({snapshot.id}) no longer carries our tags, so it was left alone."
                 return Finding(Presence.CONFLICT, message=message)
             try:
@@ -188,6 +193,19 @@ class ComputeSnapshot:
         return Finding(Presence.OURS, {}, outputs, effect, f"{about} is complete.")
 
 
+def _settled(driver: CloudDriver, volume: Part) -> Part:
+    """The volume once it is made: it can be attached only then. As it is, when that takes longer than the call may."""
+    look = tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda part: part is not None and part.state in MOVING),
+        wait=tenacity.wait_exponential(multiplier=0.1, max=2.0),
+        stop=tenacity.stop_before_delay(max(0.0, driver.deadline.left() - ATTACH_SECONDS)),
+        sleep=driver.deadline.sleep,
+        retry_error_callback=lambda _: volume,
+    )
+    found: Part | None = look(driver.ex_part, PartKind.VOLUME, volume.id, volume.flavour)
+    return found or volume
+
+
 def _one(driver: CloudDriver, kind: PartKind, tag: Tag) -> Part | None:
     """The step's own part of this kind. Raises ProviderError when there are several."""
     ours = [part for part in driver.ex_parts(tags_of(tag)) if part.kind is kind]
@@ -199,11 +217,6 @@ def _one(driver: CloudDriver, kind: PartKind, tag: Tag) -> Part | None:
             effect_possible=True,
         )
     return ours[0] if ours else None
-
-
-def _is_of(driver: CloudDriver, part: Part, tag: Tag) -> bool:
-    """Whether this step made it: by its tags, or, before it has any, by what the driver knows of the create request."""
-    return tags_of(tag) <= part.tags or any(one.id == part.id for one in driver.ex_parts(tags_of(tag)))
 
 
 def _none(context: Context, driver: CloudDriver, kind: PartKind, name: str) -> Finding:

@@ -7,7 +7,7 @@ before they look at prerequisites. What it would change is a record that is not 
 """
 
 from collections.abc import Iterator
-from urllib.parse import quote
+from importlib import import_module
 
 import dns.exception
 import dns.message
@@ -17,19 +17,24 @@ import dns.rcode
 import dns.rdatatype
 import dns.tsig
 import dns.update
-import requests
 
 from providers.base import Context, ProviderError
-from providers.bounded_transport import BoundedAdapter
-from providers.dns.authority import ANSWER_SECONDS, LOST, read, servers_of, zone_settings
+from providers.dns.authority import ANSWER_SECONDS, LOST, read, servers_of
 from providers.dns.deadline import Deadline
-from providers.dns.endpoint import Endpoint, endpoint, require_allowed, require_allowed_host
+from providers.dns.endpoint import Endpoint, endpoint, require_allowed
+from providers.dns.octodns_records import OctoDnsRecords
 from providers.dns.record_sets import origin
 from providers.dns.rfc2136 import STALE, tsig_key, unsigned
 from providers.rights import Examination, Right, State, Subject
-from providers.vendor_http import Endpoint as HttpEndpoint
 
 NOBODY = "_bascule-asks-for-nobody"
+HOSTS = {
+    "gandi": "providers.dns.gandi:GandiRecords",
+    "ovhcloud": "providers.dns.ovhcloud:OvhcloudRecords",
+    "powerdns": "providers.dns.powerdns:PowerDnsRecords",
+    "scaleway": "providers.dns.scaleway:ScalewayRecords",
+}
+"""Drivers whose records are changed through an API: the class that reads them."""
 REFUSED = frozenset({dns.rcode.REFUSED, dns.rcode.NOTAUTH})
 
 
@@ -45,16 +50,19 @@ def examine_rfc2136(context: Context, subject: Subject) -> Examination:
     return subject.found(str(primary), rights)
 
 
-def examine_powerdns(context: Context, subject: Subject) -> Examination:
-    """The zone's servers, and the zone as the API shows it: a key of PowerDNS opens the whole API or nothing."""
+def examine_hosted(context: Context, subject: Subject) -> Examination:
+    """The zone's servers, and the zone as the API of its host shows it."""
     deadline = Deadline(context.deadline)
     rights = [*_authority(context, subject, deadline)]
-    url = str(zone_settings(context.scope, subject.entry).get("url", ""))
+    module, name = HOSTS[subject.driver].split(":")
+    records: OctoDnsRecords = getattr(import_module(module), name)(context)
     try:
-        rights.append(_at_api(context, subject.entry, deadline))
+        records.look(subject.entry, deadline)
+        rights.append(Right(f"read {subject.entry}", State.HELD))
+        rights += records.rights(subject.entry, subject.now, deadline)
     except ProviderError as error:
-        return subject.failed(url, error.message, rights)
-    return subject.found(url, rights)
+        return subject.failed(records.host, error.message, rights)
+    return subject.found(records.host, rights)
 
 
 def examine_servers(context: Context, subject: Subject) -> Examination:
@@ -113,53 +121,6 @@ def _may_update(context: Context, zone: str, primary: Endpoint, deadline: Deadli
     if answer.rcode() in REFUSED:
         return Right(name, State.MISSING, f"{primary} answers {code}: let the key update the zone there.")
     return Right(name, State.UNKNOWN, f"{primary} answers {code} to an update that asks for the impossible.")
-
-
-def _at_api(context: Context, zone: str, deadline: Deadline) -> Right:
-    """Raises ProviderError when the API does not answer, or knows neither key nor zone."""
-    settings = zone_settings(context.scope, zone)
-    api = HttpEndpoint.at(settings["url"], str(context.estate / settings["ca"]) if settings.get("ca") else None)
-    require_allowed_host(context.scope, api.host.strip("[]"))
-    server = quote(str(settings.get("server_id") or "localhost"), safe="")
-    url = f"{api.base}/api/v1/servers/{server}/zones/{quote(zone, safe='')}."
-    session = requests.Session()
-    session.trust_env = False
-    session.mount(f"{api.base.partition(':')[0]}://", BoundedAdapter(deadline.left))
-    key = context.reveal(settings["api_key"]).reveal()
-    try:
-        with (
-            session,
-            session.get(
-                url,
-                params={"rrsets": "false"},
-                headers={"X-API-Key": key},
-                verify=api.ca or True,
-                timeout=deadline.within(ANSWER_SECONDS),
-                allow_redirects=False,
-            ) as answer,
-        ):
-            return _judged(answer.status_code, zone, api.base)
-    except (requests.exceptions.InvalidHeader, UnicodeError):
-        # The text quotes the header, and the header is the key.
-        raise ProviderError(
-            f"The API key of {zone} has characters that HTTP forbids; store it again.", permanent=True
-        ) from None
-    except requests.RequestException as error:
-        raise ProviderError(
-            f"The PowerDNS API {api.base} does not answer ({type(error).__name__}); check that it runs.",
-            permanent=False,
-        ) from error
-
-
-def _judged(status: int, zone: str, where: str) -> Right:
-    name = f"read and change {zone}"
-    if status == requests.codes.ok:
-        return Right(name, State.HELD)
-    if status in {401, 403}:
-        return Right(name, State.MISSING, f"{where} does not know the API key: store the right one.")
-    if status in {404, 422}:
-        return Right(name, State.MISSING, f"{where} holds no zone {zone}: create it there, or correct `server_id`.")
-    raise ProviderError(f"The PowerDNS API {where} answered {status}; look into its log.", permanent=False)
 
 
 def _resolves(context: Context, resolver: Endpoint, deadline: Deadline) -> Right:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from providers.base import Context
 from providers.rights import BucketUse, Examination, Right, State, Subject
-from providers.storage.store import Bucket, StoreDriver
+from providers.storage.driver import StoreDriver
+from providers.storage.store import Bucket
 from providers.vendor_http import Deadline, Endpoint, RefusedError, provider_errors
 
 BAD_KEY = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurity", "AuthorizationHeaderMalformed"})

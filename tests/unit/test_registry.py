@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from providers.base import Context, ProviderError, Secret
-from providers.registry import CLASSES, provider_for
+from providers.registry import CLASSES, SOURCES, provider_for, source_for
 from providers.wants import Copy, Place, Server, TcpProbe
 
 SERVER = Server(provider="cloud", name="a", size="S", image="i")
@@ -42,4 +42,22 @@ def test_a_kind_without_drivers_needs_no_block() -> None:
 def test_what_is_missing_is_said(kind: str, want: Any, scope: dict[str, Any], said: str) -> None:
     with pytest.raises(ProviderError, match=said.replace("+", r"\+")) as caught:
         provider_for(kind, want, context(scope))
+    assert caught.value.permanent
+
+
+@pytest.mark.parametrize("driver", SOURCES)
+def test_every_source_can_look(driver: str) -> None:
+    assert callable(source_for(context({"sources": {"here": {"driver": driver}}}), "live", "here").look)
+
+
+@pytest.mark.parametrize(
+    ("scope", "said"),
+    [
+        ({}, "no `sources.here`"),
+        ({"sources": {"here": {"driver": "azure"}}}, "no driver 'azure'; .* one of: aws"),
+    ],
+)
+def test_a_source_that_is_missing_is_said(scope: dict[str, Any], said: str) -> None:
+    with pytest.raises(ProviderError, match=said) as caught:
+        source_for(context(scope), "live", "here")
     assert caught.value.permanent

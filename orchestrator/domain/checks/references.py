@@ -95,6 +95,8 @@ def _list_in_text(runbook: Runbook, action: Action, path: tuple[str | int, ...],
     if whole_reference(value_at(action.with_, path)) is not None:
         return None
     is_list = reference[0] == "parameters" and runbook.parameters[reference[1]].type == "list"
+    if reference[0] == "estate":
+        is_list = reference[-1] in ("clouds", "needs")
     if reference[0] == "steps":
         is_list = (runbook.steps[reference[1]].uses, reference[3]) in _LISTS
     if not is_list:

@@ -1,0 +1,1 @@
+"""Accounts at vendors that may be cut off, read while they still answer."""
