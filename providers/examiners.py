@@ -14,6 +14,7 @@ Examiner = Callable[[Context, Subject], Examination]
 NO_DRIVER = ""
 
 EXAMINERS: dict[tuple[str, str], str] = {
+    ("compute", "openstack"): "providers.compute.openstack_rights:examine",
     ("compute", "outscale"): "providers.compute.outscale_rights:examine",
     ("compute", "ovhcloud"): "providers.compute.ovhcloud_rights:examine",
     ("compute", "scaleway"): "providers.compute.scaleway_rights:examine",

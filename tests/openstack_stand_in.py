@@ -36,11 +36,11 @@ class OpenStackStandIn(StandIn):
 
 
 @contextmanager
-def openstack_stand_in() -> Iterator[OpenStackStandIn]:
+def openstack_stand_in(credential: ApplicationCredential = CREDENTIAL) -> Iterator[OpenStackStandIn]:
     effects, faults = EffectLog(), FaultTable()
     catalogue = Catalogue.from_seed(yaml.safe_load((SEED / "openstack.yaml").read_text()))
     fleet = Fleet("openstack", catalogue, Addresses(0), Hosts(), NoMachines(), effects, lambda _: None, faults)
-    api = OpenStackApi(fleet, Keystone(catalogue, CREDENTIAL))
+    api = OpenStackApi(fleet, Keystone(catalogue, credential))
     with listening(HttpService("openstack", api.handle, faults, api.refusal)) as url:
         api.keystone.base = url
         block = {

@@ -5,6 +5,7 @@ take Keystone's 500 for an answer, and judge a token's end by this machine's clo
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from libcloud.common.openstack import OpenStackResponse
@@ -98,6 +99,8 @@ class Keystone(OwnAnswers, OpenStackIdentity_3_0_Connection_AppCred):
         self.token: Secret | None = None
         self.catalogue: list[Any] = []
         self.project = ""
+        self.told: Mapping[str, Any] = {}
+        """What the token is: `roles`, `user`, `application_credential`."""
         self.connect()
 
     def authenticated(self) -> Secret:
@@ -130,6 +133,7 @@ class Keystone(OwnAnswers, OpenStackIdentity_3_0_Connection_AppCred):
             token = body["token"]
             self.catalogue = list(token["catalog"])
             self.project = str(token["project"]["id"])
+            self.told = {name: token.get(name) for name in ("roles", "user", "application_credential")}
             self.token = Secret(headers["x-subject-token"])
         except (KeyError, TypeError):
             raise MalformedResponseError("an answer without a token, a project and a catalogue") from None

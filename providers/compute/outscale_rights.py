@@ -60,7 +60,7 @@ def examine(context: Context, subject: Subject) -> Examination:
     return examined(
         context,
         subject,
-        stranger=lambda error: error.code in REFUSED and error.kind not in NOT_ALLOWED,
+        stranger=lambda _, error: error.code in REFUSED and error.kind not in NOT_ALLOWED,
         introspect=_dry_runs,
         advice="Add it to the EIM policy as docs/credentials.md says.",
     )

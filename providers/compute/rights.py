@@ -15,6 +15,9 @@ from providers.vendor_http import Deadline, RefusedError
 Introspect = Callable[[Any, Subject], Iterable[Right]]
 """What a vendor tells of a credential besides: it is given the driver."""
 
+Stranger = Callable[[Any, RefusedError], bool]
+"""Whether a refusal is of who asks, not of what is asked; it is given the driver and the refusal."""
+
 REFUSED = frozenset({401, 403})
 ESSENTIAL = 3
 """How many of the first reads every credential of a cloud must be allowed; refused all of them, it is a wrong one."""
@@ -59,14 +62,14 @@ class Inquiry:
 
 def examine(context: Context, subject: Subject) -> Examination:
     """Any cloud: by its reads alone."""
-    return examined(context, subject, stranger=lambda error: error.code == 401)
+    return examined(context, subject, stranger=lambda _, error: error.code == 401)
 
 
 def examined(
     context: Context,
     subject: Subject,
     *,
-    stranger: Callable[[RefusedError], bool],
+    stranger: Stranger,
     introspect: Introspect | None = None,
     advice: str = "Grant it as docs/credentials.md says.",
 ) -> Examination:
@@ -74,7 +77,7 @@ def examined(
     where = subject.entry
     with cloud(context, subject.entry, Deadline(context.deadline)) as driver:
         where = driver.where
-        inquiry = Inquiry(advice, stranger)
+        inquiry = Inquiry(advice, partial(stranger, driver))
         try:
             _reads(driver, subject, inquiry)
             more = [] if introspect is None else list(introspect(driver, subject))

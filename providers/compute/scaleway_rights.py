@@ -22,7 +22,7 @@ def examine(context: Context, subject: Subject) -> Examination:
     return examined(
         context,
         subject,
-        stranger=lambda error: error.code == 401,
+        stranger=lambda _, error: error.code == 401,
         introspect=_beyond,
         advice="Add the permission set to the policy as docs/credentials.md says.",
     )

@@ -10,8 +10,8 @@ import pytest
 
 from providers.base import Context, Reveal, Secret
 from providers.compute.outscale_rights import NEVER_USED, USED
-from providers.compute.ovhcloud_rights import NEEDED, compared
 from providers.examiners import examine
+from providers.ovhcloud_rules import compared, project_rules, rules_beside, zone_rules
 from providers.rights import Examination, State, Subject
 from tests import outscale_stand_in as outscale
 from tests import ovhcloud_stand_in as ovhcloud
@@ -156,14 +156,31 @@ def test_a_consumer_key_that_ended_or_soon_ends(make_context: MakeContext, end: 
 def test_rules_granted_narrower_serve_as_well() -> None:
     below = "/cloud/project/p"
     narrow = [{"method": "GET", "path": f"{below}{path}"} for path in ("/instance", "/instance/*")]
-    states = {right.name: right.state for right in compared(narrow, "p")}
+    states = {right.name: right.state for right in compared(narrow, project_rules("p"))}
     assert states[f"GET {below}/instance*"] is State.HELD
     assert State.NEEDLESS not in states.values()
 
 
 def test_the_needed_rules_are_those_of_the_documentation() -> None:
     documented = re.findall(r"^([A-Z]+) /cloud/project/PROJECT(/.+)$", DOCUMENTED, re.MULTILINE)
-    assert [f"{method} {path}" for method, path in documented] == list(NEEDED)
+    assert [f"{method} /cloud/project/PROJECT{path}" for method, path in documented] == [
+        str(rule) for rule in project_rules("PROJECT")
+    ]
+    zones = re.findall(r"^[A-Z]+ /domain/zone/ZONE/.+$", DOCUMENTED, re.MULTILINE)
+    assert zones == [str(rule) for rule in zone_rules("ZONE")]
+
+
+def test_one_key_for_two_entries_needs_the_rules_of_both() -> None:
+    shared = {"driver": "ovhcloud", "consumer_key": "secret://key"}
+    scope = {
+        "compute": {"a": {**shared, "project": "p"}, "b": {"driver": "ovhcloud", "consumer_key": "secret://other"}},
+        "dns": {"zones": {"valbourg.example": shared}},
+    }
+    granted = [{"method": rule.method, "path": rule.pattern} for rule in rules_beside(scope, "secret://key")]
+    alone = [right.state for right in compared(granted, project_rules("p"))]
+    both = [right.state for right in compared(granted, project_rules("p"), rules_beside(scope, "secret://key"))]
+    assert alone.count(State.NEEDLESS) == len(zone_rules("valbourg.example"))
+    assert set(both) == {State.HELD}
 
 
 # Outscale

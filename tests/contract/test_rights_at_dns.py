@@ -10,7 +10,10 @@ import pytest
 
 from providers.base import Context, Secret
 from providers.examiners import examine
+from providers.ovhcloud_rules import zone_rules
 from providers.rights import Examination, State, Subject
+from providers.simulator.ovh_dns import EVERYTHING, OvhDns
+from tests.dns_hosts import Host, dns_host
 from tests.dns_servers import API_KEY, KEY, KEY_NAME, VISITOR, ZONE, Server, bind, free_port, powerdns
 
 OTHER_KEY = base64.b64encode(b"another key, also of 32 bytes...").decode()
@@ -131,3 +134,61 @@ def test_a_zone_of_a_driver_that_is_not_examined(api: Server, tmp_path: Path) ->
     found = examined(api, tmp_path, driver="another")
     assert found.ok
     assert states(found)["change records"] is State.UNKNOWN
+
+
+# Hosts with an API
+
+
+def at_host(host: Host) -> Examination:
+    before = host.world()
+    found = examine(host.context, Subject("dns", ZONE, host.block["driver"]))
+    assert host.world() == before
+    assert {request.split()[0] for request in host.requests} <= {"GET"}
+    assert not any(secret in str(found.as_json()) for secret in host.secrets.values())
+    return found
+
+
+@pytest.mark.parametrize("name", ["ovh", "scaleway", "gandi"])
+def test_a_zone_at_a_host(name: str, tmp_path: Path) -> None:
+    with dns_host(name, tmp_path) as host:
+        found = at_host(host)
+    assert found.ok
+    assert states(found)[f"read {ZONE}"] is State.HELD
+
+
+@pytest.mark.parametrize("name", ["ovh", "scaleway", "gandi"])
+def test_a_credential_that_a_host_does_not_know(name: str, tmp_path: Path) -> None:
+    with dns_host(name, tmp_path) as host, host.wrong_credential():
+        found = at_host(host)
+    assert not found.ok
+    assert "check `" in found.message
+
+
+def test_a_consumer_key_for_one_zone(tmp_path: Path) -> None:
+    with dns_host("ovh", tmp_path) as host:
+        rules = ["GET /auth/currentCredential", *map(str, zone_rules(ZONE))]
+        with_rules(host, rules)
+        found = at_host(host)
+        with_rules(host, [rule for rule in rules if "refresh" not in rule])
+        lacking = at_host(host)
+        with_rules(host, rules[1:])
+        silent = at_host(host)
+    assert found.ok
+    assert State.NEEDLESS not in states(found).values()
+    assert states(found)[f"POST /domain/zone/{ZONE}/refresh"] is State.HELD
+    assert not lacking.ok
+    assert states(lacking)[f"POST /domain/zone/{ZONE}/refresh"] is State.MISSING
+    assert silent.ok
+    assert states(silent)["what else it may do"] is State.UNKNOWN
+
+
+def test_a_consumer_key_for_everything(tmp_path: Path) -> None:
+    with dns_host("ovh", tmp_path) as host:
+        found = at_host(host)
+    assert found.ok
+    assert [name for name, state in states(found).items() if state is State.NEEDLESS] == list(EVERYTHING)
+
+
+def with_rules(host: Host, rules: list[str]) -> None:
+    assert isinstance(host.service, OvhDns)
+    host.service.rules = rules
