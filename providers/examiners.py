@@ -22,6 +22,7 @@ EXAMINERS: dict[tuple[str, str], str] = {
     **{("dns", host): "providers.dns.rights:examine_hosted" for host in ("gandi", "ovhcloud", "powerdns", "scaleway")},
     ("dns", "resolvers"): "providers.dns.rights:examine_resolvers",
     ("storage", "s3"): "providers.storage.rights:examine",
+    ("sources", "aws"): "providers.sources.aws_rights:examine",
     ("ssh", NO_DRIVER): "providers.probes.ssh_key:examine",
     ("tls", NO_DRIVER): "providers.probes.authorities:examine",
     ("notify", "smtp"): "providers.notify_rights:examine_smtp",

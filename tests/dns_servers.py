@@ -155,11 +155,16 @@ class Server:
 
 
 @contextmanager
-def bind(directory: Path, primary: Server | None = None, name: str = ZONE) -> Iterator[Server]:
+def bind(
+    directory: Path,
+    primary: Server | None = None,
+    name: str = ZONE,
+    updates: str = "allow-update { key bascule; };",
+) -> Iterator[Server]:
     """A BIND named: a primary that takes updates signed by KEY, or a secondary that transfers only when notified."""
     server = Server(free_port())
     if primary is None:
-        zone = 'type primary; file "zone.db"; allow-update { key bascule; };'
+        zone = f'type primary; file "zone.db"; {updates}'
         soa = f"$ORIGIN {name}.\n@ 3600 SOA ns1 hostmaster 1 86400 86400 864000 60\n"
         (directory / "zone.db").write_text(soa + "\n".join(RECORDS) + "\n")
     else:

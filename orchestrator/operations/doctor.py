@@ -104,6 +104,8 @@ def _stores(scope: Scope, usage: Usage, now: float) -> Iterator[Subject]:
 
 
 def _others(scope: Scope, now: float) -> Iterator[Subject]:
+    for entry, source in sorted(scope.sources.items()):
+        yield Subject("sources", entry, source.driver, now)
     if scope.ssh is not None:
         yield Subject("ssh", "key", "", now)
     for entry, channel in sorted(scope.notify.items()):
@@ -114,5 +116,12 @@ def _others(scope: Scope, now: float) -> Iterator[Subject]:
 
 def authorities_of(scope: Scope) -> list[str]:
     """The files of authorities that the scope names, each once, as they are written."""
-    blocks = [scope.smtp, scope.tls, *scope.compute.values(), *scope.dns.zones.values(), *scope.storage.values()]
+    blocks = [
+        scope.smtp,
+        scope.tls,
+        *scope.compute.values(),
+        *scope.dns.zones.values(),
+        *scope.storage.values(),
+        *scope.sources.values(),
+    ]
     return sorted({file for block in blocks if (file := getattr(block, "ca", None))})

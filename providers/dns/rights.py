@@ -2,8 +2,9 @@
 
 Whether a TSIG key may update is asked with an update that can never be carried out: its prerequisite is that the zone
 has no SOA record, which every zone has (RFC 1035 §5.2), so the answer of a server that would take the key's updates is
-YXRRSET. A server checks the signature before all else (RFC 8945 §5.2), and BIND, Knot and PowerDNS check who may update
-before they look at prerequisites. What it would change is a record that is not there.
+YXRRSET. A server checks the signature before all else (RFC 8945 §5.2), and who may update before it looks at prerequisites
+(seen on BIND and PowerDNS); BIND's `update-policy` is held against the changes in the update, so it has one: of a record
+that is not there.
 """
 
 from collections.abc import Iterator
@@ -96,12 +97,27 @@ def _authority(context: Context, subject: Subject, deadline: Deadline) -> Iterat
 def _may_update(context: Context, zone: str, primary: Endpoint, deadline: Deadline) -> Right:
     """Raises ProviderError when the key is wrong, or nothing answers."""
     name = f"update {zone}"
+    code = _asked(context, zone, primary, deadline, changing=True)
+    if code in STALE:
+        return Right(name, State.HELD)
+    said = dns.rcode.to_text(code)
+    if code not in REFUSED:
+        return Right(name, State.UNKNOWN, f"{primary} answers {said} to an update that asks for the impossible.")
+    if _asked(context, zone, primary, deadline, changing=False) in STALE:
+        said = f"{primary} lets the key change some names or none: check that its policy has those of the runbooks."
+        return Right(name, State.UNKNOWN, said)
+    return Right(name, State.MISSING, f"{primary} answers {said}: let the key update the zone there.")
+
+
+def _asked(context: Context, zone: str, primary: Endpoint, deadline: Deadline, *, changing: bool) -> dns.rcode.Rcode:
+    """What the server answers to an update that can't be carried out; `changing`: with a change in it."""
     message = dns.update.UpdateMessage(origin(zone))
     message.absent(origin(zone), dns.rdatatype.SOA)
-    message.delete(dns.name.from_text(NOBODY, origin(zone)), dns.rdatatype.TXT)
+    if changing:
+        message.delete(dns.name.from_text(NOBODY, origin(zone)), dns.rdatatype.TXT)
     message.use_tsig(tsig_key(context, zone))
     try:
-        answer = dns.query.tcp(message, primary.address, deadline.within(ANSWER_SECONDS), primary.port)
+        return dns.query.tcp(message, primary.address, deadline.within(ANSWER_SECONDS), primary.port).rcode()
     except dns.tsig.PeerError as error:
         raise unsigned(primary, zone, error) from error
     except dns.exception.FormError as error:
@@ -112,15 +128,7 @@ def _may_update(context: Context, zone: str, primary: Endpoint, deadline: Deadli
             permanent=True,
         ) from error
     except LOST as error:
-        raise ProviderError(
-            f"The DNS server {primary} does not answer an update; check it.", permanent=False
-        ) from error
-    code = dns.rcode.to_text(answer.rcode())
-    if answer.rcode() in STALE:
-        return Right(name, State.HELD)
-    if answer.rcode() in REFUSED:
-        return Right(name, State.MISSING, f"{primary} answers {code}: let the key update the zone there.")
-    return Right(name, State.UNKNOWN, f"{primary} answers {code} to an update that asks for the impossible.")
+        raise ProviderError(f"The DNS server {primary} does not answer an update.", permanent=False) from error
 
 
 def _resolves(context: Context, resolver: Endpoint, deadline: Deadline) -> Right:

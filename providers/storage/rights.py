@@ -10,9 +10,13 @@ from providers.base import Context
 from providers.rights import BucketUse, Examination, Right, State, Subject
 from providers.storage.driver import StoreDriver
 from providers.storage.store import Bucket
+from providers.storage.versions import NOT_KNOWN
 from providers.vendor_http import Deadline, Endpoint, RefusedError, provider_errors
 
 BAD_KEY = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurity", "AuthorizationHeaderMalformed"})
+DENIED = frozenset({"AccessDenied", "AllAccessDisabled", "Forbidden", "401", "403"})
+SETTINGS = {"versioning": "versioning", "locks": "object-lock", "uploads in parts": "uploads"}
+"""What a copy asks of its target's bucket: the name for people, and the question."""
 OTHERS_TRIED = 3
 """How many of the buckets that no runbook names are tried: one that opens tells enough."""
 NARROW = "Narrow the key's policy to the buckets of its runbooks, as docs/credentials.md says."
@@ -57,6 +61,14 @@ class _Store:
             return _code(error)
         return ""
 
+    def asked(self, bucket: str, what: str) -> str:
+        """S3's code where the store refuses this part of a bucket, and nothing where it tells. Raises _BadKeyError."""
+        try:
+            Bucket(self._context, self._entry, bucket, self._deadline).ask("GET", params={what: ""})
+        except RefusedError as error:
+            return (error.kind or str(error.code)) if error.code in NOT_KNOWN else _code(error)
+        return ""
+
     def buckets(self) -> list[str] | None:
         """The buckets that the key sees; None when it may not list them. Raises _BadKeyError."""
         try:
@@ -86,7 +98,19 @@ def _named(store: _Store, use: BucketUse) -> Iterator[Right]:
     else:
         yield Right(name, State.HELD)
     if use.written:
+        yield from _settings(store, use.name)
         yield Right(f"write to {use.name}", State.UNKNOWN, "S3 can't tell without writing; a drill proves it.")
+
+
+def _settings(store: _Store, bucket: str) -> Iterator[Right]:
+    """What a copy reads of its target besides objects. A store that does not know the question has no such thing."""
+    for what, asked in SETTINGS.items():
+        code = store.asked(bucket, asked)
+        name = f"read {what} of {bucket}"
+        if code in DENIED:
+            yield Right(name, State.MISSING, f"The store answers {code}: let the key read it.")
+        else:
+            yield Right(name, State.HELD)
 
 
 def _no_bucket(use: BucketUse) -> Right:

@@ -68,6 +68,17 @@ def test_a_key_that_is_known_and_may_update_nothing(server: Server, tmp_path: Pa
     assert "let the key update the zone" in found.rights[-1].advice
 
 
+@pytest.mark.parametrize(
+    ("policy", "state"),
+    [("zonesub A AAAA CAA CNAME MX NS SRV TXT", State.HELD), (f"name portal.{ZONE}. A AAAA CNAME", State.UNKNOWN)],
+)
+def test_a_policy_for_some_types_or_some_names(tmp_path: Path, policy: str, state: State) -> None:
+    with bind(tmp_path, updates=f"update-policy {{ grant {KEY_NAME} {policy}; }};") as server:
+        found = examined(server, tmp_path)
+    assert found.ok
+    assert states(found)[f"update {ZONE}"] is state
+
+
 def test_a_zone_that_the_server_does_not_have(server: Server, tmp_path: Path) -> None:
     found = examined(server, tmp_path, zone="elsewhere.example")
     assert not found.ok

@@ -41,7 +41,13 @@ def test_that_a_key_may_write_is_not_known(make_context: MakeContext, target: St
     target.store.create_bucket("portal")
     found = examined(make_context, target, BucketUse("portal", read=True, written=True))
     assert found.ok
-    assert states(found) == {"list and read portal": State.HELD, "write to portal": State.UNKNOWN}
+    assert states(found) == {
+        "list and read portal": State.HELD,
+        "read versioning of portal": State.HELD,
+        "read locks of portal": State.HELD,
+        "read uploads in parts of portal": State.HELD,
+        "write to portal": State.UNKNOWN,
+    }
 
 
 @pytest.mark.parametrize("reference", ["secret://source-access", "secret://source-secret"])
@@ -93,3 +99,11 @@ def test_a_store_that_is_not_there(make_context: MakeContext, source: StoreStand
     found = examined(make_context, source, url="http://127.0.0.1:9")
     assert not found.ok
     assert "cannot be reached" in found.message
+
+
+def test_a_key_that_may_not_read_the_settings_of_its_target(make_context: MakeContext, target: StoreStandIn) -> None:
+    target.store.create_bucket("portal")
+    with target.faulty({"route": "GET /portal", "kind": "status", "status": 403, "skip": 1, "times": 1}):
+        found = examined(make_context, target, BucketUse("portal", written=True))
+    assert not found.ok
+    assert [right.name for right in found.rights if right.state is State.MISSING] == ["read versioning of portal"]
