@@ -1,10 +1,10 @@
 """What the key of a zone may do, and whether its servers answer for it.
 
 Whether a TSIG key may update is asked with an update that can never be carried out: its prerequisite is that the zone
-has no SOA record, which every zone has (RFC 1035 §5.2), so the answer of a server that would take the key's updates is
-YXRRSET. A server checks the signature before all else (RFC 8945 §5.2), and who may update before it looks at prerequisites
-(seen on BIND and PowerDNS); BIND's `update-policy` is held against the changes in the update, so it has one: of a record
-that is not there.
+has no SOA record, which every zone has (RFC 1035 §5.2), so a server that would take the key's updates answers YXRRSET.
+A server checks the signature before all else (RFC 8945 §5.2), and who may update before it looks at prerequisites (seen
+on BIND and PowerDNS). BIND holds its `update-policy` against the changes in the update, so there is one: of a record
+that does not exist.
 """
 
 from collections.abc import Iterator
