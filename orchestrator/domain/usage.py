@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestrator.domain.bundle import Bundle
 from orchestrator.domain.checks.draft import actions
+from orchestrator.domain.estate import Estate
 from orchestrator.domain.references import UNKNOWN_YET, Reference, is_open, substitute
 from orchestrator.domain.runbook import Runbook
 
@@ -31,7 +32,7 @@ def usage_of(bundle: Bundle, scope: str) -> Usage:
     secrets = set(_secrets(block))
     for runbook in bundle.runbooks.values():
         for action in actions(runbook):
-            inputs = _filled(runbook, action.with_, str(block["mode"]))
+            inputs = _filled(bundle.estate, runbook, action.with_, str(block["mode"]))
             secrets |= set(_secrets(inputs))
             if action.uses in {"storage.copy", "storage.verify"}:
                 _note_bucket(read, inputs.get("from"))
@@ -60,10 +61,12 @@ def _known(value: object) -> bool:
     return isinstance(value, str) and not is_open(value)
 
 
-def _filled(runbook: Runbook, value: Any, mode: str) -> dict[str, Any]:
+def _filled(estate: Estate, runbook: Runbook, value: Any, mode: str) -> dict[str, Any]:
     def look_up(reference: Reference) -> object:
         if reference == ("scope", "mode"):
             return mode
+        if reference[:2] == ("estate", "services") and len(reference) == 4 and reference[2] in estate.services:
+            return estate.services[reference[2]].model_dump(mode="json").get(reference[3], UNKNOWN_YET)
         parameter = runbook.parameters.get(reference[1]) if reference[0] == "parameters" else None
         return UNKNOWN_YET if parameter is None or parameter.default is None else parameter.default
 

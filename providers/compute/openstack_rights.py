@@ -11,7 +11,7 @@ from typing import Any
 
 from providers.base import Context
 from providers.compute.openstack import OpenStackDriver
-from providers.compute.openstack_cloud import mapping, quoted
+from providers.compute.openstack_cloud import mapping
 from providers.compute.rights import REFUSED, examined
 from providers.expiry import validity
 from providers.rights import Examination, Right, State, Subject
@@ -76,7 +76,7 @@ def examine(context: Context, subject: Subject) -> Examination:
 
 def _told(driver: OpenStackDriver, subject: Subject) -> Iterable[Right]:
     credential = mapping(driver.keystone.told.get("application_credential") or {})
-    known = _known(driver, str(credential.get("id", "")))
+    known = _known(driver)
     yield _end(known, subject.now)
     yield from _roles(driver.keystone.told.get("roles") or ())
     told = {**credential, **(known or {})}
@@ -91,20 +91,15 @@ def _told(driver: OpenStackDriver, subject: Subject) -> Iterable[Right]:
         yield Right("no access rules", State.NEEDLESS, said)
 
 
-def _known(driver: OpenStackDriver, credential: str) -> Mapping[str, Any] | None:
+def _known(driver: OpenStackDriver) -> Mapping[str, Any] | None:
     """The credential as Keystone has it; None where it may not look at itself."""
-    user = str((driver.keystone.told.get("user") or {}).get("id", ""))
-    if not user or not credential:
-        return None
-    path = f"/v3/users/{quoted(user)}/application_credentials/{quoted(credential)}"
-    token = driver.keystone.authenticated()
     try:
-        answer = driver.keystone.request(path, headers={"X-Auth-Token": token.reveal()})
+        found: Mapping[str, Any] = driver.keystone.itself()
     except RefusedError as error:
         if error.code in {401, 403, 404}:
             return None
         raise
-    return mapping(mapping(answer.object).get("application_credential"))
+    return found
 
 
 def _end(known: Mapping[str, Any] | None, now: float) -> Right:

@@ -30,7 +30,7 @@ def test_what_the_starter_estate_uses(starter: Bundle) -> None:
     usage = usage_of(starter, "live")
     assert {"valbourg-portal", "valbourg-identity"} <= usage.read["source"]
     assert usage.written["target"]
-    assert usage.images == {"scaleway": {"debian_bookworm"}}
+    assert usage.images["scaleway"] == {"debian-12"}
     assert "secret://target-access" in usage.secrets
 
 
@@ -38,7 +38,7 @@ def test_what_the_starter_estate_has_to_be_examined(starter: Bundle) -> None:
     scope = starter.estate.scopes["rehearsal"]
     subjects = subjects_of(scope, usage_of(starter, "rehearsal"), NOW.timestamp())
     assert [(one.kind, one.entry) for one in subjects] == [
-        ("compute", "scaleway"),
+        *(("compute", cloud) for cloud in sorted(scope.compute)),
         ("dns", "valbourg.example"),
         ("dns", "resolvers"),
         ("storage", "source"),
