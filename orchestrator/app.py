@@ -73,7 +73,7 @@ class Bascule:
         self.mirror = EstateMirror(self.paths.mirror, self.paths.checkouts)
         self.estates = Estates(self.database, self.mirror, clock, settings.estate_url, settings.estate_branch)
         secrets = functools.partial(secrets_of, self.paths.secrets)
-        self.workshop = EstateWorkshop(self.estates.scope, self.estates.checkout, secrets, self.paths.workspaces)
+        self.workshop = EstateWorkshop(self.estates.scope, self.estates.checkout, secrets, self.paths.workspaces, clock)
         self.inventories = Inventories(self.estates, secrets, self.paths, clock)
         self.worker = Worker(self.database, self.workshop, clock, boundary=boundary)
         self.progress = self.worker.progress

@@ -6,6 +6,7 @@ whether the effect happened; so `observe` writes nothing, and `apply` finishes
 what an earlier, interrupted `apply` began.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -26,6 +27,8 @@ class ProviderError(Exception):
     true when the request may have reached the other side (an answer was lost):
     the engine then observes before it does anything else.
     `retry_after` is the wait in seconds that the other side asked for.
+    `advanced` says that long work got further before it ended and goes on from there:
+    the next attempt then counts as no further try.
     """
 
     def __init__(
@@ -35,12 +38,14 @@ class ProviderError(Exception):
         permanent: bool,
         effect_possible: bool = False,
         retry_after: float | None = None,
+        advanced: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.permanent = permanent
         self.effect_possible = effect_possible
         self.retry_after = retry_after
+        self.advanced = advanced
 
 
 class Secret:
@@ -109,6 +114,7 @@ class Finding:
     ABSENT with an effect was begun and cut off: `apply` finishes it, `undo` takes it back.
     `message`: one sentence for a person.
     `again_after`: with PENDING, seconds until it is worth asking again.
+    `parts`: of a step whose parts succeed and fail each by itself (zones): what was found in each.
     """
 
     presence: Presence
@@ -117,6 +123,7 @@ class Finding:
     effect: JsonMap = field(default_factory=dict)
     message: str = ""
     again_after: float = 1.0
+    parts: Mapping[str, Presence] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +135,7 @@ class Context:
     `workspace`: a private directory of this run and step that survives a restart.
     `estate`: the estate's files at the run's commit, read-only.
     `deadline`: seconds this call may take in all; providers bound every wait by it.
+    `clock`: seconds since the epoch, UTC; durations that outlive a call are measured by it.
     """
 
     scope: JsonMap
@@ -135,6 +143,7 @@ class Context:
     workspace: Path
     estate: Path
     deadline: float = 60.0
+    clock: Callable[[], float] = time.time
 
 
 Want = TypeVar("Want", contravariant=True)

@@ -29,6 +29,8 @@ from providers.probes.smtp_session import SmtpSession, helo_name, smtp_words
 from providers.wants import Message
 
 ANSWER_SECONDS = 10.0
+LONGEST_SECONDS = 60.0
+"""That Apprise may take, whatever the step's timeout."""
 
 
 class MessageOnce(ABC):
@@ -226,11 +228,12 @@ class AppriseMessage(MessageOnce):
 
     def _send(self, want: Message, settings: JsonMap, message_id: str, report: Report) -> str:
         del report
+        deadline = Deadline(self.context.deadline)  # the first message of a process loads all of Apprise
         channel = self._channel(want, settings)
         title = f"{want.title.fr} / {want.title.en}"
         body = f"{want.body.fr}\n\n{want.body.en}\n\n{message_id}"
         text = apprise.NotifyFormat.TEXT
-        if not channel.notify(title=title, body=body, body_format=text, timeout=self.context.deadline):
+        if not channel.notify(title=title, body=body, body_format=text, timeout=deadline.within(LONGEST_SECONDS)):
             raise ProviderError(
                 f"The channel {want.channel} did not confirm the message; "
                 "ask there whether it arrived before sending it again.",

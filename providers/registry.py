@@ -5,6 +5,7 @@ load libcloud and nothing but a play loads Ansible.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ Driver = Callable[[Any, Context], str]
 
 NO_DRIVER = ""
 
+MANY_ZONES = "providers.dns.many_zones:ManyZones"
+"""Does a step that names several zones, each by the provider of its own driver."""
+
 CLASSES: dict[tuple[str, str], str] = {
     **{("compute.server", driver): "providers.compute.server:ComputeServer" for driver in CLOUDS},
     **{("compute.volume", driver): "providers.compute.volume:ComputeVolume" for driver in CLOUDS},
@@ -28,6 +32,14 @@ CLASSES: dict[tuple[str, str], str] = {
     ("ansible.play", NO_DRIVER): "providers.ansible:AnsiblePlay",
     ("dns.records", "rfc2136"): "providers.dns.rfc2136:Rfc2136Records",
     ("dns.records", "powerdns"): "providers.dns.powerdns:PowerDnsRecords",
+    ("dns.records", "ovhcloud"): "providers.dns.ovhcloud:OvhcloudRecords",
+    ("dns.records", "scaleway"): "providers.dns.scaleway:ScalewayRecords",
+    ("dns.records", "gandi"): "providers.dns.gandi:GandiRecords",
+    ("dns.ttl", "rfc2136"): "providers.dns.rfc2136:Rfc2136Ttl",
+    ("dns.ttl", "powerdns"): "providers.dns.powerdns:PowerDnsTtl",
+    ("dns.ttl", "ovhcloud"): "providers.dns.ovhcloud:OvhcloudTtl",
+    ("dns.ttl", "scaleway"): "providers.dns.scaleway:ScalewayTtl",
+    ("dns.ttl", "gandi"): "providers.dns.gandi:GandiTtl",
     ("storage.copy", "s3"): "providers.storage.copy:StorageCopy",
     ("storage.verify", "s3"): "providers.storage.verify:StorageVerify",
     ("probe.http", NO_DRIVER): "providers.probes.http:HttpCheck",
@@ -53,12 +65,14 @@ def provider_for(kind: str, want: Any, context: Context) -> Provider[Any]:
     Raises ProviderError(permanent) when the scope does not configure what the
     step names, or configures a driver that does not exist.
     """
+    if getattr(want, "zones", ()):
+        several: Provider[Any] = _named(MANY_ZONES)(context, partial(provider_for, kind))
+        return several
     driver = DRIVERS[kind](want, context) if kind in DRIVERS else NO_DRIVER
     path = CLASSES.get((kind, driver))
     if path is None:
         raise ProviderError(_unknown(kind, driver), permanent=True)
-    module, name = path.split(":")
-    made: Provider[Any] = getattr(import_module(module), name)(context)
+    made: Provider[Any] = _named(path)(context)
     return made
 
 
@@ -96,6 +110,11 @@ def source_for(context: Context, scope: str, name: str) -> Source:
     module, made = path.split(":")
     source: Source = getattr(import_module(module), made)(context, scope, name)
     return source
+
+
+def _named(path: str) -> Any:
+    module, name = path.split(":")
+    return getattr(import_module(module), name)
 
 
 def _unknown(kind: str, driver: str) -> str:
@@ -149,6 +168,7 @@ DRIVERS: dict[str, Driver] = {
     "compute.volume": _disk,
     "compute.snapshot": _disk,
     "dns.records": _dns,
+    "dns.ttl": _dns,
     "storage.copy": _storage,
     "storage.verify": _storage,
     "notify.send": _notify,

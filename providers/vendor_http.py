@@ -8,10 +8,9 @@ the only address, every wait ends at the call's deadline, and reads (never write
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +23,7 @@ from libcloud.http import LibcloudConnection
 from providers.base import ProviderError
 from providers.bounded_transport import BoundedAdapter
 from providers.pace import Pace
+from providers.retry_after import asked_wait
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
@@ -153,7 +153,7 @@ class DirectConnection(LibcloudConnection):
             timeout=(min(CONNECT_SECONDS, left), min(READ_SECONDS, left)),
         )
         if self.response.status_code == TOO_MANY:
-            self.deadline.pace.hold(asked_to_wait(self.response.headers) or 1.0)
+            self.deadline.pace.hold(asked_wait(self.response.headers.get("retry-after", "")) or 1.0)
         if "charset" not in self.response.headers.get("content-type", ""):
             # XML and JSON are UTF-8 unless they say otherwise; requests would guess, and guess wrong.
             self.response.encoding = "utf-8"
@@ -253,22 +253,7 @@ def is_lost(error: BaseException) -> bool:
 
 def retry_after(error: BaseException) -> float | None:
     """Seconds the vendor asked to wait, when its refusal says so."""
-    return asked_to_wait(error.headers or {}) if isinstance(error, BaseHTTPError) else None
-
-
-def asked_to_wait(headers: Mapping[str, str]) -> float | None:
-    """Retry-After in seconds: it is written as seconds or as a date (RFC 9110 §10.2.3)."""
-    text = str(headers.get("retry-after", "")).strip()
-    if not text:
-        return None
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except ValueError:
-        return None
+    return asked_wait(str((error.headers or {}).get("retry-after", ""))) if isinstance(error, BaseHTTPError) else None
 
 
 def repeated(deadline: Deadline, **also: Any) -> tenacity.Retrying:

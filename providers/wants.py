@@ -193,16 +193,25 @@ class Play(Wish):
     secrets: dict[Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$")], SecretRef] = Field(default_factory=dict)
 
 
+LONGEST_TTL = 604800
+"""Seconds: no resolver should keep a record longer, whatever its TTL says (RFC 8767 §4)."""
+
 RecordType = Literal["A", "AAAA", "CAA", "CNAME", "MX", "NS", "SRV", "TXT"]
+
+
+RecordOwner = Annotated[
+    str, Field(max_length=253, pattern=r"^(?:@|\*|[A-Za-z0-9_*](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_])?)$")
+]
+"""A record's name inside its zone; `@` is the zone's own."""
 
 
 class Record(Wish):
     """A wanted record set: all values of one name and type. `@` is the zone's own name."""
 
-    name: str = Field(max_length=253, pattern=r"^(?:@|\*|[A-Za-z0-9_*](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_])?)$")
+    name: RecordOwner
     type: RecordType
     state: Literal["present", "absent"] = "present"
-    ttl: int = Field(default=300, ge=1, le=604800, description="seconds")
+    ttl: int = Field(default=300, ge=1, le=LONGEST_TTL, description="seconds")
     values: list[str] = Field(
         default_factory=list, max_length=100, description="in zone-file form; an MX is '10 mx.example.net.'"
     )
@@ -224,11 +233,70 @@ class Record(Wish):
         return self
 
 
-class Records(Wish):
-    """`dns.records`: record sets of one zone, changed together from what the plan saw to what is wanted."""
+MOST_ZONES = 1000
+"""Zones that one step may name."""
 
-    zone: Zone
+
+class InZones(Wish):
+    """The base of what concerns one zone, or the same in each of several. Invariant: exactly one of the two is given.
+
+    A provider's drivers are given wishes of one zone, see `at`.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["zone"]}, {"required": ["zones"]}]})
+
+    zone: Zone = ""
+    zones: list[Zone] = Field(default_factory=list, max_length=MOST_ZONES, description="in place of `zone`")
+
+    @model_validator(mode="after")
+    def _one_or_several(self) -> Self:
+        if bool(self.zone) == bool(self.zones):
+            raise PydanticCustomError(
+                "zone_or_zones",
+                "A step names its `zone`, or several `zones`, and not both.",
+                {"remedy": "Write `zone: example.net`, or `zones: [example.net, example.org]`."},
+            )
+        twice = sorted({zone for zone in self.zones if self.zones.count(zone) > 1})
+        if twice:
+            raise PydanticCustomError(
+                "zone_twice",
+                "The zone {zone} stands in `zones` more than once.",
+                {
+                    "zone": twice[0],
+                    "remedy": "Name each zone once; see also the scope's `zones`, which may map two to one.",
+                },
+            )
+        return self
+
+    def at(self, zone: str) -> Self:
+        """The same wish for this zone alone."""
+        return self.model_copy(update={"zone": zone, "zones": []})
+
+
+class Records(InZones):
+    """`dns.records`: record sets of a zone, changed together from what the plan saw to what is wanted."""
+
     records: list[Record] = Field(min_length=1, max_length=500)
+
+
+class RecordName(Wish):
+    """A record set, by its name and type alone."""
+
+    name: RecordOwner
+    type: RecordType
+
+
+class Ttl(InZones):
+    """`dns.ttl`: the TTL of record sets, whose values stay; over when no cache can hold an older TTL any more."""
+
+    ttl: int = Field(ge=1, le=LONGEST_TTL, description="seconds")
+    records: list[RecordName] = Field(min_length=1, max_length=500)
+    change: Literal["lower", "set"] = Field(
+        default="lower", description="lower leaves alone what is at or below `ttl` already, set also raises"
+    )
+    longest: Annotated[Seconds, Field(gt=0, le=LONGEST_TTL)] = Field(
+        default=float(LONGEST_TTL), description="the longest old TTL that is waited for; the step refuses one above"
+    )
 
 
 class Place(Wish):
@@ -246,12 +314,51 @@ class Copy(Wish):
     prefix: str = Field(default="", max_length=1000)
 
 
+def _sample(value: object) -> int | float:
+    """`200` -> 200 objects; `5%` -> 0.05, a share. Raises ValueError with the accepted form."""
+    if isinstance(value, float) and 0 < value <= 1:
+        return value  # a share that was read before
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 10_000_000:
+        return value
+    if isinstance(value, str) and _SHARE.match(value) and 0 < float(value[:-1]) <= 100:
+        return float(value[:-1]) / 100
+    raise ValueError("a number of objects or a share of them, such as 200 or 5%")
+
+
+_SHARE = re.compile(r"^\d{1,3}(?:\.\d{1,6})?%\Z", re.ASCII)
+
+Sample = Annotated[
+    int | float,
+    BeforeValidator(_sample, json_schema_input_type=int | str),
+    Field(
+        examples=[200, "5%"],
+        description="a number of objects or a share of them, such as 200 or 5%",
+        json_schema_extra={"pattern": r"^\d{1,3}(\.\d{1,6})?%$"},
+    ),
+]
+"""How many objects are read: a number, or a share written `5%`; in code, an int or a float up to 1."""
+
+
 class Verify(Wish):
     """`storage.verify`: every object of the source is at the target with the same content. Changes nothing."""
 
     source: Place = Field(alias="from")
     target: Place = Field(alias="to")
     prefix: str = Field(default="", max_length=1000)
+    how: Literal["listing", "sample", "full"] = Field(
+        default="listing", description="by the stores' checksums, or by reading some or all objects on both sides"
+    )
+    sample: Sample | None = None
+
+    @model_validator(mode="after")
+    def _sample_is_meant(self) -> Self:
+        if self.sample is not None and self.how != "sample":
+            raise PydanticCustomError(
+                "needless_sample",
+                "A sample has a size, and this comparison takes none.",
+                {"remedy": "Write `how: sample`, or remove `sample`."},
+            )
+        return self
 
 
 class HttpProbe(Wish):

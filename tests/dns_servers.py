@@ -16,7 +16,7 @@ import sqlite3
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,41 +105,41 @@ class Server:
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    def answers(self) -> bool:
-        query = dns.message.make_query(ZONE, "SOA")
+    def answers(self, zone: str = ZONE) -> bool:
+        query = dns.message.make_query(zone, "SOA")
         try:
             answer = dns.query.tcp(query, "127.0.0.1", timeout=1, port=self.port)
         except (OSError, EOFError, dns.exception.DNSException):
             return False
         return answer.rcode() == dns.rcode.NOERROR and bool(answer.answer)
 
-    def transfer(self) -> dns.zone.Zone:
+    def transfer(self, name: str = ZONE) -> dns.zone.Zone:
         """The whole zone, by AXFR."""
-        zone = dns.zone.Zone(ZONE)
-        query = dns.message.make_query(ZONE, "AXFR")
+        zone = dns.zone.Zone(name)
+        query = dns.message.make_query(name, "AXFR")
         with socket.create_connection(("127.0.0.1", self.port), timeout=5) as line:
             line.setblocking(False)
             dns.query.inbound_xfr("127.0.0.1", zone, query, port=self.port, timeout=5)
         return zone
 
-    def records(self) -> list[str]:
+    def records(self, zone: str = ZONE) -> list[str]:
         """Every record of the zone but its SOA, each in zone-file form."""
         return sorted(
             f"{name} {rdataset.ttl} {rdata.rdtype.name} {rdata.to_text()}"
-            for name, node in self.transfer().nodes.items()
+            for name, node in self.transfer(zone).nodes.items()
             for rdataset in node.rdatasets
             for rdata in rdataset
             if rdata.rdtype.name != "SOA"
         )
 
-    def serial(self) -> int:
+    def serial(self, zone: str = ZONE) -> int:
         """The SOA serial, which both servers are set to raise by one for each change."""
-        serial: int = self.transfer().find_rdataset("@", "SOA")[0].serial
+        serial: int = self.transfer(zone).find_rdataset("@", "SOA")[0].serial
         return serial
 
-    def change(self, *changes: str) -> None:
+    def change(self, *changes: str, zone: str = ZONE) -> None:
         """Somebody else's change: `add NAME TTL TYPE VALUE` or `delete NAME TYPE [VALUE]`, all in one UPDATE."""
-        message = dns.update.UpdateMessage(ZONE)
+        message = dns.update.UpdateMessage(zone)
         for text in changes:
             verb, name, rest = text.split(" ", 2)
             if verb == "add":
@@ -153,12 +153,12 @@ class Server:
 
 
 @contextmanager
-def bind(directory: Path, primary: Server | None = None) -> Iterator[Server]:
+def bind(directory: Path, primary: Server | None = None, name: str = ZONE) -> Iterator[Server]:
     """A BIND named: a primary that takes updates signed by KEY, or a secondary that transfers only when notified."""
     server = Server(free_port())
     if primary is None:
         zone = 'type primary; file "zone.db"; allow-update { key bascule; };'
-        soa = f"$ORIGIN {ZONE}.\n@ 3600 SOA ns1 hostmaster 1 86400 86400 864000 60\n"
+        soa = f"$ORIGIN {name}.\n@ 3600 SOA ns1 hostmaster 1 86400 86400 864000 60\n"
         (directory / "zone.db").write_text(soa + "\n".join(RECORDS) + "\n")
     else:
         zone = f'type secondary; file "zone.db"; primaries {{ 127.0.0.1 port {primary.port}; }};'
@@ -170,10 +170,10 @@ options {{
 }};
 controls {{ }};
 key "{KEY_NAME}" {{ algorithm hmac-sha256; secret "{KEY}"; }};
-zone "{ZONE}" {{ {zone} }};
+zone "{name}" {{ {zone} }};
 """)
     command = [program("named", "bind9"), "-g", "-n", "1", "-c", str(directory / "named.conf")]
-    with running(command, directory / "log", server.answers):
+    with running(command, directory / "log", lambda: server.answers(name)):
         yield server
 
 
@@ -185,8 +185,8 @@ def notify(server: Server) -> None:
 
 
 @contextmanager
-def powerdns(directory: Path) -> Iterator[Server]:
-    """A PowerDNS server with an SQLite backend, its HTTP API, and updates signed by KEY."""
+def powerdns(directory: Path, zones: Sequence[str] = (ZONE,)) -> Iterator[Server]:
+    """A PowerDNS server with an SQLite backend, its HTTP API, and updates signed by KEY; its log has every request."""
     server = Server(free_port(), free_port())
     database = directory / "pdns.sqlite3"
     schema = Path("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql")
@@ -208,6 +208,8 @@ def powerdns(directory: Path) -> Iterator[Server]:
         "webserver-address": "127.0.0.1",
         "webserver-port": server.api,
         "webserver-allow-from": "127.0.0.0/8",
+        "webserver-loglevel": "normal",
+        "loglevel": 6,
         "dnsupdate": "yes",
         "allow-axfr-ips": "127.0.0.0/8",
         "receiver-threads": 1,
@@ -217,7 +219,8 @@ def powerdns(directory: Path) -> Iterator[Server]:
     command = [program("pdns_server", "pdns-server"), "--config-dir=" + str(directory)]
     command += [f"--{name}={value}" for name, value in options.items()]
     with running(command, directory / "log", lambda: _api_answers(server)):
-        _make_zone(server)
+        for name in zones:
+            _make_zone(server, name)
         yield server
 
 
@@ -234,18 +237,18 @@ def _api_answers(server: Server) -> bool:
         return False
 
 
-def _make_zone(server: Server) -> None:
-    origin = ZONE + "."
+def _make_zone(server: Server, name: str) -> None:
+    origin = f"{name}."
     soa = f"$ORIGIN {origin}\n@ 3600 SOA ns1 hostmaster 1 86400 86400 864000 60\n"
     zone = dns.zone.from_text(soa + "\n".join(RECORDS), origin=origin, relativize=False)
     rrsets = [
         {
-            "name": name.to_text(),
+            "name": owner.to_text(),
             "type": rdataset.rdtype.name,
             "ttl": rdataset.ttl,
             "records": [{"content": rdata.to_text(), "disabled": False} for rdata in rdataset],
         }
-        for name, node in zone.nodes.items()
+        for owner, node in zone.nodes.items()
         for rdataset in node.rdatasets
     ]
     body = {"name": origin, "kind": "Native", "rrsets": rrsets, "soa_edit_api": "INCREASE"}

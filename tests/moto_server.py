@@ -33,11 +33,15 @@ class MotoUnavailableError(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Moto:
-    """A running server. Every AWS service answers at the one address, told apart by signature scope and body."""
+    """A running server. Every AWS service answers at the one address, told apart by signature scope and body.
+
+    `log`: a line for every request so far.
+    """
 
     host: str
     port: int
     pid: int
+    log: Path
 
     @property
     def url(self) -> str:
@@ -71,7 +75,7 @@ def _started(log: Path) -> tuple[subprocess.Popen[bytes], Moto]:
             process = subprocess.Popen(
                 command, stdout=file, stderr=file, stdin=subprocess.DEVNULL, cwd=log.parent, env=_environment(log)
             )
-        moto = Moto("127.0.0.1", port, process.pid)
+        moto = Moto("127.0.0.1", port, process.pid, log)
         if _answers(process, moto):
             return process, moto
         _end(process)

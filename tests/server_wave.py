@@ -23,7 +23,7 @@ from providers.compute.proof import tags_of
 from providers.compute.server import ComputeServer
 from providers.vendor_http import Deadline
 from providers.wants import Server
-from tests import outscale_stand_in, ovhcloud_stand_in, vendor_stand_ins
+from tests import openstack_stand_in, outscale_stand_in, ovhcloud_stand_in, vendor_stand_ins
 from tests.vendor_stand_ins import CloudStandIn
 
 POLL_SECONDS = 0.25
@@ -187,7 +187,12 @@ def outscale(directory: Path, count: int, **settings: Any) -> AbstractContextMan
     return _wave(there, outscale_stand_in.reveal, "tinav5.c2r4p2", directory, count)
 
 
+def openstack(directory: Path, count: int, **settings: Any) -> AbstractContextManager[Wave]:
+    there = openstack_stand_in.openstack_stand_in(**settings)
+    return _wave(there, openstack_stand_in.reveal, "b3-8", directory, count)
+
+
 Place = Callable[..., AbstractContextManager[Wave]]
 
-CLOUDS: Mapping[str, Place] = {"Scaleway": scaleway, "OVHcloud": ovhcloud, "Outscale": outscale}
+CLOUDS: Mapping[str, Place] = {"Scaleway": scaleway, "OVHcloud": ovhcloud, "Outscale": outscale, "OpenStack": openstack}
 """Each gives a wave of so many servers at a stand-in of its own."""

@@ -38,8 +38,9 @@ class SimulatorUnavailableError(AssertionError):
 class Simulator:
     """A running simulator and its control API.
 
-    `addresses` names every listener: control, scaleway, ovhcloud, dns, s3-source, s3-target,
-    s3-target-for-servers, smtp-old, smtp-new, smtp-crisis, portal-old, identity-old.
+    `addresses` names every listener: control, scaleway, outscale, ovhcloud, openstack, dns, ovh-dns,
+    scaleway-dns, gandi-dns, s3-source, s3-target, s3-target-for-servers, smtp-old, smtp-new, smtp-crisis,
+    portal-old, identity-old.
     """
 
     index: int

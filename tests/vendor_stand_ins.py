@@ -6,6 +6,7 @@ services in front of them do not, and are the same code.
 
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,9 +22,12 @@ from providers.simulator.faults import Fault, FaultTable
 from providers.simulator.fleet import Fleet, Hosts
 from providers.simulator.fleet_catalogue import Catalogue
 from providers.simulator.http_service import HttpListener, HttpService, Request, Response
+from providers.simulator.s3_blob import Blob
+from providers.simulator.s3_dialect import Dialect
 from providers.simulator.s3_service import S3Service
 from providers.simulator.s3_signature import AccessKey
 from providers.simulator.s3_store import Store
+from providers.simulator.s3_uploads import Part, Uploads
 from providers.simulator.scaleway_api import ScalewayApi
 
 SEED = Path(__file__).parents[1] / "providers/simulator/seed"
@@ -118,14 +122,28 @@ class CloudStandIn(StandIn):
 
 @dataclass
 class StoreStandIn(StandIn):
-    """One S3 stand-in."""
+    """One S3 stand-in; `asked`: method and address of every request, with the range of bytes if it named one."""
 
     store: Store = field(kw_only=True)
+    uploads: Uploads = field(kw_only=True)
     block: dict[str, Any] = field(kw_only=True)
+    asked: list[str] = field(kw_only=True)
 
     def put(self, bucket: str, key: str, data: bytes, content_type: str = "text/plain", **meta: str) -> None:
         """Somebody else writes here."""
         self.store.put(bucket, key, data, content_type, meta)
+
+    def put_in_parts(self, bucket: str, key: str, *parts: bytes, content_type: str = "video/mp4") -> None:
+        """Somebody else writes an object in parts, so that its checksum is not its content's MD5."""
+        upload = self.uploads.begin(bucket, key, content_type, {})
+        blobs = [Blob(part) for part in parts]
+        for number, blob in enumerate(blobs, start=1):
+            self.uploads.add_part(upload, bucket, key, number, Part(blob, blob.md5.hex()))
+        self.uploads.finish(upload, bucket, key, [(n, blob.md5.hex()) for n, blob in enumerate(blobs, start=1)])
+
+    def count(self, action: str) -> dict[str, int]:
+        """How often each target saw this action."""
+        return dict(Counter(target for done, target in self.written() if done == action))
 
 
 @contextmanager
@@ -149,20 +167,30 @@ def cloud_stand_in(wait: Callable[[float], None] = at_once) -> Iterator[CloudSta
 
 
 @contextmanager
-def store_stand_in(role: str, region: str) -> Iterator[StoreStandIn]:
-    effects, faults, store = EffectLog(), FaultTable(), Store({})
+def store_stand_in(role: str, region: str, dialect: Dialect | None = None, **more: Any) -> Iterator[StoreStandIn]:
+    """One store; `role` is its name in the fault table and picks its key pair, `more` goes into its block."""
+    effects, faults, store, asked = EffectLog(), FaultTable(), Store({}), list[str]()
     key = AccessKey(SECRETS[f"secret://{role}-access"], SECRETS[f"secret://{role}-secret"], region)
     name = f"s3-{role}"
-    service = S3Service(name, store, key, effects)
-    with listening(HttpService(name, service.handle, faults, service.refusal)) as url:
+    service = S3Service(name, store, key, effects, dialect or Dialect())
+
+    def handle(request: Request) -> Response:
+        asked.append(f"{request.method} {request.path}?{request.raw_query} {request.headers.get('Range', '')}".strip())
+        return service.handle(request)
+
+    with listening(HttpService(name, handle, faults, service.refusal)) as url:
+        if service.dialect.host:
+            url = url.replace("127.0.0.1", service.dialect.host)
         block = {
             "driver": "s3",
             "url": url,
             "region": region,
             "access_key": f"secret://{role}-access",
             "secret_key": f"secret://{role}-secret",
+            **more,
         }
-        yield StoreStandIn(name, url, faults, effects, store=store, block=block)
+        uploads = service.desk.uploads
+        yield StoreStandIn(name, url, faults, effects, store=store, uploads=uploads, block=block, asked=asked)
         faults.stopping.set()
 
 

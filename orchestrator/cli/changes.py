@@ -7,6 +7,7 @@ from typing import Any
 from orchestrator.cli.wording import clean, counted, duration, one_line, short_step, size
 from orchestrator.domain.kinds import KINDS
 from orchestrator.domain.plan import PlannedStep, Seen
+from orchestrator.domain.zones import by_zone, longest_wait, zones_of
 
 _REFERENCE = re.compile(r"\$\{\{\s*steps\.([^.\s]+)\.outputs\.([^.\s}]+)\s*\}\}")
 
@@ -66,13 +67,53 @@ def _size(with_: Mapping[str, Any]) -> str:
 
 
 def _records(step: PlannedStep) -> Iterator[str]:
-    yield f"DNS {step.with_.get('zone')}"
-    before = _record_sets(step.seen)
-    for record in step.with_.get("records", []):
-        name, kind = str(record.get("name")), str(record.get("type"))
-        was = before.get((name.lower(), kind)) if before is not None else NOT_YET
-        wanted = "nothing" if record.get("state") == "absent" else _values(record.get("values", []), record.get("ttl"))
-        yield from _turned(f"  {name} {kind}:", was or "nothing", wanted)
+    for where, before in _places(step):
+        yield where
+        for record in step.with_.get("records", []):
+            name, kind = str(record.get("name")), str(record.get("type"))
+            absent = record.get("state") == "absent"
+            wanted = "nothing" if absent else _values(record.get("values", []), record.get("ttl"))
+            yield from _turned(f"  {name} {kind}:", _was(before, name, kind), wanted)
+
+
+def _ttls(step: PlannedStep) -> Iterator[str]:
+    least = ", where it is longer" if step.with_.get("change", "lower") == "lower" else ""
+    for where, before in _places(step):
+        yield f"{where}: TTL {step.with_.get('ttl')} s{least}"
+        for record in step.with_.get("records", []):
+            name, kind = str(record.get("name")), str(record.get("type"))
+            yield f"  {name} {kind}: {_was(before, name, kind)}"
+    wait = longest_wait(step.with_, step.seen.values) if step.seen is not None else 0.0
+    if wait:
+        yield f"then waits {duration(wait)}, until no cache can hold a longer one"
+    if step.seen is not None and step.seen.presence == "conflict":
+        yield f"! {one_line(step.seen.message)}"
+
+
+Before = Mapping[tuple[str, str], str] | None
+"""What was found of each record set; None when nothing was looked at."""
+
+
+def _places(step: PlannedStep) -> list[tuple[str, Before]]:
+    """The step's zones and what was found there; zones in which the same was found stand together."""
+    found = by_zone(step.with_, step.seen.values) if step.seen is not None else {}
+    alike: list[tuple[list[str], Before]] = []
+    for zone in zones_of(step.with_) or ["None"]:
+        before = _record_sets(found.get(zone))
+        zones = next((zones for zones, held in alike if held == before), None)
+        if zones is None:
+            alike.append(([zone], before))
+        else:
+            zones.append(zone)
+    return [(_where(zones), before) for zones, before in alike]
+
+
+def _where(zones: Sequence[str]) -> str:
+    return f"DNS {zones[0]}" if len(zones) == 1 else f"DNS, in each of {len(zones)} zones: {', '.join(zones)}"
+
+
+def _was(before: Before, name: str, kind: str) -> str:
+    return NOT_YET if before is None else before.get((name.lower(), kind), "nothing")
 
 
 def _turned(what: str, was: str, wanted: str) -> Iterator[str]:
@@ -86,13 +127,12 @@ def _turned(what: str, was: str, wanted: str) -> Iterator[str]:
         yield f"    → {wanted}"
 
 
-def _record_sets(seen: Seen | None) -> Mapping[tuple[str, str], str] | None:
-    """What was found of each record set; None when nothing was looked at."""
-    if seen is None or "records" not in seen.values:
+def _record_sets(found: Mapping[str, Any] | None) -> Before:
+    if found is None or "records" not in found:
         return None
     return {
         (str(one["name"]).lower(), str(one["type"])): _values(one["values"], one["ttl"])
-        for one in seen.values["records"]
+        for one in found["records"]
         if one.get("values")
     }
 
@@ -185,6 +225,7 @@ _DESCRIPTIONS = {
     "compute.server": _server,
     "ansible.play": _play,
     "dns.records": _records,
+    "dns.ttl": _ttls,
     "storage.copy": _copy,
     "storage.verify": _compare,
     "human.approval": _approval,

@@ -157,7 +157,8 @@ class _Compiler:
         else:
             undo = step.undo
         said_timeout = "timeout" in step.model_fields_set
-        timeout = step.timeout if said_timeout or not kind.by_person else HUMAN_TIMEOUT
+        usual = HUMAN_TIMEOUT if kind.by_person else kind.timeout
+        timeout = step.timeout if said_timeout or usual is None else usual
         return PlannedStep.model_validate(
             {
                 "id": f"{prefix}/{step.id}",
@@ -209,6 +210,8 @@ class _Compiler:
         for key in ("zone", "domain"):
             if isinstance(placed.get(key), str):
                 placed[key] = self._scope.zones.get(placed[key], placed[key])
+        if isinstance(placed.get("zones"), list):
+            placed["zones"] = [self._scope.zones.get(str(zone), zone) for zone in placed["zones"]]
         if uses.startswith("compute.") and isinstance(placed.get("name"), str):
             placed["name"] = f"{self._scope.prefix}{placed['name']}"
         return placed

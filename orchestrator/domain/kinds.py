@@ -25,6 +25,7 @@ class Kind:
     `by_person`: a person does it, however long that takes.
     `has_provider`: a provider does it; otherwise the engine or the planner.
     `points_endpoint`: it decides where people's traffic goes.
+    `timeout`: seconds that an attempt may take where the runbook does not say; None is what every step has.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Kind:
     by_person: bool = False
     has_provider: bool = True
     points_endpoint: bool = False
+    timeout: float | None = None
 
 
 def _words(fr: str, en: str) -> Words:
@@ -46,6 +48,9 @@ def _words(fr: str, en: str) -> Words:
 def _names(*names: str) -> frozenset[str]:
     return frozenset(names)
 
+
+SETTLING_SECONDS = 3600.0
+"""What `dns.ttl` may take besides the old TTL itself: writing, and servers that take the change over late."""
 
 _ALL = (
     Kind("compute.server", wants.Server, _names("id", "name", "address", "zone", "provider"),
@@ -59,6 +64,9 @@ _ALL = (
     Kind("dns.records", wants.Records, _names(),
          _words("Change des enregistrements DNS", "Changes DNS record sets"),
          automatic_undo=True, points_endpoint=True),
+    Kind("dns.ttl", wants.Ttl, _names("effective_at", "ttl", "old_ttl"),
+         _words("Change la durée de vie d'enregistrements DNS", "Changes the TTL of DNS record sets"),
+         automatic_undo=True, timeout=wants.LONGEST_TTL + SETTLING_SECONDS),
     Kind("storage.copy", wants.Copy, _names("objects", "bytes", "keys"),
          _words("Copie des objets d'un stockage à l'autre", "Copies objects from store to store"), automatic_undo=True),
     Kind("storage.verify", wants.Verify, _names("objects", "bytes"),

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator.domain.references import find_references
+from orchestrator.domain.zones import DNS_KINDS, Key, by_zone, keys_of, longest_wait, new_ttl, zones_of
 from providers.wants import seconds
 
 _EXPECT = {"compute.server": 40.0, "ansible.play": 60.0, "storage.copy": 60.0, "human.approval": 600.0}
@@ -95,8 +96,8 @@ class Plan(_Part):
         actions = [(step.uses, step.with_) for step in self.steps]
         actions += [(step.undo["uses"], step.undo["with"]) for step in self.steps if isinstance(step.undo, dict)]
         for uses, with_ in actions:
-            if uses == "dns.records":
-                found.add(f"zone:{with_['zone']}")
+            if uses in DNS_KINDS:
+                found |= {f"zone:{zone}" for zone in zones_of(with_)}
             elif uses == "storage.copy":
                 found.add(f"bucket:{with_['to']['store']}/{with_['to']['bucket']}")
         return sorted(found)
@@ -105,16 +106,17 @@ class Plan(_Part):
 def with_seen(plan: Plan, seen: Mapping[str, Seen]) -> Plan:
     """The plan with what was found of each step, and the digest that covers it."""
     steps = []
-    touched: dict[tuple[str, str, str], str] = {}
+    earlier = _Earlier()
     for step in plan.steps:
         found = seen.get(step.id)
         changes: dict[str, Any] = {"seen": found}
-        if step.uses == "dns.records":
-            earlier = _touch(step, touched)
-            if earlier is not None:
-                changes["after"] = earlier
+        if step.uses in DNS_KINDS:
+            after = earlier.changes(step)
+            if after is not None:
+                changes["after"] = after
             elif found is not None:
-                changes["before"] = found.values
+                changes["before"] = earlier.leave(step, found.values)
+            earlier.note(step)
         steps.append(step.model_copy(update=changes))
     return seal(plan.model_copy(update={"steps": tuple(steps)}))
 
@@ -125,14 +127,39 @@ def with_placements(plan: Plan, placed: Mapping[str, Placement]) -> Plan:
     return plan.model_copy(update={"steps": steps})
 
 
-def _touch(step: PlannedStep, touched: dict[tuple[str, str, str], str]) -> str | None:
-    """Note the record sets of a DNS step; answers an earlier step of this plan that changes one of them."""
-    earlier = None
-    for record in step.with_.get("records", []):
-        key = (str(step.with_.get("zone")), str(record.get("name")).lower(), str(record.get("type")))
-        earlier = touched.get(key, earlier)
-        touched[key] = step.id
-    return earlier
+class _Earlier:
+    """What the steps so far do to record sets: to their values, which only the run will know, or to their TTL alone."""
+
+    def __init__(self) -> None:
+        self._values: dict[Key, str] = {}
+        self._ttls: dict[Key, list[Mapping[str, Any]]] = {}
+
+    def note(self, step: PlannedStep) -> None:
+        for key in keys_of(step.with_):
+            if step.uses == "dns.ttl" and isinstance(step.with_.get("ttl"), int):
+                self._ttls.setdefault(key, []).append(step.with_)
+            else:
+                self._values[key] = step.id
+
+    def changes(self, step: PlannedStep) -> str | None:
+        """The latest earlier step that changes the values of one of this step's record sets."""
+        return next((self._values[key] for key in reversed([*keys_of(step.with_)]) if key in self._values), None)
+
+    def leave(self, step: PlannedStep, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What this step will find: the values as they are, with the TTLs that earlier steps give them."""
+        made = {
+            zone: {**found, "records": [self._later(zone, one) for one in found.get("records", [])]}
+            for zone, found in by_zone(step.with_, values).items()
+        }
+        if step.with_.get("zones"):
+            return {**values, "zones": made} if made else dict(values)
+        return next((dict(found) for found in made.values()), dict(values))
+
+    def _later(self, zone: str, record: Mapping[str, Any]) -> dict[str, Any]:
+        ttl = record.get("ttl")
+        for with_ in self._ttls.get((zone, str(record.get("name")).lower(), str(record.get("type"))), []):
+            ttl = new_ttl(with_, ttl)
+        return {**record, "ttl": ttl}
 
 
 def seal(plan: Plan) -> Plan:
@@ -157,6 +184,8 @@ def expected(step: PlannedStep) -> float:
     if step.uses == "wait.for" and step.expect is None:
         duration = step.with_.get("duration")
         return 0.0 if find_references(duration) else seconds(duration)
+    if step.uses == "dns.ttl" and step.expect is None and step.seen is not None:
+        return 5.0 + longest_wait(step.with_, step.seen.values)
     return step.expect if step.expect is not None else _EXPECT.get(step.uses, 5.0)
 
 

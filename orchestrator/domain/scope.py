@@ -27,6 +27,10 @@ Mailbox = Annotated[
     str, Field(max_length=254, pattern=r"^[^\s@]+@[^\s@]+$", description="a mail address such as crisis@example.net")
 ]
 Region = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9\-]{0,40}$", description="a region such as fr-par")]
+_DOMAIN = r"^(?:[a-z0-9][a-z0-9\-]*\.)+[a-z][a-z0-9\-]+$"
+ImageName = Annotated[
+    str, Field(pattern=r"^[a-z0-9][a-z0-9.\-]{0,60}$", description="a neutral image name such as debian-12")
+]
 Identifier = Annotated[
     str,
     Field(
@@ -66,7 +70,7 @@ class Cloud(Part):
 
     ca: Authorities | None = None
     ssh_key: str | None = Field(default=None, max_length=100, description="the name of a public key kept there")
-    images: dict[Name, Annotated[str, Field(max_length=100)]] = Field(
+    images: dict[ImageName, Annotated[str, Field(max_length=100)]] = Field(
         default_factory=dict, description="image name of the runbooks: the vendor's own name or id"
     )
     concurrency: int | None = Field(default=None, ge=1, le=64, description="steps at this cloud at the same time")
@@ -82,6 +86,30 @@ class ScalewayCompute(Cloud):
     project: Identifier
     organization: Identifier | None = None
     token: SecretRef
+
+
+class OpenStackCompute(Cloud):
+    """Any OpenStack cloud, by an application credential of Keystone v3.
+
+    `domain`: the cloud's services may be on hosts of it, besides Keystone's own.
+    `endpoints`: where a service is, instead of what Keystone says. `network`: what
+    servers are attached to; `floating_network`: the external network that gives
+    them public addresses, where their own has none.
+    """
+
+    driver: Literal["openstack"]
+    url: Url
+    region: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,60}$", description="a region such as RegionOne")
+    ]
+    credential: SecretRef
+    secret: SecretRef
+    interface: Literal["public", "internal"] = "public"
+    domain: Annotated[str, Field(pattern=_DOMAIN, description="a domain such as cloud.ovh.net")] | None = None
+    endpoints: dict[Literal["compute", "volume", "network", "image"], Url] = Field(default_factory=dict)
+    network: str | None = Field(default=None, max_length=255, description="a network's name or id")
+    floating_network: str | None = Field(default=None, max_length=255, description="an external network's name or id")
+    availability_zone: str | None = Field(default=None, max_length=255)
 
 
 class OvhCloudCompute(Cloud):
@@ -110,7 +138,9 @@ class OutscaleCompute(Cloud):
     ) = None
 
 
-Compute = Annotated[OutscaleCompute | OvhCloudCompute | ScalewayCompute, Field(discriminator="driver")]
+Compute = Annotated[
+    OpenStackCompute | OutscaleCompute | OvhCloudCompute | ScalewayCompute, Field(discriminator="driver")
+]
 
 
 class Rfc2136Zone(Part):
@@ -136,7 +166,40 @@ class PowerDnsZone(Part):
     ca: Authorities | None = None
 
 
-DnsZone = Annotated[Rfc2136Zone | PowerDnsZone, Field(discriminator="driver")]
+class OvhcloudZone(Part):
+    """A zone at OVHcloud; without `url`, the vendor's own API. The keys are those of one application and account."""
+
+    driver: Literal["ovhcloud"]
+    url: Url | None = None
+    servers: list[Address] = Field(min_length=1, max_length=13)
+    application_key: SecretRef
+    application_secret: SecretRef
+    consumer_key: SecretRef
+    ca: Authorities | None = None
+
+
+class ScalewayZone(Part):
+    """A zone of one project at Scaleway; without `url`, the vendor's own API."""
+
+    driver: Literal["scaleway"]
+    url: Url | None = None
+    servers: list[Address] = Field(min_length=1, max_length=13)
+    project: Identifier
+    token: SecretRef
+    ca: Authorities | None = None
+
+
+class GandiZone(Part):
+    """A zone at Gandi's LiveDNS; without `url`, the vendor's own API. The token is a personal access token."""
+
+    driver: Literal["gandi"]
+    url: Url | None = None
+    servers: list[Address] = Field(min_length=1, max_length=13)
+    token: SecretRef
+    ca: Authorities | None = None
+
+
+DnsZone = Annotated[Rfc2136Zone | PowerDnsZone | OvhcloudZone | ScalewayZone | GandiZone, Field(discriminator="driver")]
 
 
 class Dns(Part):
@@ -147,7 +210,7 @@ class Dns(Part):
 
 
 class S3Store(Part):
-    """An object store that speaks S3."""
+    """An object store that speaks S3; where vendors differ is data here."""
 
     driver: Literal["s3"]
     url: Url
@@ -155,6 +218,14 @@ class S3Store(Part):
     access_key: SecretRef
     secret_key: SecretRef
     ca: Authorities | None = None
+    addressing: Literal["path", "virtual"] = Field(
+        default="path", description="the bucket in the path, or as the first label of the host"
+    )
+    part_mib: int = Field(
+        default=16, ge=5, le=5120, description="MiB above which an object goes in parts, and of one part"
+    )
+    max_parts: int = Field(default=10_000, ge=1, le=10_000, description="parts that one object may have")
+    parallel: int = Field(default=4, ge=1, le=32, description="transfers side by side")
 
 
 class AwsSource(Part):

@@ -11,6 +11,7 @@ from typing import Any
 
 import tenacity
 
+from orchestrator.domain.drift import starting_point
 from orchestrator.domain.journal import StepEvent, StepView
 from orchestrator.domain.model import RunState, StepState
 from orchestrator.engine.work import READS_FOR, Bench, Work, reads_only, what_is_left, worth_repeating
@@ -39,8 +40,10 @@ class Act:
         except ProviderError as error:
             self._refuse(work, error)
             return
-        if found is not None and self._drifted(work, found):
-            return
+        if found is not None:
+            found = self._from_here(work, found)
+            if found is None:
+                return
         if not self._claim(work, found):
             return
         self._bench.boundary("intent", work.run.id, work.step.step_id)
@@ -95,14 +98,16 @@ class Act:
             return None
         return self._bench.look(action, work, work.view.before if work.view.had_intent else None)
 
-    def _drifted(self, work: Work, found: Finding) -> bool:
+    def _from_here(self, work: Work, found: Finding) -> Finding | None:
+        """The state that the change starts from; None when it moved since the plan, and the step is held for that."""
         accepted = work.view.before if work.view.drift_accepted else None
         expected = work.spec.before if accepted is None else accepted
         begun = work.view.had_intent and work.view.before is not None
-        if work.spec.before is None or begun:
-            return False
-        if found.presence is Presence.ALREADY or dict(found.values) == expected:
-            return False
+        if work.spec.before is None or expected is None or begun:
+            return found
+        start = starting_point(expected, found)
+        if start is not None:
+            return start
         data = {
             "message": "What this step changes has moved since the plan was made. Look at both states; "
             "retry with the new state accepted, skip, or undo.",
@@ -110,7 +115,7 @@ class Act:
             "waits_for": {"for": "decision", "code": "drift", "expected": expected, "found": dict(found.values)},
         }
         self._bench.step(work, StepState.READY, StepEvent.HELD, data)
-        return True
+        return None
 
     def _claim(self, work: Work, found: Finding | None) -> bool:
         """Journal the intent; False when the run was paused or ended meanwhile."""
@@ -155,7 +160,7 @@ class Act:
 
     def _soon(self, work: Work, action: Action, before: Mapping[str, Any], done: Finding) -> Finding:
         """Give an effect under way some seconds to arrive before the step is put aside."""
-        if done.presence is not Presence.PENDING:
+        if done.presence is not Presence.PENDING or done.again_after > READS_FOR:
             return done
         looks = tenacity.Retrying(
             retry=tenacity.retry_if_result(lambda found: found.presence is Presence.PENDING)
@@ -188,7 +193,9 @@ class Act:
                 self.record(work, found, failed=error.message)
                 return
         left = found.effect if found is not None else {}
-        self._bench.fail(work, error.message, permanent=error.permanent, wait=error.retry_after, left=left)
+        self._bench.fail(
+            work, error.message, permanent=error.permanent, wait=error.retry_after, left=left, advanced=error.advanced
+        )
 
     def record(self, work: Work, found: Finding, failed: str = "") -> None:
         """Turn what a provider found into the step's next event."""
@@ -221,7 +228,15 @@ class Act:
         """It failed before any intent: nothing was changed."""
         with self._bench.progress.journal(work.run.id) as journal:
             view = self._bench.still(journal, work, StepState.READY)
-            self._bench.fail_in(journal, work, view, error.message, permanent=error.permanent, wait=error.retry_after)
+            self._bench.fail_in(
+                journal,
+                work,
+                view,
+                error.message,
+                permanent=error.permanent,
+                wait=error.retry_after,
+                advanced=error.advanced,
+            )
 
 
 def _before(view: StepView, found: Finding | None) -> Mapping[str, Any]:

@@ -195,7 +195,8 @@ class Undo:
             view = self._bench.still(journal, work, state) if ready else self._owned(journal, work)
             data = {"message": error.message, "permanent": error.permanent}
             view = journal.step_event(work.step.step_id, view, StepEvent.UNDO_FAILED, data)
-            if not error.permanent and view.undo_attempt < UNDO_ATTEMPTS:
+            tries_left = error.advanced or view.undo_attempt < UNDO_ATTEMPTS
+            if not error.permanent and tries_left:
                 journal.undo_ready(work.step.step_id, view, delay=max(error.retry_after or 0.0, UNDO_WAIT))
         self._bench.boundary("undo-outcome", work.run.id, work.step.step_id)
 

@@ -153,11 +153,15 @@ class Bench:
         wait: float | None = None,
         state: StepState | None = None,
         left: Mapping[str, Any] | None = None,
+        advanced: bool = False,
     ) -> None:
-        """`left`: what the attempt surely left behind. When that is nothing, the next one begins with a fresh look."""
+        """`left`: what the attempt surely left behind. When that is nothing, the next one begins with a fresh look.
+
+        `advanced`: it got further than those before it, so the next one goes on, and is no further try.
+        """
         with self.progress.journal(work.run.id) as journal:
             view = self.still(journal, work, state) if state else self.owned(journal, work)
-            self.fail_in(journal, work, view, message, permanent=permanent, wait=wait, left=left)
+            self.fail_in(journal, work, view, message, permanent=permanent, wait=wait, left=left, advanced=advanced)
         self.boundary("outcome", work.run.id, work.step.step_id)
 
     def fail_in(
@@ -170,15 +174,18 @@ class Bench:
         permanent: bool,
         wait: float | None,
         left: Mapping[str, Any] | None = None,
+        advanced: bool = False,
     ) -> None:
         retry = work.spec.retry
-        again = not permanent and view.attempt < retry.attempts and journal.run.state is RunState.RUNNING
+        tries_left = advanced or view.attempt < retry.attempts
+        again = not permanent and tries_left and journal.run.state is RunState.RUNNING
         data = {"message": message, "permanent": permanent, "will_retry": again, "fence": "", **what_is_left(left)}
         if again and view.drift_accepted and not left:
             data.pop("before", None)  # what a person accepted holds for the attempts that follow by themselves
         view = journal.step_event(work.step.step_id, view, StepEvent.FAILED, data)
         if again:
-            delay = max(wait or 0.0, retry.delay_after(view.attempt))
+            pause = retry.delay_after(1 if advanced else view.attempt)
+            delay = wait if advanced and wait is not None else max(wait or 0.0, pause)
             journal.ready(work.step.step_id, view, delay=delay)
         elif work.spec.on_failure == "continue":
             journal.step_event(work.step.step_id, view, StepEvent.TOLERATED)

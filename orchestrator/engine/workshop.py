@@ -1,5 +1,6 @@
 """Where an attempt gets its provider: the scope's addresses, secrets by reference, the estate's files, a workspace."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,11 +53,13 @@ class EstateWorkshop:
         checkout: Callable[[str], Path],
         secrets: Callable[[str], Reveal],
         workspaces: Path,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._scope_at = scope_at
         self._checkout = checkout
         self._secrets = secrets
         self._workspaces = workspaces
+        self._clock = clock
 
     def action(self, run: Any, step_id: str, spec: ActionSpec, outputs: Mapping[str, Any], deadline: float) -> Action:
         want = resolve(spec, outputs, run.id)
@@ -69,6 +72,7 @@ class EstateWorkshop:
             workspace=self._workspace(run.id, step_id),
             estate=self._checkout(run.commit),
             deadline=deadline,
+            clock=self._clock,
         )
 
     def wish(self, run: Any, spec: ActionSpec) -> Any:

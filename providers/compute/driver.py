@@ -179,7 +179,10 @@ class CloudDriver(Protocol):
         ...
 
     def ex_complete(self, node: Node, order: Order) -> None:
-        """What the create request could not carry: tags first, then user data. Repeatable; nothing where all was."""
+        """What the create request could not carry: tags first, then user data. Repeatable; nothing where all was.
+
+        Raises NoCapacityError when the cloud has no room for it.
+        """
         ...
 
     def start_node(self, node: Node) -> bool:

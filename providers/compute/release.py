@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import partial
 
 import tenacity
 from libcloud.compute.base import Node
@@ -58,10 +59,18 @@ def finish(driver: CloudDriver, server: JsonMap) -> bool:
 def clear(driver: CloudDriver, tag: Tag, provider: str) -> bool:
     """Release whatever this step made at this cloud, so that another can be tried; False if that takes longer."""
     for node in driver.list_nodes(ex_tags=tags_of(tag)):
-        release(driver, node)
-        if not finish(driver, record(node, provider)):
+        # `release` does nothing about a server that is just starting.
+        _in_time(driver, partial(_is_at_rest, driver, str(node.id)))
+        fresh = driver.ex_get_node(str(node.id)) or node
+        release(driver, fresh)
+        if not finish(driver, record(fresh, provider)):
             return False
     return _in_time(driver, lambda: all(_gone(driver, part) for part in driver.ex_parts(tags_of(tag))))
+
+
+def _is_at_rest(driver: CloudDriver, node_id: str) -> bool:
+    node = driver.ex_get_node(node_id)
+    return node is None or node.state not in {NodeState.STARTING, NodeState.STOPPING}
 
 
 def _gone(driver: CloudDriver, part: Part) -> bool:

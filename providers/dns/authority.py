@@ -1,9 +1,12 @@
 """What the authoritative servers of a zone answer, each asked directly over TCP: no cache, no truncation."""
 
 import socket
+import struct
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
+import dns.entropy
 import dns.exception
 import dns.flags
 import dns.message
@@ -21,6 +24,9 @@ from providers.dns.record_sets import Key, RecordSet, RecordSets, from_rdataset,
 
 ANSWER_SECONDS = 5.0
 """The longest wait for one answer."""
+
+AT_ONCE = 16
+"""Questions that go out before their answers are read: few enough that neither side waits for the other's buffer."""
 
 LOST = (dns.exception.DNSException, OSError, EOFError)
 """What dnspython raises when an answer does not come or can't be read."""
@@ -56,17 +62,23 @@ def read(zone: str, server: Endpoint, keys: tuple[Key, ...], deadline: Deadline)
     Raises ProviderError: permanent when the server is not authoritative for a
     name, passing when it does not answer.
     """
+    queries = [_query(key, zone) for key in keys]
     with _Line(server, deadline) as line:
-        return tuple(_held(line, zone, server, key) for key in keys)
+        answers = [answer for batch in _batches(queries) for answer in line.ask(batch)]
+    return tuple(_held(answer, zone, server, key) for answer, key in zip(answers, keys, strict=True))
 
 
 class _Line:
-    """One connection to a server for all questions, opened again when the server closed it between two."""
+    """One connection to a server for all questions, opened again when the server closed it between two.
+
+    Questions go out together and answers are taken in any order (RFC 7766 §6.2.1.1): one round trip for a batch.
+    """
 
     def __init__(self, server: Endpoint, deadline: Deadline) -> None:
         self._server = server
         self._deadline = deadline
         self._socket: socket.socket | None = None
+        self._received = bytearray()
 
     def __enter__(self) -> Self:
         return self
@@ -74,41 +86,84 @@ class _Line:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._close()
 
-    def ask(self, query: dns.message.Message) -> dns.message.Message:
+    def ask(self, queries: Sequence[dns.message.Message]) -> list[dns.message.Message]:
+        """The answers, in the order of the questions."""
+        answers: dict[int, dns.message.Message] = {}
+        number = {query.id: at for at, query in enumerate(queries)}
         try:
-            if self._socket is not None:
+            while open_ := [query for query in queries if number[query.id] not in answers]:
+                fresh, known = self._socket is None, len(answers)
                 try:
-                    return self._exchange(self._socket, query)
+                    for answer in self._exchange(open_):
+                        answers[number[answer.id]] = answer
                 except (EOFError, ConnectionError):
                     self._close()
-            return self._exchange(self._open(), query)
+                    if fresh and len(answers) == known:
+                        raise
         except LOST as error:
             raise ProviderError(
                 f"The DNS server {self._server} does not answer ({_words(error)}); check that it runs.",
                 permanent=False,
             ) from error
+        return [answers[at] for at in range(len(queries))]
 
-    def _exchange(self, line: socket.socket, query: dns.message.Message) -> dns.message.Message:
-        return dns.query.tcp(query, self._server.address, self._deadline.within(ANSWER_SECONDS), sock=line)
+    def _exchange(self, queries: Sequence[dns.message.Message]) -> Iterator[dns.message.Message]:
+        line = self._socket or self._open()
+        line.settimeout(self._deadline.within(ANSWER_SECONDS))
+        line.sendall(b"".join(query.to_wire(prepend_length=True) for query in queries))
+        awaited = {query.id: query for query in queries}
+        while awaited:
+            patience = Deadline(self._deadline.within(ANSWER_SECONDS))
+            (length,) = struct.unpack("!H", self._take(line, 2, patience))
+            answer = dns.message.from_wire(self._take(line, length, patience))
+            query = awaited.pop(answer.id, None)
+            if query is None or not query.is_response(answer):
+                raise dns.query.BadResponse
+            yield answer
+
+    def _take(self, line: socket.socket, count: int, patience: Deadline) -> bytes:
+        while len(self._received) < count:
+            if patience.left() <= 0:
+                raise TimeoutError("timed out")
+            line.settimeout(patience.left())
+            data = line.recv(65536)
+            if not data:
+                raise EOFError("the connection was closed")
+            self._received += data
+        taken = bytes(self._received[:count])
+        del self._received[:count]
+        return taken
 
     def _open(self) -> socket.socket:
         where = (self._server.address, self._server.port)
-        line = socket.create_connection(where, timeout=self._deadline.within(ANSWER_SECONDS))
-        line.setblocking(False)
-        self._socket = line
-        return line
+        self._socket = socket.create_connection(where, timeout=self._deadline.within(ANSWER_SECONDS))
+        return self._socket
 
     def _close(self) -> None:
+        self._received.clear()
         if self._socket is not None:
             self._socket.close()
             self._socket = None
 
 
-def _held(line: _Line, zone: str, server: Endpoint, key: Key) -> RecordSet:
-    name, kind = owner(key[0], zone), dns.rdatatype.from_text(key[1])
-    query = dns.message.make_query(name, kind)
+def _query(key: Key, zone: str) -> dns.message.QueryMessage:
+    query = dns.message.make_query(owner(key[0], zone), dns.rdatatype.from_text(key[1]))
     query.flags &= ~dns.flags.RD
-    answer = line.ask(query)
+    return query
+
+
+def _batches(queries: Sequence[dns.message.Message]) -> Iterator[Sequence[dns.message.Message]]:
+    """A few questions at a time, each of a batch with an id of its own."""
+    for start in range(0, len(queries), AT_ONCE):
+        batch = queries[start : start + AT_ONCE]
+        first = dns.entropy.random_16()
+        for at, query in enumerate(batch):
+            query.id = (first + at) & 0xFFFF
+        yield batch
+
+
+def _held(answer: dns.message.Message, zone: str, server: Endpoint, key: Key) -> RecordSet:
+    name, kind = owner(key[0], zone), dns.rdatatype.from_text(key[1])
     rrset = _own(answer, name, kind)
     if rrset is None:
         _require_authority(answer, name, server)

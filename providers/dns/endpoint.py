@@ -79,20 +79,3 @@ def require_allowed(scope: JsonMap, address: str) -> None:
             "Add its network to `networks` in bascule.yaml if this scope may reach it.",
             permanent=True,
         )
-
-
-def require_allowed_host(scope: JsonMap, host: str) -> None:
-    """As `require_allowed`, for a library that looks names up by itself.
-
-    In a scope with `networks` a name is refused: what it would be looked up as can't be checked.
-    """
-    if scope.get("networks") is None:
-        return
-    address = literal(host)
-    if address is None:
-        raise ProviderError(
-            f"{host or 'The address'} is a name, and this scope only reaches its `networks`; "
-            "write an IP address in bascule.yaml instead.",
-            permanent=True,
-        )
-    require_allowed(scope, str(address))

@@ -1,68 +1,105 @@
-"""Record sets through PowerDNS's HTTP API, with octoDNS as the library that plans and applies.
+"""Record sets through PowerDNS's HTTP API.
 
-The wanted zone is the present one with only the step's record sets replaced, so
-nothing else is ever deleted. All changes go in one PATCH, which PowerDNS carries out
-as one transaction: all of them or none.
-
-The API knows no precondition. The record sets are compared with what was expected
-right before the PATCH, so the foreign change that can be overwritten unnoticed is
-one that falls between that reading and the PATCH, some milliseconds. Where that is
-too much, let PowerDNS take updates (`dnsupdate=yes`) and use the rfc2136 driver.
+All changes go in one PATCH, which PowerDNS carries out as one transaction: all of
+them or none. Where the milliseconds between the last reading and the PATCH are too
+much, let PowerDNS take updates (`dnsupdate=yes`) and use the rfc2136 driver.
 """
 
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import requests
-from dns.rdtypes.ANY.TXT import TXT
-from octodns.provider import ProviderException
-from octodns.provider.plan import Plan, UnsafePlan
-from octodns.record import Record, Rrset
-from octodns.record.exception import RecordException
-from octodns.zone import Zone
 from octodns_powerdns import PowerDnsProvider
 
 from providers.base import Context, ProviderError
-from providers.bounded_transport import BoundedAdapter
-from providers.dns.authority import ANSWER_SECONDS, zone_settings
-from providers.dns.deadline import Deadline
-from providers.dns.endpoint import require_allowed_host
-from providers.dns.record_sets import Key, RecordSet, RecordSets, canonical_values, owner, to_rdataset
+from providers.dns.api_session import Api, ApiSession
+from providers.dns.authority import zone_settings
+from providers.dns.deadline import Deadline, TimeIsUpError
+from providers.dns.octodns_plan import HeldRecord, ZoneApi
+from providers.dns.octodns_records import OctoDnsRecords
+from providers.dns.record_sets import Key, origin, relative
 from providers.dns.swap import Swap, Written
-from providers.dns.swap_records import SwapRecords
+from providers.dns.ttl import TtlChange
 
 
-class PowerDnsRecords(SwapRecords):
+class PowerDnsRecords(OctoDnsRecords):
     """`dns.records` through the zone's API `url`; what is published is read from its `servers`."""
 
+    host = "PowerDNS"
+
+    def _api(self, zone: str, keys: Iterable[Key], deadline: Deadline) -> ZoneApi:
+        del keys
+        settings = zone_settings(self.context.scope, zone)
+        url = urlsplit(settings.get("url", ""))
+        if not url.hostname or url.path.strip("/") or not settings.get("api_key"):
+            raise ProviderError(
+                f"`dns.zones.{zone}` needs a `url` such as http://192.0.2.1:8081, without a path, and an `api_key`; "
+                "correct bascule.yaml.",
+                permanent=True,
+            )
+        api = Api.of(self.context, settings, zone, self.host, "http://192.0.2.1:8081", _explained)
+        session = ApiSession(api, deadline)
+        session.headers["X-API-Key"] = self.context.reveal(settings["api_key"]).reveal()
+        made: ZoneApi = _ExistingZones(session, settings.get("server_id", "localhost"))
+        return made
+
     def _write(self, swap: Swap, deadline: Deadline) -> Written:
-        api = _api(self.context, swap.zone, deadline)
-        try:
-            plan = _plan(api, swap)
-        except requests.HTTPError as error:
-            raise _refused(swap, error, sent=False) from error
-        except requests.RequestException as error:
-            raise ProviderError(
-                f"The PowerDNS API of {swap.zone} does not answer ({type(error).__name__}); check that it runs.",
-                permanent=False,
-            ) from error
-        except (ProviderException, RecordException, UnsafePlan) as error:
-            raise ProviderError(
-                f"PowerDNS can't hold {swap}: {' '.join(str(error).split())}; correct the step.", permanent=True
-            ) from error
-        if plan is None:
-            return Written.STALE
-        try:
-            api.apply(plan)
-        except requests.HTTPError as error:
-            raise _refused(swap, error, sent=True) from error
-        except requests.RequestException:
-            return Written.LOST
-        return Written.DONE
+        with _turn(self.context, swap.zone, deadline):
+            return super()._write(swap, deadline)
+
+
+class PowerDnsTtl(TtlChange):
+    """`dns.ttl` through the zone's API."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, PowerDnsRecords)
+
+
+_TURNS: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+"""For each API the lock of the one change that this process makes there at a time."""
+
+
+@contextmanager
+def _turn(context: Context, zone: str, deadline: Deadline) -> Iterator[None]:
+    """Changes of several zones at one server go one after the other.
+
+    PowerDNS on SQLite answers 500 to a change that comes while it is at another. The
+    turn begins before the comparing read, so waiting for it widens no gap.
+    """
+    turn = _TURNS[str(zone_settings(context.scope, zone).get("url", ""))]
+    if not turn.acquire(timeout=deadline.left()):
+        raise TimeIsUpError
+    try:
+        yield
+    finally:
+        turn.release()
 
 
 class _ExistingZones(PowerDnsProvider):  # type: ignore[misc]  # octoDNS ships no types
-    """octoDNS's provider, that never creates the zone when it is gone."""
+    """octoDNS's provider over our session, that reads the zone once and never creates it when it is gone."""
+
+    def __init__(self, session: ApiSession, server_id: str) -> None:
+        url = urlsplit(session.api.url)
+        super().__init__(
+            session.api.zone,
+            host=f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname,
+            port=url.port or (443 if url.scheme == "https" else 80),
+            scheme=url.scheme,
+            api_key="",  # the session has it; octoDNS would keep it in plain sight
+            server_id=server_id,
+            enable_dynamic=False,
+        )
+        self._sess = session
+        self._read: dict[str, requests.Response] = {}
+
+    def _get(self, path: str, data: object = None) -> requests.Response:
+        if path not in self._read:
+            self._read[path] = super()._get(path, data)
+        return self._read[path]
 
     def _post(self, path: str, data: object = None) -> NoReturn:
         del data
@@ -70,123 +107,18 @@ class _ExistingZones(PowerDnsProvider):  # type: ignore[misc]  # octoDNS ships n
             f"PowerDNS holds no zone at {path} any more; create the zone before its records.", permanent=True
         )
 
-
-def _api(context: Context, zone: str, deadline: Deadline) -> _ExistingZones:
-    settings = zone_settings(context.scope, zone)
-    url = urlsplit(settings.get("url", ""))
-    if url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/") or not settings.get("api_key"):
-        raise ProviderError(
-            f"`dns.zones.{zone}` needs a `url` such as http://192.0.2.1:8081, without a path, and an `api_key`; "
-            "correct bascule.yaml.",
-            permanent=True,
-        )
-    require_allowed_host(context.scope, url.hostname)
-    api = _ExistingZones(
-        zone,
-        host=f"[{url.hostname}]" if ":" in url.hostname else url.hostname,
-        port=url.port or (443 if url.scheme == "https" else 80),
-        scheme=url.scheme,
-        api_key=context.reveal(settings["api_key"]).reveal(),
-        server_id=settings.get("server_id", "localhost"),
-        ssl_verify=str(context.estate / settings["ca"]) if settings.get("ca") else True,
-        timeout=deadline.within(ANSWER_SECONDS),
-        enable_dynamic=False,
-    )
-    # octoDNS keeps its session to itself; an answer byte by byte would outlast its timeout.
-    api._sess.mount(f"{url.scheme}://", BoundedAdapter(deadline.left))
-    return api
+    def held(self, zone: str) -> Iterator[HeldRecord]:
+        for rrset in self._get(f"zones/{origin(zone).to_text()}").json()["rrsets"]:
+            name = relative(rrset["name"], zone)
+            for record in rrset["records"]:
+                yield HeldRecord(name, rrset["type"], rrset["ttl"], record["content"])
 
 
-def _plan(api: _ExistingZones, swap: Swap) -> Plan | None:
-    """octoDNS's plan of exactly this swap, or None when the API holds something else than expected."""
-    name = f"{swap.zone}."
-    if name not in api.list_zones():
-        raise ProviderError(
-            f"PowerDNS holds no zone {swap.zone}; create it there, or correct `server_id`.", permanent=True
-        )
-    desired = Zone(name, [])
-    api.populate(desired, lenient=True)
-    for one in swap.wanted:
-        _put(desired, one, swap.zone)
-    plan = api.plan(desired, lenient=True)
-    if plan is None or _held(plan.existing, swap) != _joined(swap.expected):
-        return None
-    # What others changed elsewhere in the zone between octoDNS's two readings is theirs and stays.
-    keys = {one.key for one in swap.wanted}
-    changes = [change for change in plan.changes if (change.record.name or "@", change.record._type) in keys]
-    share = len(keys) / max(len(plan.existing.records), 1)
-    ours = Plan(plan.existing, plan.desired, changes, True, share, share)
-    if ("@", "NS") not in keys:  # octoDNS vetoes any change of the zone's own NS set; here the step names it
-        ours.raise_if_unsafe()
-    return ours
-
-
-def _put(zone: Zone, one: RecordSet, zone_name: str) -> None:
-    """Make the record set in octoDNS's zone what it shall be."""
-    name = "" if one.name == "@" else one.name
-    if not one.values:
-        for record in [r for r in zone.records if (r.name, r._type) == (name, one.type)]:
-            zone.remove_record(record)
-        return
-    zone.add_record(_record(zone, name, one, zone_name), replace=True, lenient=True)
-
-
-def _record(zone: Zone, name: str, one: RecordSet, zone_name: str) -> Record:
-    if one.type != "TXT":
-        fqdn = owner(one.name, zone_name).to_text()
-        (record,) = Record.from_rrsets(zone, [Rrset(fqdn, one.type, one.ttl, one.values)], lenient=True)
-        return record
-    # octoDNS joins the strings of a TXT, and its PowerDNS provider sends what is between the outer
-    # quotes as it stands. Set past octoDNS's parser, each string keeps its own bounds.
-    inner = [value[1:-1].replace(";", "\\;") for value in one.values]
-    record = Record.new(zone, name, {"type": "TXT", "ttl": one.ttl, "values": inner}, lenient=True)
-    record.values = inner
-    return record
-
-
-def _held(zone: Zone, swap: Swap) -> RecordSets:
-    """The record sets of the swap as the API holds them; the strings of each TXT joined."""
-    records = {(record.name or "@", record._type): record for record in zone.records}
-    return _joined(tuple(_from_octodns(one.key, records.get(one.key), swap.zone) for one in swap.expected))
-
-
-def _from_octodns(key: Key, record: Any, zone_name: str) -> RecordSet:
-    if record is None:
-        return RecordSet(*key)
-    texts = [f'"{text}"' for text in record.values] if record._type == "TXT" else record.to_rrset().rdatas
-    return RecordSet(*key, record.ttl, canonical_values(record._type, texts, zone_name))
-
-
-def _joined(sets: RecordSets) -> RecordSets:
-    """With each TXT value as one string, in hexadecimal: octoDNS joins strings, so only that can be compared."""
-    return tuple(_joined_strings(one) if one.type == "TXT" and one.ttl is not None else one for one in sets)
-
-
-def _joined_strings(one: RecordSet) -> RecordSet:
-    texts = []
-    for rdata in to_rdataset(one, ttl=0):
-        assert isinstance(rdata, TXT)
-        texts.append(b"".join(rdata.strings).hex())
-    return RecordSet(one.name, one.type, one.ttl, tuple(sorted(set(texts))))
-
-
-def _refused(swap: Swap, error: requests.HTTPError, *, sent: bool) -> ProviderError:
-    """What the API answered instead of doing it; an error of the server's own may come after the effect."""
-    code = error.response.status_code if error.response is not None else 500
-    passing = code in (408, 429) or code >= 500
-    remedy = "check `api_key`" if code in (401, 403) else "look into its log" if passing else "correct the step"
-    return ProviderError(
-        f"PowerDNS answered {code} to the change of {swap}{_reason(error.response)}; {remedy}.",
-        permanent=not passing,
-        effect_possible=sent and code >= 500,
-    )
-
-
-def _reason(response: requests.Response | None) -> str:
-    """The `error` of PowerDNS's JSON answer, bounded."""
-    try:
-        body = None if response is None else response.json()
-    except requests.JSONDecodeError:
-        return ""
-    reason = body.get("error") if isinstance(body, dict) else None
-    return f" ({' '.join(str(reason).split())[:300]})" if reason else ""
+def _explained(code: int, body: Any) -> tuple[str, str]:
+    """PowerDNS's own `error`; a zone that it does not hold is 404 or 422, as the version has it."""
+    words = str(body.get("error") or "") if isinstance(body, dict) else ""
+    if code == 404 or "Could not find domain" in words:
+        return words, "create the zone there, or correct `server_id`"
+    if code in (401, 403):
+        return words, "check `api_key`"
+    return words, "look into its log" if code >= 500 else ""

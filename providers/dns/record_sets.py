@@ -7,6 +7,7 @@ canonical form that is used here).
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import get_args
 
@@ -27,6 +28,12 @@ STRING_BYTES = 255
 
 TYPES: tuple[str, ...] = get_args(RecordType)
 """The types that a step can speak of."""
+
+_NAMELESS = frozenset({dns.rdatatype.A, dns.rdatatype.AAAA, dns.rdatatype.CAA, dns.rdatatype.TXT})
+"""Types whose data holds no name, and so has one spelling only."""
+
+NAMES_KEPT = 4096
+"""Names whose parsed form is kept: the same few are asked for at every look."""
 
 Key = tuple[str, str]
 """Name relative to the zone, and type."""
@@ -60,15 +67,23 @@ RecordSets = tuple[RecordSet, ...]
 """In the order of their keys, each key once."""
 
 
+@lru_cache(NAMES_KEPT)
 def origin(zone: str) -> dns.name.Name:
     """The zone's own name, absolute."""
     return dns.name.from_text(zone).canonicalize()
 
 
+@lru_cache(NAMES_KEPT)
 def owner(name: str, zone: str) -> dns.name.Name:
     """The absolute name of a record's relative one."""
     apex = origin(zone)
     return apex if name == "@" else dns.name.from_text(name, apex).canonicalize()
+
+
+def relative(name: str, zone: str) -> str:
+    """The name of a record relative to its zone, `@` for the zone itself; `name` is absolute."""
+    found = dns.name.from_text(name).canonicalize().relativize(origin(zone))
+    return found.to_text()
 
 
 def wanted_sets(want: Records) -> RecordSets:
@@ -136,6 +151,8 @@ def _texts(rdatas: Iterable[dns.rdata.Rdata]) -> tuple[str, ...]:
 
 def _canonical(rdata: dns.rdata.Rdata) -> dns.rdata.Rdata:
     """The same data as the canonical wire form spells it: names in lower case."""
+    if rdata.rdtype in _NAMELESS:
+        return rdata
     wire = rdata.to_digestable()
     return dns.rdata.from_wire(rdata.rdclass, rdata.rdtype, wire, 0, len(wire))
 
@@ -191,16 +208,19 @@ def changed(one: RecordSets, other: RecordSets) -> frozenset[Key]:
     return frozenset(key for key in left.keys() | right.keys() if left.get(key) != right.get(key))
 
 
-def rivals(wanted: RecordSets) -> tuple[Key, ...]:
+def rivals(wanted: RecordSets, current: RecordSets = ()) -> tuple[Key, ...]:
     """The record sets that can't be there beside what is wanted, and that the wish does not speak of.
 
     A CNAME stands alone at its name (RFC 1034 §3.6.2). A server drops the addition
     that breaks this from an update, silently, and carries out the rest (RFC 2136 §3.4.2.2).
+    What is known of the current state leaves out what it rules out by the same rule.
     """
     spoken_of = {one.key for one in wanted}
+    aliases = {one.name for one in current if one.values and one.type == "CNAME"}
+    plain = {one.name for one in current if one.values and one.type != "CNAME"}
     found = set()
     for one in wanted:
-        if one.values:
+        if one.values and one.name not in (aliases if one.type == "CNAME" else plain):
             others = [kind for kind in TYPES if kind != "CNAME"] if one.type == "CNAME" else ["CNAME"]
             found |= {(one.name, kind) for kind in others}
     return tuple(sorted(found - spoken_of))

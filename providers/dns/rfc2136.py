@@ -30,6 +30,7 @@ from providers.dns.endpoint import Endpoint
 from providers.dns.record_sets import origin, owner, rivals, to_rdataset
 from providers.dns.swap import Swap, Written
 from providers.dns.swap_records import SwapRecords
+from providers.dns.ttl import TtlChange
 
 STALE = frozenset({dns.rcode.NXRRSET, dns.rcode.YXRRSET, dns.rcode.NXDOMAIN, dns.rcode.YXDOMAIN})
 """A prerequisite does not hold (RFC 2136 §3.2)."""
@@ -53,6 +54,13 @@ class Rfc2136Records(SwapRecords):
         except LOST:
             return Written.LOST
         return _judged(answer, swap, primary)
+
+
+class Rfc2136Ttl(TtlChange):
+    """`dns.ttl` through dynamic updates."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, Rfc2136Records)
 
 
 def update_message(swap: Swap) -> dns.update.UpdateMessage:

@@ -1,11 +1,14 @@
 """`dns.records` for any server: observe, apply and undo around one driver's message."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from providers.base import Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
-from providers.dns.deadline import Deadline
+from providers.dns.deadline import Deadline, TimeIsUpError
 from providers.dns.record_sets import (
+    Key,
+    RecordSet,
     RecordSets,
     as_values,
     changed,
@@ -27,34 +30,62 @@ TAKE_OVER_SECONDS = 10.0
 
 
 class SwapRecords(ABC):
-    """Changes record sets from what the plan saw to what is wanted, all in one message or not at all.
+    """Changes record sets from what the plan saw to what is wanted.
 
     The proof of an effect is the state journalled before it, see
     `record_sets.presence`. Its `effect` holds the changed record sets only, so that
     undo never touches what was already so.
+
+    An `atomic` driver changes all in one message or nothing. Any other writes one
+    after the other, and may be cut off in between. Invariant: what is there then lies
+    between the two states, that is, each record set is in one of its `_states`; so it
+    is known as begun by us, and apply walks on from it and undo walks back.
     """
+
+    atomic = True
 
     def __init__(self, context: Context) -> None:
         self.context = context
 
     @abstractmethod
     def _write(self, swap: Swap, deadline: Deadline) -> Written:
-        """Send one message that changes all record sets of the swap, or none.
+        """Send one message that changes all record sets of the swap, or none; unless atomic, make what is left of it.
 
         Raises ProviderError when the server refuses or can't be reached.
         """
+
+    def _held(self, zone: str, keys: Iterable[Key], deadline: Deadline) -> RecordSets | None:
+        """What the place that takes the changes holds; None where that is the first of the zone's servers."""
+        del zone, keys, deadline
+        return None
+
+    def _states(self, expected: RecordSet, wanted: RecordSet) -> Collection[RecordSet]:
+        """The states of one record set during a swap that is not atomic; there and back, both ends included."""
+        return expected, wanted
+
+    def _publish(self, zone: str, deadline: Deadline) -> None:
+        """Have what is held answered by the servers, where the host waits for that word; saying it twice is safe."""
+        del zone, deadline
+
+    def _is_published(self, zone: str, held: RecordSets) -> bool:
+        """Whether what is held reaches the servers by itself from here on."""
+        del zone, held
+        return True
 
     def observe(self, want: Records, tag: Tag, before: JsonMap | None) -> Finding:
         del tag  # a zone carries no mark of who wrote it
         wanted = wanted_sets(want)
         expected = None if before is None else _expected(before, wanted, want.zone)
         deadline = Deadline(self.context.deadline)
-        view = self._view(want.zone, wanted, deadline)
-        if expected is not None and view.on_the_way(expected, wanted):
-            return _on_the_way(want.zone, expected, wanted)
-        found = _finding(want.zone, expected, view.agreed(), wanted)
-        if found.presence is Presence.ABSENT and (obstacle := self._obstacle(want.zone, wanted, deadline)):
+        view = self._view(want.zone, wanted, deadline, at_origin=expected is not None)
+        if expected is not None and (begun := self._begun(want.zone, view, expected, wanted)):
+            return begun
+        current = view.agreed()
+        found = _finding(want.zone, expected, current, wanted)
+        if found.presence is Presence.ABSENT and (obstacle := self._obstacle(want.zone, wanted, current, deadline)):
             return replace(found, presence=Presence.CONFLICT, message=obstacle)
+        if found.presence is Presence.CONFLICT and expected is not None and not self.atomic:
+            return replace(found, effect=self._ours(expected, view.primary, wanted))
         return found
 
     def apply(self, want: Records, tag: Tag, before: JsonMap, report: Report) -> Finding:
@@ -62,14 +93,16 @@ class SwapRecords(ABC):
         deadline = Deadline(self.context.deadline)
         wanted = wanted_sets(want)
         expected = _expected(before, wanted, want.zone)
-        view = self._view(want.zone, wanted, deadline)
-        if not view.on_the_way(expected, wanted):
-            current = view.agreed()
+        view = self._view(want.zone, wanted, deadline, at_origin=True)
+        if self._on_the_way(view, expected, wanted):
+            self._publish(want.zone, deadline)
+        else:
+            current = self._start(view, expected, wanted)
             if current == wanted:
                 return _finding(want.zone, expected, current, wanted)
-            if current != expected:
+            if not self._possible(current, expected, wanted):
                 raise StaleError(want.zone, expected, current)
-            if obstacle := self._obstacle(want.zone, wanted, deadline):
+            if obstacle := self._obstacle(want.zone, wanted, current, deadline):
                 raise ProviderError(obstacle, permanent=True)
             swap = Swap.between(want.zone, expected, wanted)
             report(f"Changing {swap}.")
@@ -88,12 +121,14 @@ class SwapRecords(ABC):
             return Finding(Presence.ABSENT, message="Nothing was changed, so there is nothing to take back.")
         deadline = Deadline(self.context.deadline)
         ours, original = from_json(effect["after"]), from_json(effect["before"])
-        view = self._view(want.zone, original, deadline)
-        if not view.on_the_way(ours, original):
-            current = view.agreed()
+        view = self._view(want.zone, original, deadline, at_origin=True)
+        if self._on_the_way(view, ours, original):
+            self._publish(want.zone, deadline)
+        else:
+            current = self._start(view, ours, original)
             still_changed = changed(current, original)
             swap = Swap(want.zone, only(ours, still_changed), only(original, still_changed))
-            if only(current, still_changed) != swap.expected:
+            if not self._possible(only(current, still_changed), swap.expected, swap.wanted):
                 return _changed_by_others(want.zone, swap.expected, current)
             if swap.wanted:
                 report(f"Taking back {swap}.")
@@ -105,12 +140,50 @@ class SwapRecords(ABC):
             return Finding(Presence.ABSENT, as_values(original), message=f"{want.zone} is as it was before.")
         return Finding(Presence.PENDING, as_values(original), effect=effect, message=_LAGGING.format(zone=want.zone))
 
-    def _view(self, zone: str, of: RecordSets, deadline: Deadline) -> View:
-        return View.taken(self.context.scope, zone, of, deadline)
+    def _view(self, zone: str, of: RecordSets, deadline: Deadline, *, at_origin: bool = False) -> View:
+        """`at_origin`: with what the place that takes the changes holds; a plan needs neither that nor its secrets."""
+        origin = self._held(zone, (one.key for one in of), deadline) if at_origin else None
+        return View.taken(self.context.scope, zone, of, deadline, origin)
 
-    def _obstacle(self, zone: str, wanted: RecordSets, deadline: Deadline) -> str:
+    def _possible(self, current: RecordSets, expected: RecordSets, wanted: RecordSets) -> bool:
+        """Whether our swap alone may have left this: one of its two ends or, unless atomic, something between."""
+        if self.atomic:
+            return current in (expected, wanted)
+        ways = zip(current, expected, wanted, strict=True)
+        return all(one in self._states(start, end) for one, start, end in ways)
+
+    def _on_the_way(self, view: View, expected: RecordSets, wanted: RecordSets) -> bool:
+        return view.on_the_way(wanted, lambda held: self._possible(held, expected, wanted))
+
+    def _start(self, view: View, expected: RecordSets, wanted: RecordSets) -> RecordSets:
+        """What to go on from: what all agree on, or what a host's API holds while its servers lag within our swap."""
+        if view.origin is not None and view.all(lambda held: self._possible(held, expected, wanted)):
+            return view.origin
+        return view.agreed()
+
+    def _begun(self, zone: str, view: View, expected: RecordSets, wanted: RecordSets) -> Finding | None:
+        """What an earlier call of ours began and did not see arrive; None when there is nothing such."""
+        current = view.primary
+        if self._on_the_way(view, expected, wanted) and self._is_published(zone, current):
+            return _on_the_way(zone, expected, wanted)
+        cut_off = current not in (expected, wanted) or (current == wanted and not view.everywhere(wanted))
+        if self.atomic or not cut_off or not self._possible(current, expected, wanted):
+            return None
+        said = f"A change of {zone} was cut off: {differences(wanted, current, zone) or 'it is not published yet'}."
+        return Finding(Presence.ABSENT, as_values(current), effect=_effect(expected, wanted), message=said)
+
+    def _ours(self, expected: RecordSets, current: RecordSets, wanted: RecordSets) -> JsonMap:
+        """The effect of a change cut off beside foreign ones: the record sets that we left as they are."""
+        keys = {
+            start.key
+            for start, one, end in zip(expected, current, wanted, strict=True)
+            if one != start and one in self._states(start, end)
+        }
+        return _effect(only(expected, keys), only(wanted, keys)) if keys else {}
+
+    def _obstacle(self, zone: str, wanted: RecordSets, current: RecordSets, deadline: Deadline) -> str:
         """What must go before the wanted record sets can come, in one sentence; empty when nothing must."""
-        there = View.in_the_way(self.context.scope, zone, wanted, deadline)
+        there = View.in_the_way(self.context.scope, zone, wanted, current, deadline)
         if not there:
             return ""
         listed = "; ".join(f"{one.name} {one.type} is {one}" for one in there)
@@ -124,18 +197,26 @@ class SwapRecords(ABC):
         changed the record sets.
         """
         doubt = False
-        while (written := self._write(swap, deadline)) is not Written.DONE:
+        while (written := self._write_again(swap, deadline, doubt)) is not Written.DONE:
             doubt = doubt or written is Written.LOST
             current = self._current_after_doubt(swap, deadline)
-            if current == swap.wanted:
+            if current == swap.wanted and self._is_published(swap.zone, current):
                 return
-            if written is Written.STALE or current != swap.expected:
+            if written is Written.STALE or not self._possible(current, swap.expected, swap.wanted):
                 raise StaleError(swap.zone, swap.expected, current, doubt=doubt)
+
+    def _write_again(self, swap: Swap, deadline: Deadline, doubt: bool) -> Written:
+        """As `_write`; after a message in `doubt`, a failure does not mean that nothing happened."""
+        try:
+            return self._write(swap, deadline)
+        except ProviderError as error:
+            error.effect_possible = error.effect_possible or doubt
+            raise
 
     def _current_after_doubt(self, swap: Swap, deadline: Deadline) -> RecordSets:
         """What the primary holds after an answer that does not settle it."""
         try:
-            return self._view(swap.zone, swap.wanted, deadline).primary
+            return self._view(swap.zone, swap.wanted, deadline, at_origin=True).primary
         except ProviderError as error:
             raise ProviderError(
                 f"It is not known whether {swap} was changed: {error.message}", permanent=False, effect_possible=True
@@ -150,13 +231,15 @@ class SwapRecords(ABC):
         while True:
             try:
                 view = self._view(zone, wanted, deadline)
+            except TimeIsUpError:
+                return False
             except ProviderError as error:
                 if error.permanent or not patience.pause(LOOK_AGAIN_SECONDS):
                     raise ProviderError(error.message, permanent=error.permanent, effect_possible=True) from error
                 continue
             if view.everywhere(wanted):
                 return True
-            if view.primary not in (expected, wanted):
+            if not self._possible(view.primary, expected, wanted):
                 raise ProviderError(
                     f"The server took our change of {zone}, and now {differences(wanted, view.primary, zone)}; "
                     "find out who changed it since, and decide which of the two shall stay.",

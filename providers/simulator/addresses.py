@@ -50,8 +50,24 @@ class Addresses:
         return self.service(2)
 
     @property
+    def openstack(self) -> str:
+        return self.service(5)
+
+    @property
     def dns(self) -> str:
         return self.service(53)
+
+    @property
+    def ovh_dns(self) -> str:
+        return self.service(61)
+
+    @property
+    def scaleway_dns(self) -> str:
+        return self.service(62)
+
+    @property
+    def gandi_dns(self) -> str:
+        return self.service(63)
 
     @property
     def source(self) -> str:
@@ -100,9 +116,13 @@ class Addresses:
         return {
             "control": f"http://{self.control}:{CONTROL_PORT}",
             "scaleway": f"http://{self.api}:{API_PORT}",
+            "openstack": f"http://{self.openstack}:{API_PORT}/identity",
             "outscale": f"http://{self.outscale}:{API_PORT}/api/v1",
             "ovhcloud": f"http://{self.ovhcloud}:{API_PORT}/1.0",
             "dns": f"{self.dns}:{DNS_PORT}",
+            "ovh-dns": f"http://{self.ovh_dns}:{API_PORT}",
+            "scaleway-dns": f"http://{self.scaleway_dns}:{API_PORT}",
+            "gandi-dns": f"http://{self.gandi_dns}:{API_PORT}",
             "s3-source": f"http://{self.source}:{STORAGE_PORT}",
             "s3-target": f"http://{self.target}:{STORAGE_PORT}",
             "s3-target-for-servers": f"http://{self.gateway}:{STORAGE_PORT}",

@@ -12,6 +12,7 @@ from providers.simulator.faults import Fault, FaultTable
 from providers.simulator.fleet import Fleet
 from providers.simulator.http_service import Request, Response
 from providers.simulator.mail import Mailbox
+from providers.simulator.ovh_dns import OvhDns
 from providers.simulator.s3_store import Store
 
 
@@ -41,6 +42,7 @@ class Control:
     mailboxes: dict[str, Mailbox]
     effects: EffectLog
     faults: FaultTable
+    ovh_dns: OvhDns
 
     def handle(self, request: Request) -> Response:
         routes: dict[str, Callable[[Request], Response]] = {
@@ -100,6 +102,7 @@ class Control:
         for fleet in self.fleets.values():
             fleet.reset()
         self.zones.reset()
+        self.ovh_dns.reset()
         for store in self.stores.values():
             store.reset()
         for mailbox in self.mailboxes.values():

@@ -16,6 +16,8 @@ class Credentials:
     """One simulator's secrets; `ssh_public` is what its servers let in as root."""
 
     scaleway_token: str
+    openstack_credential: str
+    openstack_secret: str
     outscale_access: str
     outscale_secret: str
     ovh_application_key: str
@@ -26,6 +28,7 @@ class Credentials:
     source_secret: str
     target_access: str
     target_secret: str
+    gandi_token: str
     ssh_public: str
 
     def __repr__(self) -> str:
@@ -40,6 +43,8 @@ def kept(folder: Path) -> Credentials:
     public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     return Credentials(
         scaleway_token=_kept(folder / "scaleway-token", str(uuid.uuid4())),
+        openstack_credential=_kept(folder / "openstack-credential", uuid.uuid4().hex),
+        openstack_secret=_kept(folder / "openstack-secret", secrets.token_urlsafe(48)),
         outscale_access=_kept(folder / "outscale-access", secrets.token_hex(10).upper()),
         outscale_secret=_kept(folder / "outscale-secret", secrets.token_hex(20).upper()),
         ovh_application_key=_kept(folder / "ovh-application-key", secrets.token_hex(8)),
@@ -50,6 +55,7 @@ def kept(folder: Path) -> Credentials:
         source_secret=_kept(folder / "source-secret", secrets.token_urlsafe(30)),
         target_access=_kept(folder / "target-access", f"SCW{secrets.token_hex(8).upper()}"),
         target_secret=_kept(folder / "target-secret", str(uuid.uuid4())),
+        gandi_token=_kept(folder / "gandi-token", secrets.token_hex(20)),
         ssh_public=f"{public.decode()} bascule",
     )
 

@@ -10,6 +10,7 @@ FaultKind = Literal["lose_answer", "drop", "status", "delay", "hang", "quota", "
 
 SERVICES = (
     "scaleway",
+    "openstack",
     "outscale",
     "ovhcloud",
     "dns",
@@ -20,6 +21,9 @@ SERVICES = (
     "smtp-crisis",
     "portal-old",
     "identity-old",
+    "ovh-dns",
+    "scaleway-dns",
+    "gandi-dns",
 )
 
 
@@ -31,10 +35,12 @@ class Fault(BaseModel):
     | service | routes |
     |---|---|
     | clouds, s3-*, portal-old | method and path: `POST */servers`, `POST */CreateVms`, `PUT /bucket/key*` |
+    | openstack | below the service: `POST /compute/v2.1/servers`, `GET /network/*`, `POST /identity/*` |
     | clouds | `BOOT name`: delay; hang (starting for good); others: the boot fails, the server is stopped again |
     | dns | `UPDATE valbourg.example`, `QUERY portal.valbourg.example A` |
     | smtp-* | `EHLO`, `RCPT`, `DATA` |
     | identity-old | `CONNECT` |
+    | ovh-dns, scaleway-dns, gandi-dns | method and path: `POST */refresh` |
 
     | kind | what happens |
     |---|---|
@@ -43,7 +49,7 @@ class Fault(BaseModel):
     | status | HTTP: `status`, with `Retry-After` when `retry_after` is given; nothing is done |
     | delay | waits `seconds`, then goes on |
     | hang | never answers, does nothing, until the other side gives up (at most `seconds` when given) |
-    | quota | the cloud's own refusal: `quotas_exceeded`, `TooManyResources`, or 403 in OpenStack's words |
+    | quota | the cloud's own refusal: `quotas_exceeded`, `TooManyResources`, or OpenStack's 403, 413 or 409 |
     | refuse | DNS: REFUSED; SMTP: 550 |
     | tempfail | DNS: SERVFAIL; SMTP: 451 |
     """

@@ -101,6 +101,19 @@ class Firewall:
 
 
 @dataclass(slots=True)
+class FloatingAddress:
+    """A public address that is kept apart from servers. `server`: the one that it leads to."""
+
+    id: str
+    zone: str
+    created: str
+    server: str | None = None
+    address: str = ""
+    tags: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Server:
     id: str
     name: str
@@ -195,6 +208,7 @@ class Fleet:
         self.volumes: dict[str, Volume] = {}
         self.snapshots: dict[str, Snapshot] = {}
         self.firewalls: dict[str, Firewall] = {}
+        self.floating: dict[str, FloatingAddress] = {}
         self._machines = machines
         self._effects = effects
         self._wait = wait
@@ -242,7 +256,7 @@ class Fleet:
             return server
 
     def delete(self, server: Server, *, with_its_volumes: bool = False) -> None:
-        """Deletes a stopped server; its volumes stay (Scaleway), or those go that are to go with it (Outscale)."""
+        """Deletes a stopped server; its volumes stay (Scaleway), or those go that are to go with it (others)."""
         with self.lock:
             if server.state != "stopped":
                 raise Refusal("state", "instance should be powered off", resource="server", resource_id=server.id)
@@ -360,6 +374,29 @@ class Fleet:
             del self.firewalls[firewall.id]
             self.effect("firewall.delete", firewall.name, firewall.tags)
 
+    def add_floating(self, floating: FloatingAddress, server: Server | None) -> None:
+        with self.lock:
+            self.check_quota("addresses", len(self.floating), 1)
+            self.floating[floating.id] = floating
+            self._lead(floating, server)
+            self.effect("address.create", floating.address, floating.tags)
+
+    def move_floating(self, floating: FloatingAddress, server: Server | None) -> None:
+        with self.lock:
+            self._lead(floating, server)
+            self.effect("address.move", floating.address, floating.tags)
+
+    def delete_floating(self, floating: FloatingAddress) -> None:
+        with self.lock:
+            del self.floating[floating.id]
+            self.effect("address.delete", floating.address, floating.tags)
+
+    def _lead(self, floating: FloatingAddress, server: Server | None) -> None:
+        """A machine here has one address, so a floating one becomes that of the server it leads to."""
+        floating.server = server.id if server else None
+        led = self.address(server) if server else None
+        floating.address = led or floating.address or f"203.0.113.{len(self.floating) % 250}"
+
     def reset(self) -> None:
         """No servers and no volumes: what was moving is waited for first."""
         self.settle()
@@ -368,7 +405,7 @@ class Fleet:
                 self._machines.stop(server.id)
                 self._machines.forget(server.id)
                 self._hosts.give_back(server.host)
-            for things in (self.servers, self.ended, self.volumes, self.snapshots, self.firewalls):
+            for things in (self.servers, self.ended, self.volumes, self.snapshots, self.firewalls, self.floating):
                 things.clear()
             self.catalogue.stock = dict(self._stock)
 
@@ -406,7 +443,17 @@ class Fleet:
                 {"name": each.name, "zone": each.zone, "rules": sorted(map(repr, each.rules))}
                 for each in self.firewalls.values()
             ]
-        parts = {"servers": servers, "volumes": volumes, "snapshots": snapshots, "firewalls": firewalls}
+            floating: list[dict[str, object]] = [
+                {"zone": each.zone, "attached": each.server is not None, "tags": sorted(each.tags)}
+                for each in self.floating.values()
+            ]
+        parts = {
+            "servers": servers,
+            "volumes": volumes,
+            "snapshots": snapshots,
+            "firewalls": firewalls,
+            "addresses": floating,
+        }
         return {name: sorted(things, key=repr) for name, things in parts.items()}
 
     def address(self, server: Server) -> str | None:
@@ -479,6 +526,9 @@ class Fleet:
             volume.server = None
             if with_its_volumes and volume.goes_with_server:
                 del self.volumes[volume.id]
+        for floating in self.floating.values():
+            if floating.server == server.id:
+                floating.server = None
 
     def _count(self, action: str, server: Server) -> None:
         self.effect(action, server.name, server.tags)

@@ -4,7 +4,7 @@ import select
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,11 +43,15 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """One HTTP answer; Content-Length is added unless `headers` has it (an answer to HEAD)."""
+    """One HTTP answer; Content-Length is added unless `headers` has it (an answer to HEAD).
+
+    `chunks`: a long body in place of `body`; its length is in `headers`.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    chunks: Iterable[bytes] | None = None
 
 
 Handler = Callable[[Request], Response]
@@ -167,7 +171,8 @@ class _Connection(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(response.body)
+            for chunk in (response.body,) if response.chunks is None else response.chunks:
+                self.wfile.write(chunk)
         self.wfile.flush()
 
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815  # found by these names

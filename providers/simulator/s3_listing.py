@@ -1,14 +1,14 @@
 """ListObjects, versions 1 and 2: prefix, delimiter, pages."""
 
 import base64
-from collections.abc import Callable
+from bisect import bisect_right
 from dataclasses import dataclass, field
-from urllib.parse import quote
+from itertools import islice
 from xml.etree import ElementTree as ET
 
 from providers.simulator.s3_store import Store, StoreError
+from providers.simulator.s3_xml import NAMESPACE, STAMP, add, encoder, owner, size_asked
 
-NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 MAX_KEYS = 1000
 
 
@@ -22,44 +22,37 @@ class Page:
     truncated: bool = False
 
 
-def listing(store: Store, bucket: str, query: dict[str, str]) -> bytes:
+def listing(store: Store, bucket: str, query: dict[str, str], url_listing: bool = True) -> ET.Element:
     """The XML answer to one listing request."""
     second = query.get("list-type") == "2"
-    size = _page_size(query)
+    size = size_asked(query, "max-keys", MAX_KEYS)
     after = _start(query, second)
     page = _page(
         store.keys(bucket, query.get("prefix", "")), query.get("prefix", ""), query.get("delimiter", ""), after, size
     )
     root = ET.Element("ListBucketResult", xmlns=NAMESPACE)
-    encode = _encoder(query)
-    _add(root, "Name", bucket)
-    _add(root, "Prefix", encode(query.get("prefix", "")))
+    encode = encoder(query, url_listing)
+    add(root, "Name", bucket)
+    add(root, "Prefix", encode(query.get("prefix", "")))
     if "delimiter" in query:
-        _add(root, "Delimiter", encode(query["delimiter"]))
-    if "encoding-type" in query:
-        _add(root, "EncodingType", "url")
-    _add(root, "MaxKeys", str(size))
-    _add(root, "IsTruncated", "true" if page.truncated else "false")
+        add(root, "Delimiter", encode(query["delimiter"]))
+    if "encoding-type" in query and url_listing:
+        add(root, "EncodingType", "url")
+    add(root, "MaxKeys", str(size))
+    add(root, "IsTruncated", "true" if page.truncated else "false")
     if second:
-        _add(root, "KeyCount", str(len(page.keys) + len(page.prefixes)))
+        add(root, "KeyCount", str(len(page.keys) + len(page.prefixes)))
         if page.truncated:
-            _add(root, "NextContinuationToken", base64.urlsafe_b64encode(page.last.encode()).decode())
+            add(root, "NextContinuationToken", base64.urlsafe_b64encode(page.last.encode()).decode())
     else:
-        _add(root, "Marker", encode(query.get("marker", "")))
+        add(root, "Marker", encode(query.get("marker", "")))
         if page.truncated and query.get("delimiter"):
-            _add(root, "NextMarker", encode(page.last))
+            add(root, "NextMarker", encode(page.last))
     for key in page.keys:
         _add_object(root, store, bucket, key, encode(key))
     for prefix in page.prefixes:
-        _add(ET.SubElement(root, "CommonPrefixes"), "Prefix", encode(prefix))
-    return bytes(ET.tostring(root, encoding="UTF-8", xml_declaration=True))
-
-
-def _page_size(query: dict[str, str]) -> int:
-    text = query.get("max-keys", str(MAX_KEYS))
-    if not text.isdigit():
-        raise StoreError(400, "InvalidArgument", "Provided max-keys not an integer or within integer range")
-    return min(int(text), MAX_KEYS)
+        add(ET.SubElement(root, "CommonPrefixes"), "Prefix", encode(prefix))
+    return root
 
 
 def _start(query: dict[str, str], second: bool) -> str:
@@ -76,7 +69,9 @@ def _start(query: dict[str, str], second: bool) -> str:
 
 def _page(keys: list[str], prefix: str, delimiter: str, after: str, size: int) -> Page:
     page = Page()
-    for key in keys:
+    # With a delimiter, `after` may be a common prefix, whose keys come after it.
+    begin = 0 if delimiter else bisect_right(keys, after.encode(), key=str.encode)
+    for key in islice(keys, begin, None):
         entry, common = key, False
         if delimiter and delimiter in key[len(prefix) :]:
             entry = prefix + key[len(prefix) :].split(delimiter)[0] + delimiter
@@ -91,22 +86,12 @@ def _page(keys: list[str], prefix: str, delimiter: str, after: str, size: int) -
     return page
 
 
-def _encoder(query: dict[str, str]) -> Callable[[str], str]:
-    return quote if query.get("encoding-type") == "url" else str
-
-
-def _add(parent: ET.Element, tag: str, text: str) -> None:
-    ET.SubElement(parent, tag).text = text
-
-
 def _add_object(root: ET.Element, store: Store, bucket: str, key: str, shown: str) -> None:
     stored = store.get(bucket, key)
     contents = ET.SubElement(root, "Contents")
-    _add(contents, "Key", shown)
-    _add(contents, "LastModified", stored.modified.strftime("%Y-%m-%dT%H:%M:%S.000Z"))
-    _add(contents, "ETag", f'"{stored.etag}"')
-    _add(contents, "Size", str(len(stored.data)))
-    _add(contents, "StorageClass", "STANDARD")
-    owner = ET.SubElement(contents, "Owner")
-    _add(owner, "ID", "simulator")
-    _add(owner, "DisplayName", "simulator")
+    add(contents, "Key", shown)
+    add(contents, "LastModified", stored.modified.strftime(STAMP))
+    add(contents, "ETag", f'"{stored.etag}"')
+    add(contents, "Size", str(stored.size))
+    add(contents, "StorageClass", "STANDARD")
+    owner(contents)

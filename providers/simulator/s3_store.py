@@ -1,58 +1,67 @@
-"""Buckets and objects of one store, in memory."""
+"""Buckets, and the versions of their objects, of one store."""
 
 import base64
 import hashlib
 import secrets
 import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from providers.simulator.s3_blob import Blob, md5
+from providers.simulator.s3_error import StoreError
+from providers.simulator.s3_lock import DefaultRetention, Retention, check_free
 
-class StoreError(Exception):
-    """A refusal with S3's error code and HTTP status."""
+__all__ = ["Bucket", "Store", "StoreError", "StoredObject", "check_md5", "md5", "now"]
 
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
+NULL = "null"
+"""The version id of what was written while the bucket was not versioned."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """One object. `etag` is the content's MD5, or `MD5-of-MD5s`-`parts` when it came in parts."""
+    """One version of an object, or a delete marker (`blob` is None).
 
-    data: bytes
+    `etag` is the content's MD5, or `MD5-of-MD5s`-`parts` when it came in parts, or opaque.
+    """
+
+    blob: Blob | None
     etag: str
     content_type: str
     metadata: Mapping[str, str]
     modified: datetime
+    version: str = NULL
+    retention: Retention | None = None
+    legal_hold: bool = False
+    encryption: str = ""
 
+    @property
+    def data(self) -> bytes:
+        return self.blob.data if self.blob else b""
 
-@dataclass(slots=True)
-class Upload:
-    """A multipart upload under way."""
-
-    bucket: str
-    key: str
-    content_type: str
-    metadata: Mapping[str, str]
-    parts: dict[int, bytes] = field(default_factory=dict)
+    @property
+    def size(self) -> int:
+        return self.blob.size if self.blob else 0
 
 
 @dataclass(slots=True)
 class Bucket:
+    """`versions`: of each key, the newest last. `versioning`: empty, Enabled or Suspended."""
+
     created: datetime
-    objects: dict[str, StoredObject] = field(default_factory=dict)
+    versions: dict[str, list[StoredObject]] = field(default_factory=dict)
+    versioning: str = ""
+    locking: bool = False
+    default: DefaultRetention | None = None
+
+    def current(self, key: str) -> StoredObject | None:
+        """The newest version; None when there is none or it is a delete marker."""
+        stack = self.versions.get(key)
+        return stack[-1] if stack and stack[-1].blob is not None else None
 
 
 def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
-
-
-def md5(data: bytes) -> "hashlib._Hash":
-    return hashlib.md5(data, usedforsecurity=False)
 
 
 class Store:
@@ -62,14 +71,15 @@ class Store:
         self.lock = threading.RLock()
         self._seed = seed
         self.buckets: dict[str, Bucket] = {}
-        self.uploads: dict[str, Upload] = {}
+        self.on_reset: list[Callable[[], None]] = []
         self.reset()
 
     def reset(self) -> None:
         """Back to the seed: bucket -> key -> (content, content type)."""
         with self.lock:
-            self.uploads = {}
             self.buckets = {}
+            for forget in self.on_reset:
+                forget()
             for name, objects in self._seed.items():
                 self.buckets[name] = Bucket(now())
                 for key, (data, content_type) in objects.items():
@@ -82,102 +92,129 @@ class Store:
         except KeyError:
             raise StoreError(404, "NoSuchBucket", "The specified bucket does not exist") from None
 
-    def create_bucket(self, name: str) -> None:
+    def create_bucket(self, name: str, *, versioning: str = "", locking: bool = False) -> None:
         with self.lock:
             if name in self.buckets:
                 raise StoreError(409, "BucketAlreadyOwnedByYou", "Your previous request to create it succeeded.")
-            self.buckets[name] = Bucket(now())
+            self.buckets[name] = Bucket(now(), versioning="Enabled" if locking else versioning, locking=locking)
 
     def delete_bucket(self, name: str) -> None:
         with self.lock:
-            if self.bucket(name).objects:
+            if self.bucket(name).versions:
                 raise StoreError(409, "BucketNotEmpty", "The bucket you tried to delete is not empty")
             del self.buckets[name]
 
-    def get(self, bucket: str, key: str) -> StoredObject:
+    def get(self, bucket: str, key: str, version: str | None = None) -> StoredObject:
+        """The current version, or the one named. Raises StoreError, also on a delete marker."""
         with self.lock:
-            try:
-                return self.bucket(bucket).objects[key]
-            except KeyError:
-                raise StoreError(404, "NoSuchKey", "The specified key does not exist.") from None
+            stack = self.bucket(bucket).versions.get(key, [])
+            found = stack[-1] if stack and version is None else _named(stack, version)
+        if found is None:
+            if version is not None:
+                raise StoreError(404, "NoSuchVersion", "The specified version does not exist.")
+            raise StoreError(404, "NoSuchKey", "The specified key does not exist.")
+        if found.blob is None:
+            said = {"x-amz-delete-marker": "true", "x-amz-version-id": found.version}
+            if version is not None:
+                raise StoreError(405, "MethodNotAllowed", "The specified method is not allowed.", said)
+            raise StoreError(404, "NoSuchKey", "The specified key does not exist.", said)
+        return found
 
     def put(
         self, bucket: str, key: str, data: bytes, content_type: str, metadata: Mapping[str, str], etag: str = ""
     ) -> StoredObject:
-        stored = StoredObject(data, etag or md5(data).hexdigest(), content_type, dict(sorted(metadata.items())), now())
+        """A new object or version from its content."""
+        blob = Blob(data)
+        return self.add(bucket, key, made(blob, etag or blob.md5.hex(), content_type, metadata))
+
+    def add(self, bucket: str, key: str, stored: StoredObject) -> StoredObject:
+        """A new version on top; the null version is replaced while nothing else is kept."""
         with self.lock:
-            self.bucket(bucket).objects[key] = stored
+            found = self.bucket(bucket)
+            if found.default is not None and stored.retention is None and stored.blob is not None:
+                stored = replace(stored, retention=found.default.starting(now()))
+            if found.versioning == "Enabled":
+                stored = replace(stored, version=secrets.token_hex(16))
+            stack = found.versions.setdefault(key, [])
+            stack[:] = [one for one in stack if one.version != stored.version]
+            stack.append(stored)
         return stored
 
-    def delete(self, bucket: str, key: str) -> bool:
-        """True when there was such an object."""
+    def delete(self, bucket: str, key: str) -> str | None:
+        """Without a version: removes the object, or puts a delete marker on top; returns the marker's version.
+
+        An empty text: the object is gone for good. None: there was nothing, and nothing was done.
+        """
         with self.lock:
-            return self.bucket(bucket).objects.pop(key, None) is not None
+            found = self.bucket(bucket)
+            if found.versioning:
+                return self.add(bucket, key, made(None, "", "", {})).version
+            return "" if found.versions.pop(key, None) else None
+
+    def delete_version(self, bucket: str, key: str, version: str, *, bypass: bool) -> StoredObject | None:
+        """Removes one version for good; returns it, or None when there was no such version."""
+        with self.lock:
+            versions = self.bucket(bucket).versions
+            found = _named(versions.get(key, []), version)
+            if found is None:
+                return None
+            check_free(found.retention, found.legal_hold, datetime.now(UTC), bypass)
+            versions[key].remove(found)
+            if not versions[key]:
+                del versions[key]
+            return found
+
+    def amend(self, bucket: str, key: str, version: str | None, **changes: object) -> StoredObject:
+        """Sets a version's retention or legal hold; returns it as it was."""
+        with self.lock:
+            found = self.get(bucket, key, version)
+            stack = self.bucket(bucket).versions[key]
+            stack[stack.index(found)] = replace(found, **changes)  # type: ignore[arg-type]
+            return found
 
     def keys(self, bucket: str, prefix: str) -> list[str]:
-        """Sorted as S3 sorts: by UTF-8 bytes."""
+        """Keys of current objects, sorted as S3 sorts: by UTF-8 bytes."""
         with self.lock:
-            return sorted((key for key in self.bucket(bucket).objects if key.startswith(prefix)), key=str.encode)
-
-    def start_upload(self, bucket: str, key: str, content_type: str, metadata: Mapping[str, str]) -> str:
-        with self.lock:
-            self.bucket(bucket)
-            upload_id = secrets.token_hex(16)
-            self.uploads[upload_id] = Upload(bucket, key, content_type, metadata)
-            return upload_id
-
-    def upload(self, upload_id: str, bucket: str, key: str) -> Upload:
-        found = self.uploads.get(upload_id)
-        if found is None or (found.bucket, found.key) != (bucket, key):
-            raise StoreError(404, "NoSuchUpload", "The specified multipart upload does not exist.")
-        return found
-
-    def finish_upload(self, upload_id: str, bucket: str, key: str, parts: Iterable[tuple[int, str]]) -> StoredObject:
-        """Joins the named parts; raises StoreError when one is missing, changed or out of order."""
-        with self.lock:
-            upload = self.upload(upload_id, bucket, key)
-            numbers: list[int] = []
-            digests = b""
-            for number, etag in parts:
-                data = upload.parts.get(number)
-                if data is None or md5(data).hexdigest() != etag.strip('"'):
-                    raise StoreError(400, "InvalidPart", "One or more of the specified parts could not be found.")
-                if numbers and number <= numbers[-1]:
-                    raise StoreError(400, "InvalidPartOrder", "The list of parts was not in ascending order.")
-                numbers.append(number)
-                digests += md5(data).digest()
-            if not numbers:
-                raise StoreError(400, "MalformedXML", "You must specify at least one part")
-            whole = b"".join(upload.parts[number] for number in numbers)
-            etag = f"{md5(digests).hexdigest()}-{len(numbers)}"
-            stored = self.put(bucket, key, whole, upload.content_type, upload.metadata, etag)
-            del self.uploads[upload_id]
-            return stored
-
-    def abort_upload(self, upload_id: str, bucket: str, key: str) -> None:
-        with self.lock:
-            self.upload(upload_id, bucket, key)
-            del self.uploads[upload_id]
+            found = self.bucket(bucket)
+            return sorted((k for k in found.versions if k.startswith(prefix) and found.current(k)), key=str.encode)
 
     def state(self) -> dict[str, dict[str, dict[str, object]]]:
-        """Bucket -> key -> what identifies its content."""
+        """Bucket -> key -> what identifies its content; of a versioned bucket, of every version."""
         with self.lock:
             return {
                 name: {
-                    key: {
-                        "etag": stored.etag,
-                        "size": len(stored.data),
-                        "sha256": hashlib.sha256(stored.data).hexdigest(),
-                        "content_type": stored.content_type,
-                        "metadata": dict(stored.metadata),
-                    }
-                    for key, stored in sorted(bucket.objects.items())
+                    key if current else f"{key}?versionId={stored.version}": _identity(stored)
+                    for key, stack in sorted(bucket.versions.items())
+                    for current, stored in ((one is stack[-1] and one.blob is not None, one) for one in stack)
                 }
                 for name, bucket in sorted(self.buckets.items())
             }
+
+
+def made(blob: Blob | None, etag: str, content_type: str, metadata: Mapping[str, str]) -> StoredObject:
+    return StoredObject(blob, etag, content_type, dict(sorted(metadata.items())), now())
+
+
+def _identity(stored: StoredObject) -> dict[str, object]:
+    return {
+        "etag": stored.etag,
+        "size": stored.size,
+        "sha256": stored.blob.sha256 if stored.blob else "",
+        "content_type": stored.content_type,
+        "metadata": dict(stored.metadata),
+    }
+
+
+def _named(stack: list[StoredObject], version: str | None) -> StoredObject | None:
+    return next((one for one in stack if one.version == version), None)
 
 
 def check_md5(data: bytes, declared: str | None) -> None:
     """Raises StoreError when a Content-MD5 header does not match the content."""
     if declared is not None and base64.b64encode(md5(data).digest()).decode() != declared.strip():
         raise StoreError(400, "BadDigest", "The Content-MD5 you specified did not match what we received.")
+
+
+def opaque_etag() -> str:
+    """A checksum that says nothing of the content, in the form of one that would."""
+    return hashlib.sha256(secrets.token_bytes(16)).hexdigest()[:32]

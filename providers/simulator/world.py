@@ -24,19 +24,25 @@ from providers.simulator.effects import EffectLog
 from providers.simulator.faults import FaultTable
 from providers.simulator.fleet import Fleet, Hosts
 from providers.simulator.fleet_catalogue import Catalogue
+from providers.simulator.gandi_dns import GandiDns
+from providers.simulator.hosted_zones import HostedZones
 from providers.simulator.http_service import FaultAnswer, Handler, HttpListener, HttpService, plain_refusal
 from providers.simulator.machines import NamespaceMachines
 from providers.simulator.mail import Mailbox, MailListeners, MailService
 from providers.simulator.network import NETNS, Network
+from providers.simulator.openstack_api import OpenStackApi
+from providers.simulator.openstack_keystone import ApplicationCredential, Keystone
 from providers.simulator.outscale_api import OutscaleApi
 from providers.simulator.outscale_signature import AccessKey as OscKey
 from providers.simulator.ovh_api import OvhApi
+from providers.simulator.ovh_dns import OvhDns
 from providers.simulator.ovh_signature import Secrets, Signatures
 from providers.simulator.portal import Portal
 from providers.simulator.s3_service import S3Service
 from providers.simulator.s3_signature import AccessKey
 from providers.simulator.s3_store import Store
 from providers.simulator.scaleway_api import ScalewayApi
+from providers.simulator.scaleway_dns import ScalewayDns
 
 SEED = Path(__file__).parent / "seed"
 DOMAIN = "valbourg.example"
@@ -44,7 +50,7 @@ CRISIS_MAILBOX = f"crise@{DOMAIN}"
 DNS_KEY = "bascule"
 SOURCE_REGION, TARGET_REGION = "eu-west-1", "fr-par"
 OUTSCALE_REGION = "eu-west-2"
-CLOUDS = ("scaleway", "outscale", "ovhcloud")
+CLOUDS = ("scaleway", "outscale", "ovhcloud", "openstack")
 """Each has a seed file of its name, and an API of its own."""
 OLD_BUCKETS = {"valbourg-portal": "portal", "valbourg-identity": "identity"}
 """Bucket of the source store: folder of the seed."""
@@ -180,6 +186,7 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
         return f"{host}:{port}", lambda: HttpListener(HttpService(name, handler, parts.faults, refusal), host, port)
 
     api = ScalewayApi(parts.fleets["scaleway"], credentials.scaleway_token)
+    openstack = _openstack(parts)
     outscale = OutscaleApi(
         parts.fleets["outscale"],
         OscKey(credentials.outscale_access, credentials.outscale_secret, OUTSCALE_REGION),
@@ -188,14 +195,24 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
     source = _store(parts, "s3-source", credentials.source_access, credentials.source_secret, SOURCE_REGION)
     target = _store(parts, "s3-target", credentials.target_access, credentials.target_secret, TARGET_REGION)
     portal = Portal(parts.stores["s3-source"], "valbourg-portal")
-    control = Control(parts.fleets, parts.zones, parts.stores, parts.mailboxes, parts.effects, parts.faults)
+    hosted = HostedZones(parts.zones)
+    ovh_dns = _ovh_dns(parts, hosted)
+    scaleway_dns = ScalewayDns(
+        hosted, credentials.scaleway_token, parts.fleets["scaleway"].catalogue.project, parts.effects
+    )
+    gandi_dns = GandiDns(hosted, credentials.gandi_token, parts.effects)
+    control = Control(parts.fleets, parts.zones, parts.stores, parts.mailboxes, parts.effects, parts.faults, ovh_dns)
     names = _dns(parts)
     return [
         http("scaleway", where.api, ports.API_PORT, api.handle, api.refusal),
+        http("openstack", where.openstack, ports.API_PORT, openstack.handle, openstack.refusal),
         http("outscale", where.outscale, ports.API_PORT, outscale.handle, outscale.refusal),
         http("ovhcloud", where.ovhcloud, ports.API_PORT, ovhcloud.handle, ovhcloud.refusal),
         (f"{where.dns}:{ports.DNS_PORT}", lambda: DnsListener(names, where.dns, ports.DNS_PORT)),
         (f"{where.gateway}:{ports.DNS_PORT}", lambda: DnsListener(names, where.gateway, ports.DNS_PORT)),
+        http("ovh-dns", where.ovh_dns, ports.API_PORT, ovh_dns.handle, ovh_dns.refusal),
+        http("scaleway-dns", where.scaleway_dns, ports.API_PORT, scaleway_dns.handle, scaleway_dns.refusal),
+        http("gandi-dns", where.gandi_dns, ports.API_PORT, gandi_dns.handle, gandi_dns.refusal),
         http("s3-source", where.source, ports.STORAGE_PORT, source.handle, source.refusal),
         http("s3-target", where.target, ports.STORAGE_PORT, target.handle, target.refusal),
         http("s3-target", where.gateway, ports.STORAGE_PORT, target.handle, target.refusal),
@@ -207,6 +224,13 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
         (f"{where.service(25)}-27:{ports.SMTP_PORT}", lambda: MailListeners(_mail(parts))),
         http("control", where.control, ports.CONTROL_PORT, control.handle),
     ]
+
+
+def _openstack(parts: Parts) -> OpenStackApi:
+    fleet, credentials = parts.fleets["openstack"], parts.credentials
+    credential = ApplicationCredential(credentials.openstack_credential, credentials.openstack_secret)
+    base = f"http://{parts.addresses.openstack}:{ports.API_PORT}"
+    return OpenStackApi(fleet, Keystone(fleet.catalogue, credential, base))
 
 
 def _ovhcloud(parts: Parts) -> OvhApi:
@@ -225,6 +249,12 @@ def _dns(parts: Parts) -> DnsService:
     name = dns.name.from_text(DNS_KEY)
     keyring = {name: dns.tsig.Key(name, parts.credentials.dns_tsig, dns.tsig.HMAC_SHA256)}
     return DnsService(parts.zones, keyring, parts.updatable, parts.effects, parts.faults)
+
+
+def _ovh_dns(parts: Parts, hosted: HostedZones) -> OvhDns:
+    keys = parts.credentials
+    secrets = Secrets(keys.ovh_application_secret, keys.ovh_consumer_key)
+    return OvhDns(hosted, Signatures({keys.ovh_application_key: secrets}), parts.effects)
 
 
 def _mail(parts: Parts) -> list[tuple[MailService, str, int]]:

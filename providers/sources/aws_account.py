@@ -5,11 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from providers.aws_http import SignsWhatStays
 from providers.base import Context, ProviderError, Secret
 from providers.compute.aws import Ec2Driver
 from providers.dns.route53 import Route53Driver
-from providers.storage.store import StoreConnection, StoreDriver
+from providers.storage.driver import StoreDriver
 from providers.vendor_http import Deadline, Endpoint, provider_errors
 
 URLS: Mapping[str, str] = {
@@ -23,14 +22,6 @@ ROUTE53_REGION = "us-east-1"
 
 Tell = Callable[[str, str], None]
 """Takes what could not be read: about which thing, and why."""
-
-
-class _S3Connection(SignsWhatStays, StoreConnection):
-    pass
-
-
-class _S3Driver(StoreDriver):
-    connectionCls = _S3Connection  # noqa: N815 (libcloud's name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +73,7 @@ class Account:
     def s3(self, region: str, deadline: Deadline) -> Iterator[StoreDriver]:
         """S3 in one region: AWS answers for a bucket only where it is."""
         endpoint = self._at("s3", region)
-        driver = _S3Driver(self.access_key.reveal(), self.secret_key.reveal(), endpoint, region, deadline)
+        driver = StoreDriver(self.access_key.reveal(), self.secret_key.reveal(), endpoint, region, deadline)
         with provider_errors(driver.connection, f"S3 at {endpoint.host}"):
             yield driver
 

@@ -13,7 +13,7 @@ from providers.aws_http import text
 from providers.base import ProviderError
 from providers.inventory import Bucket
 from providers.sources.aws_account import Account, Tell
-from providers.storage.store import StoreDriver
+from providers.storage.driver import StoreDriver
 from providers.vendor_http import Deadline, RefusedError
 
 PAGE = "1000"

@@ -1,52 +1,61 @@
 """`storage.copy`: what the target lacks is copied; what is only there stays.
 
-Proof: a note at the target that names what is going to be written, and the run,
+Proof: notes at the target that name what is going to be written, and the run,
 step and source checksum in the metadata of each object written. What is
-overwritten is saved inside the target bucket first. A copy that was interrupted
-goes on where it stopped, because what arrived compares as equal.
+overwritten is saved inside the target bucket first, unless the bucket keeps
+versions itself. A copy that was interrupted goes on where it stopped, because
+what arrived compares as equal, and parts of large objects are known by theirs.
 """
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 from providers.base import Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
-from providers.storage.difference import SOURCE, Difference, difference, entries
-from providers.storage.manifest import Manifest, forget, load, save, saved_key
-from providers.storage.store import Bucket, Entry, Head
-from providers.storage.taking_back import RUN, STEP, is_ours, restorations, restore
+from providers.storage import notes as noting
+from providers.storage import uploads
+from providers.storage.crew import Crew, OutOfTime
+from providers.storage.difference import Difference, by_notes, difference, entries
+from providers.storage.ledger import Ledger
+from providers.storage.notes import Note, Notes
+from providers.storage.pair import Pair, crew_of
+from providers.storage.progress import Progress, amount
+from providers.storage.store import Bucket, Entry
+from providers.storage.transfer import InParts, Job, begun_by_us, copy_whole
+from providers.storage.undoing import Undoing
+from providers.storage.versions import NULL, SUSPENDED, Keeping, keeping, versions
 from providers.vendor_http import Deadline, provider_errors
 from providers.wants import Copy
 
 BUCKET_MISSED = "bucket-was-missing"
 """A file of the workspace, written before the bucket is made: the bucket alone carries no tag."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """Both buckets for the length of one call."""
-
-    source: Bucket
-    target: Bucket
-    deadline: Deadline
-
-    @contextmanager
-    def errors(self) -> Iterator[None]:
-        """Errors name both buckets, and say whether the target may have been written to."""
-        with provider_errors(self.target.connection, f"{self.target.where}, copied from {self.source.where},"):
-            yield
+LEDGER = "objects.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What one look at both buckets shows."""
+    """What one look at both buckets shows. `note`: the first of this step's, if there is one."""
 
     wanted: dict[str, Entry]
     left: Difference
-    manifest: Manifest | None
+    note: Note | None
     bucket: bool
+    keeping: Keeping
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One call's tools."""
+
+    pair: Pair
+    crew: Crew[Pair]
+    ledger: Ledger
+    deadline: Deadline
+
+    @property
+    def wrote(self) -> bool:
+        return any(one.target.connection.wrote for one in (self.pair, *self.crew.tools))
 
 
 class StorageCopy:
@@ -56,39 +65,31 @@ class StorageCopy:
         self._context = context
 
     def observe(self, want: Copy, tag: Tag, before: JsonMap | None) -> Finding:
-        pair = self._pair(want)
-        try:
-            wanted = _wanted(pair, want)
-        except ProviderError as error:
-            if before is not None:
-                raise
-            message = f"What there is to copy is not known: {error.message}"
-            return Finding(Presence.ABSENT, {"source": "unreadable"}, message=message)
-        with pair.errors():
-            return _found(self._look(pair, want, tag, before, wanted), want)
+        with self._call(want) as call:
+            try:
+                wanted = _wanted(call.pair, want)
+            except ProviderError as error:
+                if before is not None:
+                    raise
+                message = f"What there is to copy is not known: {error.message}"
+                return Finding(Presence.ABSENT, {"source": "unreadable"}, message=message)
+            with call.pair.errors():
+                return _found(self._look(call, want, tag, before, wanted), want)
 
     def apply(self, want: Copy, tag: Tag, before: JsonMap, report: Report) -> Finding:
-        pair = self._pair(want)
-        wanted = _wanted(pair, want)
-        with pair.errors():
-            state = self._look(pair, want, tag, before, wanted)
-            if state.left.too_large:
-                raise ProviderError(
-                    f"{pair.source.where} has objects over 5 GB, which one upload cannot carry "
-                    f"({', '.join(state.left.too_large[:3])}); copy these by hand and run the step again.",
-                    permanent=True,
-                )
-            if state.bucket and not state.left.lacking:
-                return _found(state, want)
-            manifest = self._prepare(pair, tag, state)
-            for done, entry in enumerate(state.left.lacking, start=1):
-                report(f"Copying {entry.key} ({entry.size} bytes), {done} of {len(state.left.lacking)}")
-                _save_old(pair.target, tag, manifest, entry.key)
-                self._copy_one(pair, tag, entry)
-            after = self._look(pair, want, tag, before, wanted)
+        with self._call(want) as call:
+            wanted = _wanted(call.pair, want)
+            with call.pair.errors():
+                state = self._look(call, want, tag, before, wanted)
+                if state.bucket and not state.left.lacking:
+                    return _found(state, want)
+                _refuse_lossy(call.pair.target, want, state)
+                self._copy(call, tag, state, report)
+                after = self._look(call, want, tag, before, wanted)
             if after.left.lacking:
                 raise ProviderError(
-                    f"{pair.target.where} does not show {len(after.left.lacking)} objects that were copied; try again.",
+                    f"{call.pair.target.where} does not show {len(after.left.lacking)} objects that were copied, or "
+                    "they have changed at the source since; try again.",
                     permanent=False,
                     effect_possible=True,
                 )
@@ -98,97 +99,164 @@ class StorageCopy:
         """Puts back all that this step wrote, or nothing when others changed some of it since."""
         if not effect:
             return Finding(Presence.ABSENT, message="Nothing was copied, so nothing is taken back.")
-        target = Bucket(self._context, want.target.store, want.target.bucket, Deadline(self._context.deadline))
-        with provider_errors(target.connection, target.where):
-            if not target.exists():
-                return Finding(Presence.ABSENT, message=f"{target.where} does not exist.")
-            manifest = load(target, tag) or Manifest(made_bucket=bool(effect.get("made_bucket")))
-            back, changed = restorations(target, tag, manifest)
-            if changed:
-                keys = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
-                message = f"{target.where}: others changed {keys} since, so nothing was taken back; decide by hand."
-                return Finding(Presence.CONFLICT, effect=effect, message=message)
-            restore(target, tag, back, report)
-            forget(target, tag)
-            if manifest.made_bucket and not target.remove_if_empty():
-                return Finding(Presence.ABSENT, message=f"{target.where} stays: others have put objects into it.")
-        return Finding(Presence.ABSENT, message=f"{target.where} is as it was before.")
+        with Ledger(self._context.workspace / LEDGER) as ledger:
+            return Undoing(self._context, want, tag, effect, ledger, report).take_back()
 
-    def _prepare(self, pair: _Pair, tag: Tag, state: _State) -> Manifest:
-        """Make the bucket, and note what is going to be written before it is."""
-        if not state.bucket:
+    @contextmanager
+    def _call(self, want: Copy) -> Iterator[_Call]:
+        deadline = Deadline(self._context.deadline)
+        pair = Pair.of(self._context, want, deadline)
+        with Ledger(self._context.workspace / LEDGER) as ledger, crew_of(self._context, want, pair, deadline) as crew:
+            try:
+                yield _Call(pair, crew, ledger, deadline)
+            finally:
+                pair.close()
+
+    def _copy(self, call: _Call, tag: Tag, state: _State, report: Report) -> None:
+        lacking = state.left.lacking
+        size = sum(entry.size for entry in lacking)
+        report(f"Copying {len(lacking)} objects, {amount(size)}, to {call.pair.target.where}")
+        progress = Progress("Copied", len(lacking), size, report, call.deadline.now)
+        try:
+            notes = self._begin(call, tag, state)
+            job = Job(tag, self._context.workspace, call.ledger, state.keeping.versioning, notes.was)
+            for chunk in _chunks(lacking):
+                self._note(call, tag, notes, chunk, state)
+                _copy_chunk(call, job, notes, chunk, progress)
+        except OutOfTime:
+            raise ProviderError(
+                f"{progress.line}; the time of one attempt is over, and the next one goes on with the rest.",
+                permanent=False,
+                effect_possible=True,
+                retry_after=0.0,
+                advanced=progress.advanced,
+            ) from None
+        except ProviderError as error:
+            error.effect_possible = error.effect_possible or call.wrote
+            error.advanced = progress.advanced and not error.permanent
+            raise
+
+    def _begin(self, call: _Call, tag: Tag, state: _State) -> Notes:
+        """Make the bucket; what was noted already is read."""
+        with call.pair.errors():
+            if state.bucket:
+                notes = noting.load(call.pair.target, tag)
+                notes.made_bucket = notes.made_bucket or (state.note is not None and state.note.made_bucket)
+                return notes
             (self._context.workspace / BUCKET_MISSED).touch()
-            pair.target.create()
-        noted = state.manifest or Manifest(made_bucket=not state.bucket)
-        manifest = noted.including(state.left.lacking, state.left.there)
-        if manifest is not state.manifest or not state.bucket:
-            save(pair.target, tag, manifest, self._context.workspace)
-        return manifest
+            call.pair.target.create()
+            notes = Notes(made_bucket=True)
+            if not state.left.lacking:
+                self._save(call, tag, notes, Note(made_bucket=True))
+            return notes
 
-    def _copy_one(self, pair: _Pair, tag: Tag, entry: Entry) -> None:
-        with tempfile.NamedTemporaryFile(dir=self._context.workspace) as spool:
-            file = Path(spool.name)
-            # The target's connection says whether an effect is possible, whoever fails.
-            with provider_errors(pair.target.connection, pair.source.where):
-                head, digest = pair.source.download(entry.key, file)
-            if head.md5 and head.etag != digest.hexdigest():
-                raise ProviderError(
-                    f"{pair.source.where}: {entry.key} arrived damaged; run the step again.",
-                    permanent=False,
-                    effect_possible=True,
-                )
-            pair.target.upload(entry.key, file, digest.digest(), head.headers, _marked(head, tag))
+    def _note(self, call: _Call, tag: Tag, notes: Notes, chunk: list[Entry], state: _State) -> None:
+        """Note what is going to be written before it is."""
+        fresh = [entry for entry in chunk if entry.key not in notes.was]
+        if not fresh and notes.count:
+            return
+        with call.pair.errors():
+            others: tuple[str, ...] = ()
+            large = {entry.key for entry in fresh if entry.size > call.pair.target.limits.part}
+            if large:
+                open_ = uploads.under_way(call.pair.target, _common(large))
+                others = tuple(upload for key in sorted(large) for upload in open_.get(key, ()))
+            was = {entry.key: state.left.there.get(entry.key) for entry in fresh}
+            self._save(call, tag, notes, Note(was, notes.made_bucket, others))
 
-    def _look(self, pair: _Pair, want: Copy, tag: Tag, before: JsonMap | None, wanted: dict[str, Entry]) -> _State:
+    def _save(self, call: _Call, tag: Tag, notes: Notes, note: Note) -> None:
+        noting.save(call.pair.target, tag, notes.count, note, self._context.workspace)
+        notes.include(note)
+
+    def _look(self, call: _Call, want: Copy, tag: Tag, before: JsonMap | None, wanted: dict[str, Entry]) -> _State:
         """Compare, and find this step's note.
 
         A bucket without a note that did not exist when the step began is ours too:
         the step was interrupted between the two.
         """
-        bucket = pair.target.exists()
-        there = entries(pair.target, want.prefix) if bucket else {}
-        manifest = load(pair.target, tag) if bucket else None
+        target = call.pair.target
+        bucket = target.exists()
+        there = entries(target, want.prefix) if bucket else {}
+        note = noting.first(target, tag) if bucket else None
         missed = (before or {}).get("bucket") == "missing" or (self._context.workspace / BUCKET_MISSED).exists()
-        if bucket and manifest is None and before is not None and missed:
-            manifest = Manifest(made_bucket=True)
-        return _State(wanted, difference(pair.source, wanted, pair.target, there), manifest, bucket)
-
-    def _pair(self, want: Copy) -> _Pair:
-        deadline = Deadline(self._context.deadline)
-        source = Bucket(self._context, want.source.store, want.source.bucket, deadline)
-        return _Pair(source, Bucket(self._context, want.target.store, want.target.bucket, deadline), deadline)
+        if bucket and note is None and before is not None and missed:
+            note = Note(made_bucket=True)
+        left = difference(wanted, there, by_notes(call.crew, call.ledger))
+        return _State(wanted, left, note, bucket, keeping(target) if bucket else Keeping())
 
 
-def _wanted(pair: _Pair, want: Copy) -> dict[str, Entry]:
+def _copy_chunk(call: _Call, job: Job, notes: Notes, chunk: list[Entry], progress: Progress) -> None:
+    part = call.pair.target.limits.part
+    for entry in call.crew.each(partial(copy_whole, job), [entry for entry in chunk if entry.size <= part]):
+        progress.done(entry.size)
+    large = [entry for entry in chunk if entry.size > part]
+    if not large:
+        return
+    with call.pair.errors():
+        open_ = uploads.under_way(call.pair.target, _common({entry.key for entry in large}))
+    for entry in large:
+        begun = begun_by_us(job.ledger, entry.key, open_.get(entry.key, ()), notes.others)
+        InParts(job, call.pair, call.crew, progress, entry, begun).copy()
+        progress.done()
+
+
+def _refuse_lossy(target: Bucket, want: Copy, state: _State) -> None:
+    """Where versioning is suspended, a write replaces the null version, even one that is not the newest.
+
+    Such a version, or a delete marker in its place, could not be put back where it was.
+    """
+    if state.keeping.versioning != SUSPENDED:
+        return
+    lacking = {entry.key for entry in state.left.lacking}
+    current = {key for key in lacking if key in state.left.there}
+    seen: set[str] = set()
+    lost: list[str] = []
+    for version in versions(target, want.prefix):
+        newest = version.key not in seen
+        seen.add(version.key)
+        if version.key in lacking and version.id == NULL and not (newest and version.key in current):
+            lost.append(version.key)
+    if lost:
+        raise ProviderError(
+            f"{target.where}: its versioning is suspended, and copying would destroy earlier versions that could not "
+            f"be put back ({', '.join(lost[:3])}); turn versioning on, then run the step again.",
+            permanent=True,
+        )
+
+
+def _chunks(lacking: tuple[Entry, ...]) -> Iterator[list[Entry]]:
+    for at in range(0, len(lacking), noting.KEYS):
+        yield list(lacking[at : at + noting.KEYS])
+
+
+def _common(keys: set[str]) -> str:
+    """The longest prefix that all these keys have: listings of it are short."""
+    least, most = min(keys), max(keys)
+    return least[: next((n for n, (a, b) in enumerate(zip(least, most, strict=False)) if a != b), len(least))]
+
+
+def _wanted(pair: Pair, want: Copy) -> dict[str, Entry]:
     with provider_errors(pair.source.connection, pair.source.where):
         return entries(pair.source, want.prefix)
 
 
 def _found(state: _State, want: Copy) -> Finding:
-    values = {**state.left.values, "bucket": "present" if state.bucket else "missing"}
-    effect = _effect(state.manifest, want) if state.manifest else {}
+    kept = state.keeping
+    values = {**state.left.values, "bucket": "present" if state.bucket else "missing", **kept.values}
+    effect = _effect(state.note, want) if state.note else {}
+    warning = (
+        f" The bucket keeps what is written ({kept.retention}): until then an undo cannot remove it."
+        if kept.retention
+        else ""
+    )
     if state.left.lacking or not state.bucket:
-        message = f"{len(state.left.lacking)} of {len(state.wanted)} objects to copy to {want.target.bucket}."
+        message = f"{len(state.left.lacking)} of {len(state.wanted)} objects to copy to {want.target.bucket}.{warning}"
         return Finding(Presence.ABSENT, values, effect=effect, message=message)
-    message = f"All {len(state.wanted)} objects are at {want.target.bucket}."
-    presence = Presence.OURS if state.manifest else Presence.ALREADY
+    message = f"All {len(state.wanted)} objects are at {want.target.bucket}.{warning}"
+    presence = Presence.OURS if state.note else Presence.ALREADY
     return Finding(presence, values, state.left.outputs, effect, message)
 
 
-def _effect(manifest: Manifest, want: Copy) -> dict[str, object]:
-    """Small, because the note at the target has the rest."""
-    return {"store": want.target.store, "bucket": want.target.bucket, "made_bucket": manifest.made_bucket}
-
-
-def _save_old(target: Bucket, tag: Tag, manifest: Manifest, key: str) -> None:
-    """Save what is there before it is overwritten; what is saved already, or ours, stays as it is."""
-    if manifest.was.get(key) is None or target.head(saved_key(tag, key)) is not None:
-        return
-    head = target.head(key)
-    if head is not None and not is_ours(head, tag):
-        target.copy_within(key, saved_key(tag, key), head.etag)
-
-
-def _marked(head: Head, tag: Tag) -> dict[str, str]:
-    """The source's own metadata, and whose copy it is, in place of an earlier copy's marks."""
-    return {**head.meta, RUN: tag.run, STEP: tag.step, SOURCE: head.etag}
+def _effect(note: Note, want: Copy) -> dict[str, object]:
+    """Small, because the notes at the target have the rest."""
+    return {"store": want.target.store, "bucket": want.target.bucket, "made_bucket": note.made_bucket}

@@ -1,29 +1,25 @@
-"""One bucket of an S3 store, through libcloud's S3 driver, mended.
+"""One bucket of an S3 store.
 
-Mended: the host is the scope's and never shared between drivers; every
-transfer has a timeout; errors carry S3's code; a download is the bytes as
-stored (libcloud would unpack gzip); an upload keeps its headers, and an empty
-one has a length; objects are copied within the store. API: S3, 2006-03-01.
+Besides what libcloud's driver does: a download is the bytes as stored (libcloud
+would unpack gzip); an upload keeps its headers, and an empty one has a length;
+objects are copied within the store; versions are named. API: S3, 2006-03-01.
 """
 
 import base64
-import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import unquote_plus
 
 import requests
+import tenacity
 import urllib3
-from libcloud.common.base import RawResponse
-from libcloud.common.types import MalformedResponseError
-from libcloud.storage.base import Container
-from libcloud.storage.drivers.s3 import BaseS3StorageDriver, S3Response, S3SignatureV4Connection
 
 from providers.base import Context, ProviderError
-from providers.vendor_http import Deadline, Endpoint, RefusedError, VendorConnection, not_its_own, repeated
+from providers.storage.content import Content
+from providers.storage.driver import StoreDriver
+from providers.vendor_http import Deadline, Endpoint, RefusedError, VendorConnection, is_lost, is_passing, repeated
 
 META = "x-amz-meta-"
 KEPT_HEADERS = (
@@ -34,9 +30,10 @@ KEPT_HEADERS = (
     "content-language",
     "expires",
 )
-CHUNK = 1024 * 1024
+CHUNK = 256 * 1024
+MIB = 1024 * 1024
 LARGEST = 5 * 1024**3
-"""Bytes that one PUT or one copy within a store may have."""
+"""Bytes that one PUT, one part or one copy within a store may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +50,7 @@ class Head:
     """An object as a HEAD request shows it: `headers` are those worth keeping, `meta` the user's metadata.
 
     `md5`: whether the checksum is the content's MD5; it is not for uploads in parts and under KMS encryption.
+    `version`: of an object in a bucket that is or was versioned. `held`: what keeps it from being removed, in words.
     """
 
     etag: str
@@ -60,96 +58,65 @@ class Head:
     headers: Mapping[str, str]
     meta: Mapping[str, str]
     md5: bool
+    version: str | None = None
+    held: str = ""
 
 
-class StoreResponse(S3Response):
-    """An answer; whatever is not a success is raised with S3's code, also 400, 404 and 409."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the scope says of transfers with this store.
 
-    def success(self) -> bool:
-        return 200 <= int(self.status) <= 299
+    `part`: bytes above which an object goes in parts, and of one part. `max_parts`: of one object.
+    `parallel`: transfers side by side.
+    """
 
-    def parse_error(self) -> str:
-        """Raises RefusedError; `kind` is S3's error code, such as NoSuchBucket."""
-        code, message = "", ""
-        # A HEAD has no body, and a gateway answers in HTML: the status says enough then.
-        with suppress(MalformedResponseError):
-            root = self.parse_body()  # type: ignore[no-untyped-call]
-            if root != "":
-                code, message = self._parse_error_details(element=root)  # type: ignore[no-untyped-call]
-        text = message or code or str(self.error or "no reason given")
-        raise RefusedError(self.status, text, self.headers, kind=code or "")
-
-
-class StoreRawResponse(StoreResponse, RawResponse):
-    """An answer whose body is read as a stream."""
-
-
-class StoreConnection(VendorConnection, S3SignatureV4Connection):
-    """Signed with AWS Signature Version 4."""
-
-    responseCls = StoreResponse  # noqa: N815 (libcloud's name)
-    rawResponseCls = StoreRawResponse  # type: ignore[assignment]  # noqa: N815
-
-    def send_once(self, *args: Any, **kwargs: Any) -> Any:
-        """Raises MalformedResponseError when a success does not show that the store gave it."""
-        answer = super().send_once(*args, **kwargs)
-        if not _is_stores(int(answer.status), answer.headers):
-            raise not_its_own(self.driver)
-        return answer
-
-
-def _is_stores(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether a success is the store's own: a gateway's page or empty answer is no object and no deletion."""
-    named = {"etag", "location"} & headers.keys() or any(name.startswith("x-amz-") for name in headers)
-    return status == 204 or bool(named) or headers.get("content-type", "").endswith("xml")
-
-
-class StoreDriver(BaseS3StorageDriver):
-    """Libcloud's S3 driver for one endpoint. One per thread and per call."""
-
-    name = "S3"
-    connectionCls = StoreConnection  # type: ignore[assignment]  # noqa: N815 (libcloud's name)
-    connection: Any
-
-    def __init__(self, access_key: str, secret_key: str, endpoint: Endpoint, region: str, deadline: Deadline) -> None:
-        self.endpoint = endpoint
-        self.deadline = deadline
-        self.region_name = region
-        # us-east-1 is the one region that must not be named when a bucket is made.
-        self.ex_location_name = "" if region == "us-east-1" else region
-        super().__init__(  # type: ignore[no-untyped-call]
-            key=access_key, secret=secret_key, secure=endpoint.secure, host=endpoint.host, port=endpoint.port
-        )
+    part: int
+    max_parts: int
+    parallel: int
 
 
 class Bucket:
-    """One bucket at one store of the scope. Raises RefusedError and requests' exceptions."""
+    """One bucket at one store of the scope. Raises RefusedError and requests' exceptions. One per thread."""
 
     def __init__(self, context: Context, store: str, name: str, deadline: Deadline) -> None:
         block = _block(context, store)
         self.where = f"Bucket {name} at {store}"
         self.name = name
+        self.deadline = deadline
+        self.limits = Limits(
+            (block.get("part_mib") or 16) * MIB, block.get("max_parts") or 10_000, block.get("parallel") or 4
+        )
+        endpoint = Endpoint.at(block["url"], block.get("ca"))
+        virtual = block.get("addressing") == "virtual"
+        self._root = "" if virtual else f"/{name}"
         self._driver = StoreDriver(
             context.reveal(block["access_key"]).reveal(),
             context.reveal(block["secret_key"]).reveal(),
-            Endpoint.at(block["url"], block.get("ca")),
+            replace(endpoint, host=f"{name}.{endpoint.host}") if virtual else endpoint,
             block.get("region") or "us-east-1",
             deadline,
         )
-        self._container = Container(name=name, extra={}, driver=self._driver)
 
     @property
     def connection(self) -> VendorConnection:
         connection: VendorConnection = self._driver.connection
         return connection
 
+    def close(self) -> None:
+        """Close its connections; the next request would open new ones."""
+        self.connection.connection.session.close()
+
     def exists(self) -> bool:
-        return _found(lambda: self._request(f"/{self.name}", "HEAD")) is not None
+        return found(lambda: self.ask("HEAD")) is not None
 
     def create(self) -> None:
         """Make the bucket; that it is ours already is as good."""
+        place = self._driver.ex_location_name
+        body = (
+            f"<CreateBucketConfiguration><LocationConstraint>{place}</LocationConstraint></CreateBucketConfiguration>"
+        )
         try:
-            self._driver.create_container(self.name)  # type: ignore[no-untyped-call]
+            self.ask("PUT", data=body.encode() if place else "")
         except RefusedError as error:
             if error.kind != "BucketAlreadyOwnedByYou":
                 raise
@@ -157,7 +124,7 @@ class Bucket:
     def remove_if_empty(self) -> bool:
         """Remove the bucket; False when something is still in it."""
         try:
-            self._request(f"/{self.name}", "DELETE")
+            self.ask("DELETE")
         except RefusedError as error:
             if error.kind == "BucketNotEmpty":
                 return False
@@ -166,74 +133,95 @@ class Bucket:
         return True
 
     def entries(self, prefix: str) -> Iterator[Entry]:
-        """All objects whose key begins with `prefix`, in the store's order."""
-        listed: Iterator[Any] = self._driver.iterate_container_objects(  # type: ignore[no-untyped-call]
-            self._container, prefix=prefix or None
-        )
-        for item in listed:
-            yield Entry(item.name, item.hash, item.size)
+        """All objects whose key begins with `prefix`, in the store's order, a thousand to a request."""
+        asked = {"list-type": "2", "encoding-type": "url", **({"prefix": prefix} if prefix else {})}
+        token: str | None = ""
+        while token is not None:
+            page = self.ask("GET", params={**asked, **({"continuation-token": token} if token else {})}).object
+            decoded = decoder(page)
+            for item in page.iterfind("{*}Contents"):
+                etag = item.findtext("{*}ETag", "").strip('"')
+                yield Entry(decoded(item.findtext("{*}Key", "")), etag, int(item.findtext("{*}Size", "0")))
+            token = page.findtext("{*}NextContinuationToken") if is_cut(page) else None
 
-    def head(self, key: str) -> Head | None:
-        """None when there is no such object."""
-        answer = _found(lambda: self._request(self._path(key), "HEAD"))
+    def head(self, key: str, version: str | None = None) -> Head | None:
+        """None when there is no such object or version."""
+        answer = found(lambda: self.ask("HEAD", key, params=versioned(version)))
         return None if answer is None else _head(answer.headers)
 
     def read(self, key: str) -> bytes | None:
         """A small object as a whole; None when there is no such object."""
-        answer = _found(lambda: self._driver.connection.request(self._path(key), method="GET", raw=True))
+        answer = found(lambda: self.ask("GET", key, raw=True))
         if answer is None:
             return None
         content: bytes = self._driver.connection.connection.getresponse().content
         return content
 
-    def download(self, key: str, file: Path) -> tuple[Head, "hashlib._Hash"]:
-        """Write the stored bytes to `file`; returns what the store says of them and the MD5 of what arrived."""
-        return repeated(self._driver.deadline)(self._download, key, file)
+    def download(
+        self, key: str, content: Content, span: tuple[int, int] | None = None, etag: str | None = None
+    ) -> Head:
+        """The stored bytes, all or those of a half-open range; with `etag` only while the object has that checksum."""
+        headers = {"If-Match": f'"{etag}"'} if etag else {}
+        if span is not None:
+            headers["Range"] = f"bytes={span[0]}-{span[1] - 1}"
+        return repeated(self.deadline)(self._download, key, content, headers, span)
 
-    def _download(self, key: str, file: Path) -> tuple[Head, "hashlib._Hash"]:
-        self._driver.connection.request(self._path(key), method="GET", raw=True, stream=True)
+    def _download(self, key: str, content: Content, headers: Mapping[str, str], span: tuple[int, int] | None) -> Head:
+        content.clear()
+        for piece in self.stream(key, headers):
+            content.write(piece)
         response = self._driver.connection.connection.getresponse()
-        digest = hashlib.md5(usedforsecurity=False)
+        if span is not None and content.size != span[1] - span[0]:
+            raise ProviderError(
+                f"{self.where} does not send a part of {key} when asked for one; copy it by hand.", permanent=True
+            )
+        return _head({name.lower(): value for name, value in response.headers.items()})
+
+    def stream(self, key: str, headers: Mapping[str, str] | None = None) -> Iterator[bytes]:
+        """The stored bytes, piece by piece. A transfer that breaks off raises requests.ConnectionError."""
+        self.ask("GET", key, headers=dict(headers or {}), raw=True, stream=True)
+        response = self._driver.connection.connection.getresponse()
         try:
-            with response, file.open("wb") as out:
-                for chunk in response.raw.stream(CHUNK, decode_content=False):
-                    self._driver.deadline.left()
-                    digest.update(chunk)
-                    out.write(chunk)
+            with response:
+                for piece in response.raw.stream(CHUNK, decode_content=False):
+                    self.deadline.left()
+                    yield piece
         except urllib3.exceptions.HTTPError as error:
             raise requests.ConnectionError(f"the transfer broke off ({type(error).__name__})") from error
-        return _head({name.lower(): value for name, value in response.headers.items()}), digest
 
-    def upload(self, key: str, file: Path, md5: bytes, headers: Mapping[str, str], meta: Mapping[str, str]) -> None:
-        """Store the file; the store itself refuses it when it does not arrive whole (Content-MD5)."""
-        sent = {**headers, **{META + name: value for name, value in meta.items()}}
-        sent["Content-MD5"] = base64.b64encode(md5).decode()
+    def upload(self, key: str, content: Content, headers: Mapping[str, str], meta: Mapping[str, str]) -> str:
+        """Store the content, which the store itself refuses when it does not arrive whole; returns its checksum there.
+
+        A request that the store plainly did not take on (503) is sent again.
+        """
+        sent = {**headers, **{META + name: value for name, value in meta.items()}, **content_md5(content)}
         sent.setdefault("content-type", "application/octet-stream")
-        with file.open("rb") as content:
-            self._request(self._path(key), "PUT", data=content if file.stat().st_size else "", headers=sent)
+        answer = unless_taken(self.deadline)(
+            lambda: self.ask("PUT", key, data=content.body(self.deadline), headers=sent)
+        )
+        return str(answer.headers.get("etag", "")).strip('"')
 
     def copy_within(self, key: str, to: str, etag: str) -> None:
         """Copy an object with its headers and metadata inside the bucket, if it is still what `etag` says."""
-        source = self._path(key)
+        source = f"/{self.name}/{self._cleaned(key)}"
         headers = {"x-amz-copy-source": source, "x-amz-copy-source-if-match": f'"{etag}"'}
-        answer = self._request(self._path(to), "PUT", headers=headers)
-        if not answer.object.tag.endswith("CopyObjectResult"):
-            # A copy that fails after it began answers 200 with an error as its body.
-            raise RefusedError(500, f"copying {key} failed after it began", answer.headers)
+        refuse_late_error(self.ask("PUT", to, headers=headers), f"copying {key}")
 
-    def delete(self, key: str) -> None:
-        """Deleting what is not there is no error."""
-        _found(lambda: self._request(self._path(key), "DELETE"))
+    def delete(self, key: str, version: str | None = None) -> None:
+        """Deleting what is not there is no error. With `version` nothing but that version goes."""
+        found(lambda: self.ask("DELETE", key, params=versioned(version)))
 
-    def _path(self, key: str) -> str:
-        path: str = self._driver._get_object_path(self._container, key)  # type: ignore[no-untyped-call]
-        return path
-
-    def _request(self, path: str, method: str, **options: Any) -> Any:
+    def ask(self, method: str, key: str = "", **options: Any) -> Any:
+        """One request for an object, or for the bucket itself."""
+        path = f"{self._root}/{self._cleaned(key)}" if key else self._root or "/"
         return self._driver.connection.request(path, method=method, **options)
 
+    def _cleaned(self, key: str) -> str:
+        cleaned: str = self._driver._clean_object_name(key)  # type: ignore[no-untyped-call]
+        return cleaned
 
-def _found(ask: Callable[[], Any]) -> Any:
+
+def found(ask: Callable[[], Any]) -> Any:
     """The answer, or None when what was asked for does not exist."""
     try:
         return ask()
@@ -241,6 +229,36 @@ def _found(ask: Callable[[], Any]) -> Any:
         if error.code == 404:
             return None
         raise
+
+
+def versioned(version: str | None) -> dict[str, str]:
+    return {} if version is None else {"versionId": version}
+
+
+def content_md5(content: Content) -> dict[str, str]:
+    return {"Content-MD5": base64.b64encode(content.md5).decode()}
+
+
+def unless_taken(deadline: Deadline) -> tenacity.Retrying:
+    """Repeats a write that surely was not done: refused for now, or never sent."""
+    return repeated(deadline, retry=tenacity.retry_if_exception(lambda error: is_passing(error) and not is_lost(error)))
+
+
+def refuse_late_error(answer: Any, what: str) -> None:
+    """Long work may fail after it began: the answer is then 200 with an error as its body."""
+    document = answer.object
+    if document is None or document == "" or not document.tag.endswith("Result"):
+        raise RefusedError(500, f"{what} failed after it began", answer.headers)
+
+
+def decoder(page: Any) -> Callable[[str], str]:
+    """How keys are written in a listing; not every store follows the wish for percent-encoding."""
+    return unquote_plus if page.findtext("{*}EncodingType") == "url" else str
+
+
+def is_cut(page: Any) -> bool:
+    """Whether another page follows."""
+    return str(page.findtext("{*}IsTruncated", "")).lower() == "true"
 
 
 def _head(headers: Mapping[str, str]) -> Head:
@@ -252,7 +270,16 @@ def _head(headers: Mapping[str, str]) -> Head:
         headers={name: headers[name] for name in KEPT_HEADERS if name in headers},
         meta={name.removeprefix(META): value for name, value in headers.items() if name.startswith(META)},
         md5=re.fullmatch("[0-9a-f]{32}", etag) is not None and not encrypted,
+        version=headers.get("x-amz-version-id"),
+        held=_held(headers),
     )
+
+
+def _held(headers: Mapping[str, str]) -> str:
+    if headers.get("x-amz-object-lock-legal-hold", "").upper() == "ON":
+        return "a legal hold"
+    until = headers.get("x-amz-object-lock-retain-until-date")
+    return f"{headers.get('x-amz-object-lock-mode', 'a')} retention until {until}" if until else ""
 
 
 def _block(context: Context, store: str) -> Mapping[str, Any]:

@@ -99,8 +99,16 @@ class Stage:
         try:
             yield
         finally:
-            for proxy in self.proxies:
-                proxy.lift()
+            self.lift()
+        self.settle()
+
+    def lift(self) -> None:
+        """Nothing is spoilt from now on; what is late still comes."""
+        for proxy in self.proxies:
+            proxy.lift()
+
+    def settle(self) -> None:
+        """Wait until everything late has arrived."""
         for proxy in self.proxies:
             proxy.settle()
 
@@ -129,6 +137,20 @@ class Pursuit:
             if found is not None and found.presence is not Presence.ABSENT:
                 return found
         raise AssertionError(f"not there after {ATTEMPTS} attempts: {self.story()}")
+
+    def attempt(self, before: JsonMap) -> None:
+        """Apply once, whatever comes of it."""
+        self._call(lambda one: one.apply(self.case.want, self.case.tag, before, quiet))
+
+    def left(self, before: JsonMap) -> Finding:
+        """What an attempt without an outcome left; what may still appear is waited for, as the engine's undo does."""
+        end = time.monotonic() + self.case.settle
+        while time.monotonic() < end:
+            found = self._look(before)
+            if found is not None and (found.presence is not Presence.PENDING or found.effect):
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"what is left cannot be seen: {self.story()}")
 
     def undo(self, effect: JsonMap) -> Finding:
         end = time.monotonic() + self.case.settle
@@ -201,6 +223,21 @@ class ChaosContract:
         assert case.leftovers() == leftovers, pursuit.story()
         with stage.under(policy):
             assert pursuit.undo(done.effect).presence is Presence.ABSENT, pursuit.story()
+        assert stage.struck(), "the policy met no request"
+        assert case.world() == world, pursuit.story()
+        assert case.leftovers() == leftovers, pursuit.story()
+
+    def test_an_attempt_that_chaos_cut_off_is_taken_back(self, case: Case, stage: Stage, policy: Policy) -> None:
+        """One attempt only; then it is undone at once, while a late request may still be on its way."""
+        before, world, leftovers = case.before(), case.world(), case.leftovers()
+        pursuit = Pursuit(case, stage)
+        with stage.under(policy):
+            pursuit.attempt(before)
+            stage.lift()
+            if not case.awaits_late:
+                stage.settle()
+            left = pursuit.left(before)
+            assert pursuit.undo(left.effect).presence is Presence.ABSENT, pursuit.story()
         assert stage.struck(), "the policy met no request"
         assert case.world() == world, pursuit.story()
         assert case.leftovers() == leftovers, pursuit.story()

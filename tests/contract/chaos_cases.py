@@ -21,6 +21,8 @@ from tests.contract.chaos import SetUp, Stage
 from tests.contract.suite import Case
 from tests.contract.test_notify import channel_server
 from tests.dns_servers import API_KEY, KEY, KEY_NAME, ZONE, bind, powerdns
+from tests.openstack_stand_in import CREDENTIAL, openstack_stand_in
+from tests.openstack_stand_in import reveal as openstack_secret
 from tests.vendor_stand_ins import SECRETS, StoreStandIn, cloud_stand_in, reveal, store_stand_in
 
 TAG = Tag("run-1", "step-1")
@@ -62,6 +64,35 @@ def scaleway_server(stage: Stage) -> Case:
     )
 
 
+def openstack_server(stage: Stage) -> Case:
+    """A server at the OpenStack stand-in: Keystone, the server and its floating address, each through the proxy."""
+    cloud = stage.stack.enter_context(openstack_stand_in())
+    patch = stage.stack.enter_context(pytest.MonkeyPatch.context())
+    patch.setattr(providers.compute.bring_up, "IN_FLIGHT_SECONDS", 2.0)
+    cloud.keystone.base = stage.through(cloud.url)
+    block = {"url": f"{cloud.keystone.base}/identity", "network": "private", "floating_network": "Ext-Net"}
+    context = stage.context({"compute": {"cloud": cloud.block | block}}, openstack_secret)
+    return Case(
+        want=Server(provider="cloud", name="portal", size="b3-8", image="debian-12"),
+        tag=TAG,
+        context=context,
+        make=ComputeServer,
+        world=cloud.fleet.state,
+        effects=lambda: len(cloud.written()),
+        effects_once=2,
+        atomic=False,
+        secrets=[CREDENTIAL.id, CREDENTIAL.secret],
+        leftovers=lambda: [
+            ", ".join(tags)
+            for tags in [
+                *(server.tags for server in list(cloud.fleet.servers.values())),
+                *(address.tags for address in list(cloud.fleet.floating.values())),
+            ]
+            if not {"bascule", "bascule-run=run-1", "bascule-step=step-1"} <= set(tags)
+        ],
+    )
+
+
 def _stores(stage: Stage) -> tuple[dict[str, StoreStandIn], dict[str, object]]:
     """Two S3 stand-ins and the scope through their proxies: an object to overwrite, one to make, one of others."""
     source = stage.stack.enter_context(store_stand_in("source", "eu-west-1"))
@@ -94,6 +125,7 @@ def storage_copy(stage: Stage) -> Case:
         effects=lambda: len(set(stores["target"].written())),
         effects_once=4,
         atomic=False,
+        awaits_late=False,
         secrets=list(SECRETS.values()),
     )
 
@@ -131,6 +163,7 @@ def powerdns_records(stage: Stage) -> Case:
         world=server.records,
         effects=server.serial,
         effects_once=1,
+        awaits_late=False,
         secrets=[API_KEY],
     )
 
@@ -150,6 +183,7 @@ def rfc2136_records(stage: Stage) -> Case:
         world=server.records,
         effects=server.serial,
         effects_once=1,
+        awaits_late=False,
         secrets=[KEY],
     )
 
@@ -178,6 +212,7 @@ def apprise_message(stage: Stage) -> Case:
 
 EFFECTS: Mapping[str, SetUp] = {
     "scaleway server": scaleway_server,
+    "openstack server": openstack_server,
     "storage copy": storage_copy,
     "powerdns records": powerdns_records,
     "rfc2136 records": rfc2136_records,

@@ -9,7 +9,7 @@ import pytest
 
 from providers.base import Context, Presence, Secret, Tag
 from providers.registry import provider_for
-from providers.wants import Copy, Place, Server, Verify
+from providers.wants import Copy, FirewallRule, Place, Server, Verify
 from tests.contract.suite import Case
 from tests.simulator_fixture import Simulator
 
@@ -64,6 +64,28 @@ def test_a_real_host_comes_up_and_goes(context: Context, fresh_simulator: Simula
     with socket.create_connection((made.outputs["address"], 22), timeout=5) as ssh:
         assert ssh.recv(4) == b"SSH-"
     assert [effect["action"] for effect in fresh_simulator.effects()] == ["server.create", "server.poweron"]
+    assert case.undo(made.effect).presence is Presence.ABSENT
+    assert case.world() == world
+
+
+def test_a_real_host_comes_up_at_an_openstack_cloud(context: Context, fresh_simulator: Simulator) -> None:
+    cloud = {
+        "driver": "openstack",
+        "url": fresh_simulator.addresses["openstack"],
+        "region": "RegionOne",
+        "network": "private",
+        "floating_network": "Ext-Net",
+        "credential": "secret://openstack-credential",
+        "secret": "secret://openstack-secret",
+    }
+    want = Server(provider="cloud", name="portal", size="SCS-1V-2", image="debian-12", firewall=[FirewallRule(port=22)])
+    case = case_of("compute.server", want, replace(context, scope={"compute": {"cloud": cloud}}), fresh_simulator)
+    world = case.world()
+    made = case.apply(case.before())
+    with socket.create_connection((made.outputs["address"], 22), timeout=5) as ssh:
+        assert ssh.recv(4) == b"SSH-"
+    written = [effect["action"] for effect in fresh_simulator.effects()]
+    assert written == ["firewall.create", "firewall.rule", "server.create", "address.create"]
     assert case.undo(made.effect).presence is Presence.ABSENT
     assert case.world() == world
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from providers.base import Context, Presence, Tag
-from providers.simulator.s3_store import md5
+from providers.storage import notes
 from providers.storage.copy import StorageCopy
 from providers.storage.verify import StorageVerify
 from providers.wants import Copy, Place, Verify
@@ -34,7 +34,7 @@ def stores(source: StoreStandIn, target: StoreStandIn) -> dict[str, StoreStandIn
     source.put("old", ODD, b"odd name")
     source.put("old", "www/empty", b"", **{"bascule-run": "run-0", "bascule-step": "way/there"})
     source.put("old", "private/key", b"not under the prefix")
-    source.put("old", ".bascule/run-0/copy/manifest.json", b"{}")
+    source.put("old", ".bascule/run-0/copy/notes/000000.json", b"{}")
     target.store.create_bucket("new")
     target.put("new", "www/index.html", b"<h1>Valbourg</h1>", "text/html")
     target.put("new", OVERWRITTEN, b"body { color: red }", "text/x-old", owner="somebody")
@@ -134,20 +134,13 @@ def test_an_undo_cut_off_does_not_mistake_its_own_work_for_others(
 ) -> None:
     """An object that came in parts has another checksum once it was copied back."""
     target = stores["target"]
-    in_parts(target, "new", OVERWRITTEN, b"red, in parts")
+    target.put_in_parts("new", OVERWRITTEN, b"red, in parts")
     effect = case.apply(case.before()).effect
     with target.faulty({"route": "DELETE *", "kind": "lose_answer", "skip": cut}):
         case.crash(partial(case.provider().undo, case.want, case.tag, effect, quiet))
     assert case.undo(effect).presence is Presence.ABSENT
     assert target.store.get("new", OVERWRITTEN).data == b"red, in parts"
     assert set(target.store.keys("new", "")) == {"www/index.html", OVERWRITTEN, "www/only-here"}
-
-
-def in_parts(stand_in: StoreStandIn, bucket: str, key: str, data: bytes) -> None:
-    """Somebody else writes an object in parts, so that its checksum is not its content's MD5."""
-    upload = stand_in.store.start_upload(bucket, key, "video/mp4", {})
-    stand_in.store.upload(upload, bucket, key).parts[1] = data
-    assert stand_in.store.finish_upload(upload, bucket, key, [(1, md5(data).hexdigest())]).etag.endswith("-1")
 
 
 def test_undo_of_a_copy_cut_at_any_write_restores_the_world(case: Case, stores: dict[str, StoreStandIn]) -> None:
@@ -196,7 +189,7 @@ def test_a_transfer_that_breaks_off_is_read_again(case: Case, stores: dict[str, 
 def test_objects_in_parts_compare_by_the_checksum_noted_when_they_were_copied(
     case: Case, stores: dict[str, StoreStandIn]
 ) -> None:
-    in_parts(stores["source"], "old", "www/video", b"one part")
+    stores["source"].put_in_parts("old", "www/video", b"one part")
     done = case.apply(case.before())
     assert "www/video" in done.outputs["keys"]
     back = replace(
@@ -207,10 +200,11 @@ def test_objects_in_parts_compare_by_the_checksum_noted_when_they_were_copied(
 
 def test_a_call_that_runs_out_of_time_goes_on_in_the_next(case: Case, stores: dict[str, StoreStandIn]) -> None:
     before = case.before()
+    stores["source"].block["parallel"] = 1
     with stores["source"].faulty({"route": "GET /old/www/*", "kind": "delay", "seconds": 0.4, "times": None}):
         with refused() as caught:
             case.provider(deadline=0.7).apply(case.want, case.tag, before, quiet)
-        assert (caught.value.permanent, caught.value.effect_possible) == (False, True)
+        assert (caught.value.permanent, caught.value.effect_possible, caught.value.advanced) == (False, True, True)
         assert case.apply(before).presence is Presence.OURS
     assert len(stores["target"].written()) == WRITES
 
@@ -220,6 +214,21 @@ def test_a_whole_bucket_is_copied_without_bascules_own_notes(case: Case, stores:
     done = whole.apply(whole.before())
     assert "private/key" in done.outputs["keys"]
     assert not any(key.startswith(".bascule/run-0") for key in stores["target"].store.state()["new"])
+
+
+@pytest.mark.parametrize("cut", range(WRITES + 2))
+def test_a_long_copy_leaves_several_notes_and_rewrites_none(
+    case: Case, stores: dict[str, StoreStandIn], cut: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notes, "KEYS", 1)
+    target, world, before = stores["target"], case.world(), case.before()
+    with target.faulty({"route": "PUT *", "kind": "lose_answer", "skip": cut}):
+        case.crash(lambda: case.provider().apply(case.want, case.tag, before, quiet))
+    done = case.apply(before)
+    noted = {key: times for key, times in target.count("object.put").items() if "/notes/" in key}
+    assert list(noted.values()) == [1, 1, 1]
+    assert case.undo(done.effect).presence is Presence.ABSENT
+    assert case.world() == world
 
 
 class TestStorageVerify(ReadOnlyContract):

@@ -1,11 +1,13 @@
-"""The stand that all crash points share, and the table at the end."""
+"""The stand that all crash points share, the cloud that others do, and the table at the end."""
 
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.databases import new_postgres_database
+from tests.faults.cloud_run import CloudRun, cloud_run
 from tests.faults.reference import References
 from tests.faults.stand import Stand
 from tests.faults.summary import Summary
@@ -31,6 +33,25 @@ def references_on_postgresql(
     stand = Stand(simulator, tmp_path_factory.mktemp("stand"), lambda: new_postgres_database(postgres))
     yield References(stand)
     stand.stop()
+
+
+@pytest.fixture(scope="package")
+def running_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudRun]:
+    with cloud_run(tmp_path_factory.mktemp("cloud")) as running:
+        yield running
+
+
+@pytest.fixture
+def cloud(running_cloud: CloudRun) -> CloudRun:
+    """A worker and a cloud with a chaos proxy in between, without servers."""
+    running_cloud.begin_anew()
+    return running_cloud
+
+
+@pytest.fixture
+def run_id(request: pytest.FixtureRequest) -> str:
+    """A run of this test's own: all share one database."""
+    return f"r-{zlib.crc32(request.node.name.encode())}"
 
 
 @pytest.fixture

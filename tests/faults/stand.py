@@ -1,6 +1,5 @@
 """The long-lived set-up: one simulator, one estate with a runbook per case, one service, one node for plays."""
 
-import hashlib
 import itertools
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ import yaml
 from orchestrator.app import Settings
 from orchestrator.store.database import Database
 from providers.base import Context, Secret
+from providers.storage.content import Content
 from providers.storage.store import Bucket
 from providers.vendor_http import Deadline
 from tests.faults.cases import Case, cases
@@ -114,10 +114,8 @@ class Stand:
         """An object of somebody else's at the target."""
         place = Bucket(self._context(), "target", bucket, Deadline(10))
         place.create()
-        file = self.directory / "object"
-        file.write_bytes(content)
-        digest = hashlib.md5(content, usedforsecurity=False).digest()
-        place.upload(key, file, digest, {"content-type": "text/html"}, {"owner": "somebody"})
+        with Content.of(content, self.directory) as whole:
+            place.upload(key, whole, {"content-type": "text/html"}, {"owner": "somebody"})
 
     def on_node(self, script: str) -> str:
         """What a shell on the node says."""

@@ -70,6 +70,39 @@ def test_retries_follow_the_runbook_and_a_permanent_failure_is_not_repeated(engi
     engine.check_fold(run_id)
 
 
+def test_work_that_gets_further_each_time_goes_on_without_using_up_its_tries(engine: Engine, run_id: str) -> None:
+    tries: list[str] = []
+
+    def in_four_goes(world: World, tag: Tag) -> Finding | None:
+        tries.append(tag.step)
+        if len(tries) < 4:
+            raise ProviderError("so far", permanent=False, effect_possible=True, retry_after=0.0, advanced=True)
+        return None
+
+    def begun(world: World, tag: Tag) -> Finding | None:
+        return Finding(Presence.ABSENT, {}, effect={"note": "begun"}) if tries and len(tries) < 4 else None
+
+    engine.world.on_apply["a"], engine.world.on_observe["a"] = in_four_goes, begun
+    engine.start_run(run_id, step("a"))
+    engine.wait(run_id, RunState.SUCCEEDED)
+    assert (len(tries), engine.world.wrote["a"]) == (4, 1)
+    engine.check_fold(run_id)
+
+
+def test_work_that_gets_no_further_has_its_tries_only(engine: Engine, run_id: str) -> None:
+    tries: list[str] = []
+
+    def stuck(world: World, tag: Tag) -> Finding | None:
+        tries.append(tag.step)
+        raise ProviderError("stuck", permanent=False, retry_after=0.0, advanced=len(tries) == 1)
+
+    engine.world.on_apply["a"] = stuck
+    engine.start_run(run_id, step("a"))
+    engine.wait(run_id, StepState.FAILED, "a")
+    assert len(tries) == 2
+    engine.check_fold(run_id)
+
+
 def test_a_person_retries_skips_and_the_end_is_not_green(engine: Engine, run_id: str) -> None:
     engine.world.on_apply = {"a": fail("no", permanent=True), "b": fail("no", permanent=True)}
     engine.start_run(run_id, step("a"), step("b"), step("c", "a", "b"))

@@ -79,6 +79,15 @@ def test_an_update_is_one_act(fresh_simulator: Simulator) -> None:
     assert [effect["action"] for effect in fresh_simulator.effects()] == ["update"]
 
 
+def test_an_update_of_a_ttl_alone_is_a_change(fresh_simulator: Simulator) -> None:
+    first = serial(fresh_simulator)
+    lower = new_update(fresh_simulator)
+    lower.replace("portal", 60, "A", fresh_simulator.service(80))
+    assert send(fresh_simulator, lower) == "NOERROR"
+    assert ask(fresh_simulator, f"portal.{ZONE}", "A").answer[0].ttl == 60
+    assert serial(fresh_simulator) == first + 1
+
+
 @pytest.mark.parametrize(
     ("method", "arguments", "rcode"),
     [

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -38,9 +39,10 @@ def start_server(simulator: Simulator) -> None:
 
 def family(pid: int) -> list[int]:
     """The process and all that come from it, also those in namespaces of their own."""
-    children = [
-        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
-    ]
+    children: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError):  # a thread that ended since it was listed
+            children += map(int, (task / "children").read_text().split())
     return [pid, *(member for child in children for member in family(child))]
 
 

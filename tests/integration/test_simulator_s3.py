@@ -83,7 +83,8 @@ def test_an_object_s_life(fresh_simulator: Simulator, tmp_path: Path) -> None:
         target.get_object("bascule-test", name)
     assert target.delete_container(bucket)
     actions = [effect["action"] for effect in fresh_simulator.effects()]
-    assert actions == ["bucket.create", "object.put", "object.delete", "bucket.delete"]
+    made = ["upload.begin", "part.put", "object.put"]  # libcloud sends a stream in parts, however short
+    assert actions == ["bucket.create", *made, "object.delete", "bucket.delete"]
 
 
 def test_parts_make_one_object(fresh_simulator: Simulator) -> None:

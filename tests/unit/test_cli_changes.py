@@ -70,6 +70,30 @@ def test_texts_from_elsewhere_cannot_steer_the_terminal() -> None:
     assert "\x07" not in line
 
 
+def test_zones_in_which_the_same_was_found_stand_together_and_all_are_named() -> None:
+    with_ = {"zones": ["a.example", "b.example", "c.example"], "records": [{**mx("10 b."), "ttl": 60}]}
+    other = {"records": [mx("5 third.")]}
+    zones = {"a.example": {"records": [mx("0 a.")]}, "b.example": other, "c.example": {"records": [mx("0 a.")]}}
+    assert lines("dns.records", with_, seen=seen("absent", {"zones": zones})) == [
+        "DNS, in each of 2 zones: a.example, c.example",
+        "  @ MX: 0 a. (300 s) → 10 b. (60 s)",
+        "DNS b.example",
+        "  @ MX: 5 third. (300 s) → 10 b. (60 s)",
+    ]
+    assert lines("dns.records", with_)[0] == "DNS, in each of 3 zones: a.example, b.example, c.example"
+
+
+def test_a_ttl_says_how_long_caches_are_waited_for() -> None:
+    with_ = {"zone": "v.example", "ttl": 60, "records": [{"name": "@", "type": "MX"}]}
+    assert lines("dns.ttl", with_, seen=seen("absent", {"records": [mx("0 a.")]})) == [
+        "DNS v.example: TTL 60 s, where it is longer",
+        "  @ MX: 0 a. (300 s)",
+        "then waits 5 min, until no cache can hold a longer one",
+    ]
+    low = {"records": [{**mx("0 a."), "ttl": 30}]}
+    assert lines("dns.ttl", with_, seen=seen("already", low))[1:] == ["  @ MX: 0 a. (30 s)"]
+
+
 def test_every_kind_is_described_without_its_inputs() -> None:
     for uses in KINDS:
         assert all(lines(uses, {}))

@@ -120,6 +120,7 @@ def test_every_kind_is_done_by_a_provider_or_by_the_engine() -> None:
         "compute.snapshot",
         "compute.volume",
         "dns.records",
+        "dns.ttl",
         "storage.copy",
     }
 

@@ -60,6 +60,8 @@ def test_references_stand_wherever_a_value_does() -> None:
             "uses": "dns.records",
             "with": {"zone": ref, "records": [{"name": ref, "type": ref, "ttl": ref, "values": [ref]}]},
         },
+        {"uses": "dns.records", "with": {"zones": [ref, "a.example"], "records": ref}},
+        {"uses": "dns.ttl", "with": {"zones": ref, "ttl": ref, "change": ref, "records": [{"name": ref, "type": ref}]}},
         {"uses": "storage.copy", "with": {"from": {"store": ref, "bucket": ref}, "to": ref}},
         {"uses": "wait.for", "with": {"duration": ref}},
         {"uses": "runbook.run", "with": {"runbook": "r", "parameters": {"a": ref}}},
@@ -80,6 +82,9 @@ def test_references_stand_wherever_a_value_does() -> None:
         {"uses": "human.approval", "undo": "automatc"},
         {"uses": "human.approval", "verify": {"uses": "dns.records", "with": {}}},
         {"uses": "human.approval", "undo": {"uses": "probe.tcp", "with": {"host": "a", "port": 1}}},
+        {"uses": "dns.records", "with": {"records": [{"name": "a", "type": "A", "state": "absent"}]}},
+        {"uses": "dns.ttl", "with": {"zone": "a.example", "records": [{"name": "a", "type": "A"}]}},
+        {"uses": "dns.ttl", "with": {"zone": "a.example", "zones": [], "ttl": 60, "records": [{"name": "a"}]}},
         "text",
     ],
 )

@@ -5,12 +5,14 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from providers.base import Context
 from providers.simulator.faults import FaultTable
 from providers.simulator.http_service import HttpService, Request, Response
+from providers.storage.content import Body, Content
 from providers.storage.store import Bucket
 from providers.vendor_http import Deadline, RefusedError
 from tests.vendor_stand_ins import listening, reveal, store_stand_in
@@ -28,6 +30,10 @@ def bucket_at(url: str, tmp_path: Path, name: str = "bucket") -> Bucket:
     return Bucket(context, "target", name, Deadline(10.0))
 
 
+def received(content: Content) -> bytes:
+    return b"".join(cast(Body, content.body(Deadline(5.0))))
+
+
 @contextmanager
 def answering(handler: Callable[[Request], Response], tmp_path: Path) -> Iterator[Bucket]:
     with listening(HttpService("s3-target", handler, FaultTable())) as url:
@@ -38,10 +44,10 @@ def test_packed_objects_stay_packed(tmp_path: Path) -> None:
     packed = gzip.compress(b"page")
     etag = f'"{hashlib.md5(packed).hexdigest()}"'
     headers = {"Content-Encoding": "gzip", "ETag": etag, "Cache-Control": "no-store"}
-    with answering(lambda _: Response(200, packed, headers), tmp_path) as bucket:
-        head, digest = bucket.download("page", tmp_path / "page")
-    assert (tmp_path / "page").read_bytes() == packed
-    assert (head.md5, head.etag) == (True, digest.hexdigest())
+    with answering(lambda _: Response(200, packed, headers), tmp_path) as bucket, Content(tmp_path) as content:
+        head = bucket.download("page", content)
+        assert received(content) == packed
+        assert (head.md5, head.etag) == (True, content.md5.hex())
     assert head.headers == {"content-encoding": "gzip", "cache-control": "no-store"}
 
 
@@ -55,10 +61,10 @@ def test_a_body_that_ends_early_is_read_again(tmp_path: Path) -> None:
         asked.append(request.method)
         return answers[min(len(asked), 2) - 1]
 
-    with answering(handler, tmp_path) as bucket:
-        _, digest = bucket.download("page", tmp_path / "page")
-    assert (tmp_path / "page").read_bytes() == b"whole"
-    assert digest.digest() == hashlib.md5(b"whole").digest()
+    with answering(handler, tmp_path) as bucket, Content(tmp_path) as content:
+        bucket.download("page", content)
+        assert received(content) == b"whole"
+        assert content.md5 == hashlib.md5(b"whole").digest()
     assert asked == ["GET", "GET"]
 
 
@@ -70,9 +76,8 @@ def test_an_empty_object_has_a_length_and_a_checksum(tmp_path: Path) -> None:
         sent.append(request)
         return Response(200, headers={"ETag": f'"{hashlib.md5(b"").hexdigest()}"'})
 
-    (tmp_path / "empty").touch()
-    with answering(handler, tmp_path) as bucket:
-        bucket.upload("empty", tmp_path / "empty", hashlib.md5(b"").digest(), {}, {})
+    with answering(handler, tmp_path) as bucket, Content(tmp_path) as content:
+        bucket.upload("empty", content, {}, {})
     assert sent[0].headers["Content-Length"] == "0"
     assert sent[0].headers["Content-MD5"] == "1B2M2Y8AsgTpgAmY7PhCfg=="
     assert sent[0].headers["Transfer-Encoding"] is None

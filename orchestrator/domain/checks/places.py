@@ -15,7 +15,8 @@ _SECTIONS: Mapping[str, tuple[tuple[str, ...], tuple[Path, ...]]] = {
     "compute.server": (("compute",), (("provider",),)),
     "compute.volume": (("compute",), (("provider",),)),
     "compute.snapshot": (("compute",), (("provider",),)),
-    "dns.records": (("dns", "zones"), (("zone",),)),
+    "dns.records": (("dns", "zones"), (("zone",), ("zones",))),
+    "dns.ttl": (("dns", "zones"), (("zone",), ("zones",))),
     "storage.copy": (("storage",), (("from", "store"), ("to", "store"))),
     "storage.verify": (("storage",), (("from", "store"), ("to", "store"))),
     "notify.send": (("notify",), (("channel",),)),
@@ -78,34 +79,39 @@ def _missing_entries(draft: Draft, runbook: Runbook, action: Action) -> Iterator
         return
     blocks = [*_blocks(draft, section)]
     if not blocks and draft.estate.estate.scopes:
-        block = ".".join(section)
+        named = ".".join(section)
         yield action.complaint(
-            f"No scope has a block `{block}`.", f"Add `{block}` to the scopes in bascule.yaml.", "uses"
+            f"No scope has a block `{named}`.", f"Add `{named}` to the scopes in bascule.yaml.", "uses"
         )
         return
     for path in paths:
-        missing = {
-            block.scope: name
-            for block in blocks
-            for name in _entries(draft, runbook, action, path, block)
-            if name not in block.names
-        }
-        if missing:
-            name = next(iter(missing.values()))
-            where = f"scopes {listed(missing)}" if len(missing) > 1 else f"scope {listed(missing)}"
-            known = {entry for block in blocks for entry in block.names}
-            first = next(iter(missing))
-            add = f"Add `{name}` to scopes.{first}.{'.'.join(section)} in bascule.yaml."
-            message = f"There is no `{name}` in `{'.'.join(section)}` of the {where}."
-            yield action.complaint(message, did_you_mean(name, known, add), "with", *path)
+        missing: dict[Path, dict[str, str]] = {}
+        for block in blocks:
+            for at, name in _entries(draft, runbook, action, path, block):
+                if name not in block.names:
+                    missing.setdefault(at, {})[block.scope] = name
+        yield from (_no_entry(action, section, blocks, at, gone) for at, gone in missing.items())
 
 
-def _entries(draft: Draft, runbook: Runbook, action: Action, path: Path, block: _Block) -> Iterator[str]:
-    """The entries' names in this scope; those that only a run's parameters will tell are left out."""
+def _no_entry(
+    action: Action, section: tuple[str, ...], blocks: list[_Block], at: Path, missing: Mapping[str, str]
+) -> Complaint:
+    name = next(iter(missing.values()))
+    where = f"scopes {listed(missing)}" if len(missing) > 1 else f"scope {listed(missing)}"
+    known = {entry for block in blocks for entry in block.names}
+    add = f"Add `{name}` to scopes.{next(iter(missing))}.{'.'.join(section)} in bascule.yaml."
+    message = f"There is no `{name}` in `{'.'.join(section)}` of the {where}."
+    return action.complaint(message, did_you_mean(name, known, add), "with", *at)
+
+
+def _entries(draft: Draft, runbook: Runbook, action: Action, path: Path, block: _Block) -> Iterator[tuple[Path, str]]:
+    """The entries' names in this scope, each with its place; those that only a run's parameters tell are left out."""
     named = value_at(fill(draft, runbook, action.with_, mode=block.mode), path)
-    for name in named if isinstance(named, list) else [named]:
+    written = isinstance(value_at(action.with_, path), list)
+    for index, name in enumerate(named if isinstance(named, list) else [named]):
         if isinstance(name, str) and not is_open(name):
-            yield str(block.zones.get(name, name)) if path == ("zone",) else name
+            placed = block.zones.get(name, name) if path[0] in ("zone", "zones") else name
+            yield (*path, index) if written else path, str(placed)
 
 
 def _blocks(draft: Draft, section: tuple[str, ...]) -> Iterator[_Block]:

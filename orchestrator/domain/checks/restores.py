@@ -13,6 +13,7 @@ from orchestrator.domain.problem import Complaint, Problem
 from orchestrator.domain.references import is_open
 from orchestrator.domain.runbook import Sheet
 from orchestrator.domain.wording import listed
+from orchestrator.domain.zones import zones_of
 
 Key = tuple[str, ...]
 
@@ -76,5 +77,6 @@ def _records(draft: Draft, sheet: Sheet, state: str) -> Iterator[tuple[Key, tupl
         records: Any = with_.get("records")
         for index, record in enumerate(records if isinstance(records, list) else []):
             if isinstance(record, dict) and record.get("state", "present") == state:
-                key = (str(with_.get("zone")), str(record.get("name")).lower(), str(record.get("type")))
-                yield key, (*action.path, "with", "records", index)
+                for zone in zones_of(with_):
+                    key = (zone, str(record.get("name")).lower(), str(record.get("type")))
+                    yield key, (*action.path, "with", "records", index)

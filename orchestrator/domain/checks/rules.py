@@ -8,6 +8,8 @@ from orchestrator.domain.problem import Complaint, Problem
 from orchestrator.domain.references import is_open
 from orchestrator.domain.runbook import undoes_itself
 from orchestrator.domain.wording import listed
+from orchestrator.domain.zones import DNS_KINDS
+from providers.wants import LONGEST_TTL, seconds
 
 CHECKS = tuple(name for name in KINDS if name.startswith("probe.") or name == "storage.verify")
 _NOT_FOR_NESTED = ("expect", "timeout", "retry", "on_failure", "verify", "undo")
@@ -41,6 +43,20 @@ def _step(action: Action) -> Iterator[Complaint]:
     if step.undo == "automatic" and not undoes_itself(action.uses, action.with_):
         yield from _no_automatic_undo(action)
     yield from _twice(action)
+    if action.uses == "dns.ttl" and "timeout" in said:
+        yield from _patience(action)
+
+
+def _patience(action: Action) -> Iterator[Complaint]:
+    """A step that changes TTLs ends when the oldest of them has run out in every cache."""
+    try:
+        longest = seconds(action.with_.get("longest", LONGEST_TTL))
+    except ValueError:
+        return  # a reference, or complained of already
+    if action.step.timeout < longest:
+        message = f"`timeout` is {action.step.timeout:g} s, and this step may wait {longest:g} s for caches."
+        remedy = "Raise or remove `timeout`, or write as `longest` the longest TTL that the records have now."
+        yield Complaint((*action.path, "timeout"), message, remedy)
 
 
 def _no_automatic_undo(action: Action) -> Iterator[Complaint]:
@@ -74,7 +90,7 @@ _RULES = {"": _step, "verify": _verify, "undo": _undo}
 def _twice(action: Action) -> Iterator[Complaint]:
     """All values of one name and type are one record set: a second one would replace the first."""
     records = action.with_.get("records")
-    if action.uses != "dns.records" or not isinstance(records, list):
+    if action.uses not in DNS_KINDS or not isinstance(records, list):
         return
     seen: dict[tuple[str, str], int] = {}
     for index, record in enumerate(records):
@@ -83,5 +99,6 @@ def _twice(action: Action) -> Iterator[Complaint]:
         key = (str(record.get("name")).lower(), str(record.get("type")))
         if key in seen:
             message = f"The record set {key[0]} {key[1]} stands in this step already (entry {seen[key] + 1})."
-            yield action.complaint(message, "Put all its values into one entry.", "with", "records", index)
+            remedy = "Put all its values into one entry." if action.uses == "dns.records" else "Remove this entry."
+            yield action.complaint(message, remedy, "with", "records", index)
         seen.setdefault(key, index)

@@ -1,0 +1,79 @@
+"""`dns.records` through an HTTP API, with octoDNS as the library that plans and applies.
+
+These APIs know no precondition. What the host holds is compared with what was
+expected right before the first write, so the foreign change that can be
+overwritten unnoticed is one that falls between that reading and the write.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterable
+
+from octodns.provider import ProviderException
+from octodns.provider.plan import Plan, UnsafePlan
+from octodns.record.exception import RecordException
+
+from providers.base import ProviderError
+from providers.dns.api_session import AnswerLostError
+from providers.dns.deadline import Deadline
+from providers.dns.octodns_plan import APEX_NS, ZoneApi, planned, record_sets
+from providers.dns.record_sets import Key, RecordSets
+from providers.dns.swap import Swap, Written
+from providers.dns.swap_records import SwapRecords
+
+
+class OctoDnsRecords(SwapRecords):
+    """A driver says how its octoDNS provider is built, and whether it writes all at once."""
+
+    host: str
+    """The host's name, for people."""
+    lowest_ttl = 1
+    """The lowest TTL in seconds that the host keeps."""
+    sets_apex_ns = True
+    """Whether the zone's own NS set can be changed; else the host sets it."""
+
+    @abstractmethod
+    def _api(self, zone: str, keys: Iterable[Key], deadline: Deadline) -> ZoneApi:
+        """The provider, from the scope's block. Raises ProviderError when the block is wrong."""
+
+    def _write(self, swap: Swap, deadline: Deadline) -> Written:
+        keys = [one.key for one in swap.wanted]
+        api = self._api(swap.zone, keys, deadline)
+        held = record_sets(api.held(swap.zone), keys, swap.zone)
+        if not self._possible(held, swap.expected, swap.wanted) or (self.atomic and held != swap.expected):
+            return Written.STALE
+        plan = self._plan(api, swap, held)
+        try:
+            if plan is not None:
+                api.apply(plan)
+            self._publish(swap.zone, deadline)
+        except AnswerLostError:
+            return Written.LOST
+        return Written.DONE
+
+    def _plan(self, api: ZoneApi, swap: Swap, held: RecordSets) -> Plan | None:
+        try:
+            return planned(api, swap, held)
+        except (ProviderException, RecordException, UnsafePlan) as error:
+            raise ProviderError(
+                f"{self.host} can't hold {swap}: {' '.join(str(error).split())}; correct the step.", permanent=True
+            ) from error
+
+    def _obstacle(self, zone: str, wanted: RecordSets, current: RecordSets, deadline: Deadline) -> str:
+        """Also what the host would refuse, some of it after a part is written."""
+        if not self.sets_apex_ns and any(one.key == APEX_NS for one in wanted):
+            return f"{self.host} sets the NS records of {zone} itself; take `@` NS out of the step."
+        low = [f"{one.name} {one.type}" for one in wanted if one.ttl is not None and one.ttl < self.lowest_ttl]
+        if low:
+            return (
+                f"{self.host} keeps no TTL below {self.lowest_ttl} s, and the step wants less for {', '.join(low)} "
+                f"in {zone}; raise its `ttl`."
+            )
+        return super()._obstacle(zone, wanted, current, deadline)
+
+
+class HostedRecords(OctoDnsRecords):
+    """At a host whose servers follow its API some time later: the API is what is compared and written."""
+
+    def _held(self, zone: str, keys: Iterable[Key], deadline: Deadline) -> RecordSets | None:
+        keys = list(keys)
+        return record_sets(self._api(zone, keys, deadline).held(zone), keys, zone)
