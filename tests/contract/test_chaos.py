@@ -21,7 +21,11 @@ from tests.contract.suite import Case
 
 EVERY_DAY = {
     "scaleway server": ("P1 first answers lost", "HANG slow body"),
+    "ovhcloud server": ("HTML 200",),
+    "outscale server": ("TRUNCATE",),
     "openstack server": ("LAG after a lost answer",),
+    "scaleway volume": ("P1 first answers lost",),
+    "outscale volume": ("P2 all answers lost",),
     "storage copy": ("P2 all answers lost",),
     "storage verify": ("HTML 200",),
     "powerdns records": ("P4 lost, then 503",),
