@@ -55,8 +55,8 @@ class Site:
 
     def look(self) -> Look:
         """What this cloud has of the step's server and, where it has none, of its name."""
-        # Asked before the lists: a server that appears after them must not be taken for one that never will.
-        in_flight = self._in_flight()
+        # Asked before the lists: what appears after them must not be taken for what never will.
+        in_flight, wall_in_flight = _in_flight(self._sent), _in_flight(self._wall_sent)
         nodes = self.driver.ex_servers_of(self.want.name, tags_of(self.tag))
         ours = [node for node in nodes if is_of(node, self.tag)]
         others = [node for node in nodes if not is_of(node, self.tag)]
@@ -73,6 +73,9 @@ class Site:
             message = f"The answer of {self.provider} to the creation was lost; the server may still appear."
             return Look(Finding(Presence.PENDING, values, message=message))
         firewall = self._firewall_made()
+        if firewall is None and wall_in_flight:
+            message = f"The answer of {self.provider} to the creation of a firewall was lost; it may still appear."
+            return Look(Finding(Presence.PENDING, values, message=message))
         effect = {"parts": [_part(firewall, self.provider)]} if firewall else {}
         message = f"No server {self.want.name} exists."
         return Look(Finding(Presence.ABSENT, values, effect=effect, message=message), firewall=firewall)
@@ -204,7 +207,19 @@ class Site:
             return made
         report(f"Creating the firewall of server {self.want.name}")
         rules = [Rule(rule.protocol, rule.port, rule.port, rule.source) for rule in self.want.firewall]
-        return self.driver.ex_create_firewall(self.want.name, tags_of(self.tag), rules)
+        begun_file(self.workspace, self.provider).touch()
+        self._wall_sent.touch()
+        try:
+            firewall = self.driver.ex_create_firewall(self.want.name, tags_of(self.tag), rules)
+        except (requests.RequestException, BaseHTTPError) as error:
+            if is_lost(error):
+                raise
+            self._wall_sent.unlink(missing_ok=True)
+            if made is None and not self.driver.connection.wrote:
+                begun_file(self.workspace, self.provider).unlink(missing_ok=True)
+            raise self._refused(error) or error from None
+        self._wall_sent.unlink(missing_ok=True)
+        return firewall
 
     def _refused(self, error: Exception) -> NoCapacityError | None:
         lacks = self.driver.ex_no_capacity(error) if isinstance(error, RefusedError) else None
@@ -220,16 +235,21 @@ class Site:
     def _sent(self) -> Path:
         return sent_file(self.workspace, self.provider)
 
-    def _in_flight(self) -> bool:
-        try:
-            return time.time() - self._sent.stat().st_mtime < IN_FLIGHT_SECONDS
-        except FileNotFoundError:
-            return False
+    @property
+    def _wall_sent(self) -> Path:
+        return self.workspace / f"firewall-sent-{self.provider}"
 
 
 def sent_file(workspace: Path, provider: str) -> Path:
     """Exists while a create request to this cloud has no answer; its age says since when."""
     return workspace / f"create-sent-{provider}"
+
+
+def _in_flight(sent: Path) -> bool:
+    try:
+        return time.time() - sent.stat().st_mtime < IN_FLIGHT_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 def begun_file(workspace: Path, provider: str) -> Path:

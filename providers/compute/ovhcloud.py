@@ -24,7 +24,7 @@ from providers.compute.name_marks import marked, read
 from providers.compute.ovhcloud_market import NativeMarket
 from providers.compute.ovhcloud_parts import NativeParts, no_firewalls
 from providers.compute.ovhcloud_signed import VENDOR_URL, NativeConnection
-from providers.vendor_http import Deadline, Endpoint, RefusedError
+from providers.vendor_http import Deadline, Endpoint, RefusedError, json_object
 
 NEEDED = ("region", "project", "application_key", "application_secret", "consumer_key")
 FAILED = "ERROR"
@@ -145,7 +145,7 @@ class NativeDriver(NativeParts, NativeMarket, OvhNodeDriver):
         if order.ssh_key is not None:
             body["sshKeyId"] = self._key_id(order.ssh_key)
         self.asked = {"instances": 1, "flavor": flavor["id"]}
-        return self._to_node(self._write("POST", "instance", body))
+        return self._to_node(self._made("instance", body))
 
     def ex_complete(self, node: Node, order: Order) -> None:
         """Nothing: the create request carried all."""
@@ -197,6 +197,10 @@ class NativeDriver(NativeParts, NativeMarket, OvhNodeDriver):
                 return None
             raise
         return found
+
+    def _made(self, suffix: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What a creation answers. Raises MalformedResponseError for what cannot be the vendor's own."""
+        return json_object(self.connection.request(self._get_project_action(suffix), data=body, method="POST"))
 
     def _write(self, method: str, suffix: str, body: Mapping[str, Any] | None = None) -> Any:
         return self.connection.request(self._get_project_action(suffix), data=body, method=method).object
