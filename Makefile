@@ -1,6 +1,6 @@
 # `make demo` and `make test` prepare everything themselves on Debian or Ubuntu; `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults bench bench-dns lint types format lock compose clean
+.PHONY: help demo test test-faults bench bench-dns bench-servers lint types format lock compose clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -34,6 +34,10 @@ bench: ## cost per step, one table
 bench-dns: ## the same change in 200 zones, by a dns.records step and by octodns-sync, one table
 	@.ci/setup test
 	$(BIN)/python -m tests.bench.dns_zones $(ARGS)
+
+bench-servers: ## 100 servers at each simulated cloud, beside plain libcloud, one table
+	@.ci/setup test
+	$(BIN)/python -m tests.bench.servers $(ARGS)
 
 lint: ## ruff, import contracts, the starter estate
 	@.ci/setup test

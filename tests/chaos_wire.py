@@ -4,7 +4,7 @@ A message is the bytes as they came, so what a proxy hands on is what was sent.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from io import BufferedIOBase
 
@@ -108,6 +108,18 @@ class Http(Wire):
 
     def page(self, asked: Asked, status: HTTPStatus) -> Answered:
         return _made(asked, status, PAGE, {"Content-Type": "text/html; charset=utf-8"})
+
+
+class Actions(Http):
+    """An API whose every request is a POST of an action's name, as Outscale's: those that read are told by the name."""
+
+    def request(self, client: BufferedIOBase, go_on: BufferedIOBase) -> Asked | None:
+        asked = super().request(client, go_on)
+        if asked is None:
+            return None
+        body = asked.raw.partition(b"\r\n\r\n")[2]
+        action = asked.target.rpartition("/")[2]
+        return replace(asked, target=f"{asked.target} {body[:500].decode()}", is_write=not action.startswith("Read"))
 
 
 class DnsOverTcp(Wire):

@@ -1,9 +1,8 @@
 """The simulator's OpenStack cloud in this process, without its machines."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import yaml
 
@@ -16,19 +15,17 @@ from providers.simulator.fleet_catalogue import Catalogue
 from providers.simulator.http_service import HttpService
 from providers.simulator.openstack_api import OpenStackApi
 from providers.simulator.openstack_keystone import ApplicationCredential, Keystone
-from tests.vendor_stand_ins import SEED, NoMachines, StandIn, listening
+from tests.vendor_stand_ins import SEED, CloudStandIn, NoMachines, Tally, at_once, listening
 
 CREDENTIAL = ApplicationCredential("21dced0fd20347869b93710d2b98aae0", "rEaSonNGP6HMcLzzLo4")
 SECRETS = {"secret://openstack-credential": CREDENTIAL.id, "secret://openstack-secret": CREDENTIAL.secret}
 
 
 @dataclass
-class OpenStackStandIn(StandIn):
+class OpenStackStandIn(CloudStandIn):
     """One OpenStack cloud; `block` is a scope's block for it."""
 
-    fleet: Fleet = field(kw_only=True)
     api: OpenStackApi = field(kw_only=True)
-    block: dict[str, Any] = field(kw_only=True)
 
     @property
     def keystone(self) -> Keystone:
@@ -36,12 +33,15 @@ class OpenStackStandIn(StandIn):
 
 
 @contextmanager
-def openstack_stand_in(credential: ApplicationCredential = CREDENTIAL) -> Iterator[OpenStackStandIn]:
-    effects, faults = EffectLog(), FaultTable()
+def openstack_stand_in(
+    credential: ApplicationCredential = CREDENTIAL, wait: Callable[[float], None] = at_once
+) -> Iterator[OpenStackStandIn]:
+    """`wait` passes the seconds that a boot takes."""
+    effects, faults, tally = EffectLog(), FaultTable(), Tally()
     catalogue = Catalogue.from_seed(yaml.safe_load((SEED / "openstack.yaml").read_text()))
-    fleet = Fleet("openstack", catalogue, Addresses(0), Hosts(), NoMachines(), effects, lambda _: None, faults)
+    fleet = Fleet("openstack", catalogue, Addresses(0), Hosts(), NoMachines(), effects, wait, faults)
     api = OpenStackApi(fleet, Keystone(catalogue, credential))
-    with listening(HttpService("openstack", api.handle, faults, api.refusal)) as url:
+    with listening(HttpService("openstack", tally.counting(api.handle), faults, api.refusal)) as url:
         api.keystone.base = url
         block = {
             "driver": "openstack",
@@ -51,7 +51,7 @@ def openstack_stand_in(credential: ApplicationCredential = CREDENTIAL) -> Iterat
             "credential": "secret://openstack-credential",
             "secret": "secret://openstack-secret",
         }
-        yield OpenStackStandIn("openstack", url, faults, effects, fleet=fleet, api=api, block=block)
+        yield OpenStackStandIn("openstack", url, faults, effects, fleet=fleet, api=api, block=block, tally=tally)
         faults.stopping.set()
         fleet.settle()
 

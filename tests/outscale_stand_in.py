@@ -28,7 +28,7 @@ from providers.simulator.http_service import HttpService, Request, Response
 from providers.simulator.outscale_api import OutscaleApi
 from providers.simulator.outscale_signature import AccessKey
 from providers.vendor_http import Deadline
-from tests.vendor_stand_ins import SEED, CloudStandIn, NoMachines, listening
+from tests.vendor_stand_ins import SEED, CloudStandIn, NoMachines, Tally, at_once, listening
 
 REGION = "eu-west-2"
 ACCESS, SECRET = "EXAMPLEACCESSKEY0001", "EXAMPLE+SECRET/KEY0001"
@@ -62,14 +62,17 @@ def reveal(reference: str) -> Secret:
 
 
 @contextmanager
-def outscale_stand_in(policy: Sequence[str] = ("api:*",)) -> Iterator[OutscaleStandIn]:
-    effects, faults = EffectLog(), FaultTable()
+def outscale_stand_in(
+    policy: Sequence[str] = ("api:*",), wait: Callable[[float], None] = at_once, *, strict: bool = True
+) -> Iterator[OutscaleStandIn]:
+    """`wait` passes the seconds that a boot takes; not `strict`: without the vendor's description, which takes time."""
+    effects, faults, tally = EffectLog(), FaultTable(), Tally()
     catalogue = Catalogue.from_seed(yaml.safe_load((SEED / "outscale.yaml").read_text()))
-    fleet = Fleet("outscale", catalogue, Addresses(0), Hosts(), NoMachines(), effects, lambda _: None, faults)
+    fleet = Fleet("outscale", catalogue, Addresses(0), Hosts(), NoMachines(), effects, wait, faults)
     api = OutscaleApi(fleet, AccessKey(ACCESS, SECRET, REGION), policy=policy)
     wrong: list[str] = []
     asked: list[tuple[str, dict[str, Any]]] = []
-    handle = _described(api.handle, wrong, asked)
+    handle = tally.counting(_described(api.handle, wrong, asked) if strict else api.handle)
 
     def refusal(fault: Fault, request: Request) -> Response:
         return _described(lambda each: api.refusal(fault, each), wrong, asked)(request)
@@ -83,7 +86,7 @@ def outscale_stand_in(policy: Sequence[str] = ("api:*",)) -> Iterator[OutscaleSt
             "secret_key": "secret://outscale-secret",
         }
         yield OutscaleStandIn(
-            "outscale", url, faults, effects, fleet=fleet, block=block, api=api, wrong=wrong, asked=asked
+            "outscale", url, faults, effects, fleet=fleet, block=block, tally=tally, api=api, wrong=wrong, asked=asked
         )
         faults.stopping.set()
         fleet.settle()

@@ -20,7 +20,7 @@ from providers.simulator.http_service import HttpService, Request, Response
 from providers.simulator.ovh_api import OvhApi
 from providers.simulator.ovh_signature import Secrets, Signatures
 from providers.vendor_http import Deadline
-from tests.vendor_stand_ins import SEED, CloudStandIn, NoMachines, listening
+from tests.vendor_stand_ins import SEED, CloudStandIn, NoMachines, at_once, listening
 
 SECRETS = {
     "secret://ovh-application-key": "application-key-1234",
@@ -95,15 +95,18 @@ def block_of(catalogue: Catalogue) -> dict[str, Any]:
     }
 
 
-def new_fleet(effects: EffectLog, faults: FaultTable | None = None) -> Fleet:
+def new_fleet(effects: EffectLog, faults: FaultTable | None = None, wait: Callable[[float], None] = at_once) -> Fleet:
     catalogue = Catalogue.from_seed(yaml.safe_load((SEED / "ovhcloud.yaml").read_text()))
-    return Fleet("ovhcloud", catalogue, Addresses(0), Hosts(), NoMachines(), effects, lambda _: None, faults)
+    return Fleet("ovhcloud", catalogue, Addresses(0), Hosts(), NoMachines(), effects, wait, faults)
 
 
 @contextmanager
-def ovhcloud_stand_in(rules: Sequence[str] = (), expiration: str | None = None) -> Iterator[OvhStandIn]:
+def ovhcloud_stand_in(
+    rules: Sequence[str] = (), expiration: str | None = None, wait: Callable[[float], None] = at_once
+) -> Iterator[OvhStandIn]:
+    """`wait` passes the seconds that a boot takes."""
     effects, faults = EffectLog(), FaultTable()
-    fleet = new_fleet(effects, faults)
+    fleet = new_fleet(effects, faults, wait)
     stand_in = OvhStandIn("ovhcloud", "", faults, effects, fleet=fleet, block=block_of(fleet.catalogue))
     api = api_of(fleet, lambda: time.time() + stand_in.clock, rules=rules, expiration=expiration)
 
@@ -111,7 +114,7 @@ def ovhcloud_stand_in(rules: Sequence[str] = (), expiration: str | None = None) 
         stand_in.asked.append(request)
         return api.handle(request)
 
-    with listening(HttpService("ovhcloud", handle, faults, api.refusal)) as url:
+    with listening(HttpService("ovhcloud", stand_in.tally.counting(handle), faults, api.refusal)) as url:
         stand_in.url = f"{url}/1.0"
         stand_in.block["url"] = stand_in.url
         yield stand_in

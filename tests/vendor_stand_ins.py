@@ -5,8 +5,9 @@ services in front of them do not, and are the same code.
 """
 
 import socket
+import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,40 @@ SECRETS = {
     "secret://target-access": "TARGETACCESSKEY",
     "secret://target-secret": "target/secret+value",
 }
+
+
+WRONGLY_SIGNED = (b"INVALID_SIGNATURE", b"INVALID_KEY", b"INVALID_CREDENTIAL", b"NOT_CREDENTIAL", b"QUERY_TIME_OUT")
+"""The words of vendors that do not answer a wrong signature with 401."""
+
+
+def at_once(_seconds: float) -> None:
+    """How long a boot is waited for in most tests."""
+
+
+class Tally:
+    """The requests that reached a service, how many it refused for who asked, the bytes it answered. Thread-safe."""
+
+    def __init__(self) -> None:
+        self.requests = self.refused = self.answered = 0
+        self._lock = threading.Lock()
+
+    def clear(self) -> None:
+        with self._lock:
+            self.requests = self.refused = self.answered = 0
+
+    def counting(self, handle: Callable[[Request], Response]) -> Callable[[Request], Response]:
+        """The handler, counted."""
+
+        def counted(request: Request) -> Response:
+            answer = handle(request)
+            wrong = answer.status == 401 or any(word in answer.body for word in WRONGLY_SIGNED)
+            with self._lock:
+                self.requests += 1
+                self.refused += wrong
+                self.answered += len(answer.body)
+            return answer
+
+        return counted
 
 
 class NoMachines:
@@ -78,10 +113,11 @@ class StandIn:
 
 @dataclass
 class CloudStandIn(StandIn):
-    """The Scaleway stand-in."""
+    """A cloud's stand-in; `tally` counts what no fault kept from it."""
 
     fleet: Fleet = field(kw_only=True)
     block: dict[str, Any] = field(kw_only=True)
+    tally: Tally = field(default_factory=Tally, kw_only=True)
 
 
 @dataclass
@@ -111,12 +147,15 @@ class StoreStandIn(StandIn):
 
 
 @contextmanager
-def cloud_stand_in(wider: frozenset[str] = frozenset()) -> Iterator[CloudStandIn]:
-    effects, faults = EffectLog(), FaultTable()
+def cloud_stand_in(
+    wider: frozenset[str] = frozenset(), wait: Callable[[float], None] = at_once
+) -> Iterator[CloudStandIn]:
+    """Scaleway; `wait` passes the seconds that a boot takes."""
+    effects, faults, tally = EffectLog(), FaultTable(), Tally()
     catalogue = Catalogue.from_seed(yaml.safe_load((SEED / "scaleway.yaml").read_text()))
-    fleet = Fleet("scaleway", catalogue, Addresses(0), Hosts(), NoMachines(), effects, lambda _: None)
+    fleet = Fleet("scaleway", catalogue, Addresses(0), Hosts(), NoMachines(), effects, wait)
     api = ScalewayApi(fleet, TOKEN, wider)
-    with listening(HttpService("scaleway", api.handle, faults, api.refusal)) as url:
+    with listening(HttpService("scaleway", tally.counting(api.handle), faults, api.refusal)) as url:
         block = {
             "driver": "scaleway",
             "url": url,
@@ -124,7 +163,7 @@ def cloud_stand_in(wider: frozenset[str] = frozenset()) -> Iterator[CloudStandIn
             "project": catalogue.project,
             "token": "secret://scaleway-token",
         }
-        yield CloudStandIn("scaleway", url, faults, effects, fleet=fleet, block=block)
+        yield CloudStandIn("scaleway", url, faults, effects, fleet=fleet, block=block, tally=tally)
         faults.stopping.set()
         fleet.settle()
 

@@ -1,6 +1,7 @@
 """One step's server at one cloud: looked for by its tags, and brought up from wherever an earlier attempt stopped."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from libcloud.compute.types import NodeState
 
 from providers.base import Finding, Presence, ProviderError, Report, Tag
 from providers.compute.driver import UNFINISHED, CloudDriver, NoCapacityError, Offer, Order, Part, PartKind, Rule
+from providers.compute.images import Images
 from providers.compute.proof import RUN_TAG, ids, is_of, record, seen, state_of, tags_of
 from providers.compute.sizing import serving
 from providers.vendor_http import RefusedError, is_lost, repeated
@@ -24,47 +26,71 @@ SIZES_TRIED = 3
 """How many sizes that serve a need are asked for at one cloud, when the cheaper ones are out of stock."""
 
 
+IMAGES = Images()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one cloud had of a step: all of it as a finding, and what `bring_up` goes on from."""
+
+    finding: Finding
+    server: Node | None = None
+    firewall: Part | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One cloud as one step sees it. `workspace` keeps, across restarts, that a create request has no answer yet."""
+    """One cloud as one step sees it. `workspace` keeps, across restarts, that a create request has no answer yet.
+
+    `block`: the scope's entry of this cloud.
+    """
 
     driver: CloudDriver
     provider: str
+    block: Mapping[str, Any]
     want: Server
     tag: Tag
     workspace: Path
-    ssh_key: str | None = None
     user_data: str | None = None
 
-    def look(self) -> Finding:
-        """What this cloud has of the step's server and of its name."""
-        ours = self.driver.list_nodes(ex_tags=tags_of(self.tag))
-        named = self.driver.list_nodes(ex_name=self.want.name)
-        others = [node for node in named if not is_of(node, self.tag)]
+    def look(self) -> Look:
+        """What this cloud has of the step's server and, where it has none, of its name."""
+        # Asked before the lists: what appears after them must not be taken for what never will.
+        in_flight, wall_in_flight = _in_flight(self._sent), _in_flight(self._wall_sent)
+        nodes = self.driver.ex_servers_of(self.want.name, tags_of(self.tag))
+        ours = [node for node in nodes if is_of(node, self.tag)]
+        others = [node for node in nodes if not is_of(node, self.tag)]
         values = {"servers": [seen(node, self.provider) for node in others]}
         if len(ours) > 1:
             message = f"Several servers carry the tags of this step ({ids(ours)}); undo the step, which destroys them."
             effect = {"servers": [record(node, self.provider) for node in ours]}
-            return Finding(Presence.CONFLICT, values, effect=effect, message=message)
+            return Look(Finding(Presence.CONFLICT, values, effect=effect, message=message))
         if ours:
-            return state_of(ours[0], values, self.provider)
+            return Look(state_of(ours[0], values, self.provider), ours[0])
         if others:
-            return Finding(Presence.CONFLICT, values, message=_taken(self.want.name, others))
-        if self._in_flight():
+            return Look(Finding(Presence.CONFLICT, values, message=_taken(self.want.name, others)))
+        if in_flight:
             message = f"The answer of {self.provider} to the creation was lost; the server may still appear."
-            return Finding(Presence.PENDING, values, message=message)
+            return Look(Finding(Presence.PENDING, values, message=message))
         firewall = self._firewall_made()
+        if firewall is None and wall_in_flight:
+            message = f"The answer of {self.provider} to the creation of a firewall was lost; it may still appear."
+            return Look(Finding(Presence.PENDING, values, message=message))
         effect = {"parts": [_part(firewall, self.provider)]} if firewall else {}
-        return Finding(Presence.ABSENT, values, effect=effect, message=f"No server {self.want.name} exists.")
+        message = f"No server {self.want.name} exists."
+        return Look(Finding(Presence.ABSENT, values, effect=effect, message=message), firewall=firewall)
 
-    def bring_up(self, report: Report) -> Finding:
-        """From wherever an earlier attempt stopped: firewall, create, complete, power on. Raises NoCapacityError."""
-        ours = self.driver.list_nodes(ex_tags=tags_of(self.tag))
-        if not ours and self._in_flight():
-            return Finding(Presence.PENDING, message="Waiting for a server whose creation got no answer.")
-        if ours and ours[0].extra.get("no_capacity"):
-            raise self._no_room(str(ours[0].extra["no_capacity"]))
-        node = ours[0] if ours else self._make(report)
+    def bring_up(self, look: Look, report: Report) -> Finding:
+        """From where an earlier attempt stopped, as `look` has just shown: firewall, create, complete, power on.
+
+        The look must not have shown a conflict. Raises NoCapacityError.
+        """
+        found = look.finding
+        if found.presence is Presence.OURS or (found.presence is Presence.PENDING and look.server is None):
+            return found
+        if look.server is not None and look.server.extra.get("no_capacity"):
+            raise self._no_room(str(look.server.extra["no_capacity"]))
+        node = look.server or self._make(look.firewall, report)
         if node is None:
             return Finding(Presence.PENDING, message="The answer to the creation was lost; looking for the server.")
         if node.state in {NodeState.STOPPED, NodeState.STARTING}:
@@ -88,11 +114,11 @@ class Site:
         # Powered on just now: a state that still says stopped lags behind.
         return replace(found, presence=Presence.PENDING) if found.presence is Presence.ABSENT else found
 
-    def _make(self, report: Report) -> Node | None:
+    def _make(self, made: Part | None, report: Report) -> Node | None:
         """The server in the first of the sizes that is in stock; None when the answer was lost."""
-        image = self.driver.ex_image(str(self.want.image))
+        image = IMAGES.id_of(self.block, str(self.want.image), self.driver.ex_image)
         sizes = self._sizes()
-        firewall = self._firewall(report)
+        firewall = self._firewall(made, report)
         for size, disk in sizes[:-1]:
             try:
                 return self._create(self._order(size, image, firewall, disk), report)
@@ -117,7 +143,14 @@ class Site:
     def _order(self, size: str, image: str, firewall: Part | None, disk: float = 0.0) -> Order:
         held = firewall.id if firewall else None
         return Order(
-            self.want.name, size, image, tags_of(self.tag), self.user_data, self.ssh_key, disk=disk, firewall=held
+            self.want.name,
+            size,
+            image,
+            tags_of(self.tag),
+            self.user_data,
+            self.block.get("ssh_key"),
+            disk=disk,
+            firewall=held,
         )
 
     def _create(self, order: Order, report: Report) -> Node | None:
@@ -130,6 +163,7 @@ class Site:
         except (requests.RequestException, BaseHTTPError) as error:
             if not is_lost(error):
                 self._sent.unlink(missing_ok=True)
+                IMAGES.forget(self.block, str(self.want.image))
                 raise self._refused(error) or error from None
             if isinstance(error, BaseHTTPError):
                 raise
@@ -165,16 +199,27 @@ class Site:
         parts = self.driver.ex_parts(tags_of(self.tag))
         return next((part for part in parts if part.kind is PartKind.FIREWALL), None)
 
-    def _firewall(self, report: Report) -> Part | None:
-        """The step's own firewall, made once: looked for by its tags first."""
+    def _firewall(self, made: Part | None, report: Report) -> Part | None:
+        """The step's own firewall, made once: `made` is what the look found by its tags."""
         if not self.want.firewall:
             return None
-        made = self._firewall_made()
         if made is not None and made.state != UNFINISHED:
             return made
         report(f"Creating the firewall of server {self.want.name}")
         rules = [Rule(rule.protocol, rule.port, rule.port, rule.source) for rule in self.want.firewall]
-        return self.driver.ex_create_firewall(self.want.name, tags_of(self.tag), rules)
+        begun_file(self.workspace, self.provider).touch()
+        self._wall_sent.touch()
+        try:
+            firewall = self.driver.ex_create_firewall(self.want.name, tags_of(self.tag), rules)
+        except (requests.RequestException, BaseHTTPError) as error:
+            if is_lost(error):
+                raise
+            self._wall_sent.unlink(missing_ok=True)
+            if made is None and not self.driver.connection.wrote:
+                begun_file(self.workspace, self.provider).unlink(missing_ok=True)
+            raise self._refused(error) or error from None
+        self._wall_sent.unlink(missing_ok=True)
+        return firewall
 
     def _refused(self, error: Exception) -> NoCapacityError | None:
         lacks = self.driver.ex_no_capacity(error) if isinstance(error, RefusedError) else None
@@ -190,16 +235,21 @@ class Site:
     def _sent(self) -> Path:
         return sent_file(self.workspace, self.provider)
 
-    def _in_flight(self) -> bool:
-        try:
-            return time.time() - self._sent.stat().st_mtime < IN_FLIGHT_SECONDS
-        except FileNotFoundError:
-            return False
+    @property
+    def _wall_sent(self) -> Path:
+        return self.workspace / f"firewall-sent-{self.provider}"
 
 
 def sent_file(workspace: Path, provider: str) -> Path:
     """Exists while a create request to this cloud has no answer; its age says since when."""
     return workspace / f"create-sent-{provider}"
+
+
+def _in_flight(sent: Path) -> bool:
+    try:
+        return time.time() - sent.stat().st_mtime < IN_FLIGHT_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 def begun_file(workspace: Path, provider: str) -> Path:

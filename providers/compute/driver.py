@@ -163,6 +163,10 @@ class CloudDriver(Protocol):
         """Servers with exactly this name and at least these tags, in the order of their ids, all pages."""
         ...
 
+    def ex_servers_of(self, name: str, tags: frozenset[str]) -> list[Node]:
+        """The servers with these tags; where there are none, those with this name. In as few requests as can be."""
+        ...
+
     def ex_get_node(self, node_id: str) -> Node | None:
         """One server by its id; None when it does not exist (any more)."""
         ...

@@ -84,15 +84,17 @@ class OpenStackDriver(Offers, Parts):
     def list_nodes(self, ex_name: str | None = None, ex_tags: Iterable[str] = ()) -> list[Node]:
         """The project's servers. Nova's own filter by name is a regular expression, so names are compared here."""
         tags = set(ex_tags)
-        found = [
+        return self._nodes(
             server
-            for server in self._listed(self.connection, "/servers/detail", "servers", headers=READING)
+            for server in self._servers()
             if ex_name in {None, server["name"]} and tags <= tags_in(server.get("metadata"))
-        ]
-        belongings = self._belongings(found)
-        nodes = [self._node(server, belongings) for server in found]
-        there = [node for node in nodes if node.state != NodeState.TERMINATED]
-        return sorted(there, key=lambda node: str(node.id))
+        )
+
+    def ex_servers_of(self, name: str, tags: frozenset[str]) -> list[Node]:
+        """From one list: the vendor has no filter for metadata."""
+        servers = list(self._servers())
+        ours = self._nodes(server for server in servers if tags <= tags_in(server.get("metadata")))
+        return ours or self._nodes(server for server in servers if server["name"] == name)
 
     def ex_get_node(self, node_id: str) -> Node | None:
         server = self._one(self.connection, f"/servers/{quoted(node_id)}", "server", headers=READING)
@@ -167,6 +169,20 @@ class OpenStackDriver(Offers, Parts):
         return no_capacity(error)
 
     # Details
+
+    def _servers(self) -> Iterable[Mapping[str, Any]]:
+        """All of the project, all pages."""
+        servers: Iterable[Mapping[str, Any]] = self._listed(
+            self.connection, "/servers/detail", "servers", headers=READING
+        )
+        return servers
+
+    def _nodes(self, servers: Iterable[Mapping[str, Any]]) -> list[Node]:
+        """Those that are not gone, in the order of their ids."""
+        found = list(servers)
+        belongings = self._belongings(found)
+        nodes = [self._node(server, belongings) for server in found]
+        return sorted((node for node in nodes if node.state != NodeState.TERMINATED), key=lambda node: str(node.id))
 
     def _act(self, node: Node, action: str) -> None:
         self.connection.request(f"/servers/{quoted(str(node.id))}/action", data={action: None}, method="POST")

@@ -124,6 +124,7 @@ class OutscaleDriver(Parts, Catalogue, OutscaleNodeDriver):
     def list_nodes(self, ex_name: str | None = None, ex_tags: Iterable[str] = ()) -> list[Node]:
         """As CloudDriver says; a machine that is not tagged yet is found by its client token."""
         tags = frozenset(ex_tags)
+        filters: list[dict[str, list[str]]]
         if ex_name is not None:
             filters = [{"Tags": [f"{NAME}={ex_name}"]}]
         elif is_one_step(tags):
@@ -131,10 +132,15 @@ class OutscaleDriver(Parts, Catalogue, OutscaleNodeDriver):
         else:
             # A machine that has no tags yet is among all of them only.
             filters = [{}]
-        vms = {vm["VmId"]: vm for each in filters for vm in self.connection.read("ReadVms", "Vms", each)}
-        nodes = [self._to_node(vm) for vm in vms.values() if vm["State"] != "terminated"]
-        wanted = [node for node in nodes if tags <= set(node.extra["tags"]) and ex_name in {None, node.name}]
-        return sorted(wanted, key=lambda node: str(node.id))
+        nodes = self._nodes(filters)
+        return [node for node in nodes if tags <= set(node.extra["tags"]) and ex_name in {None, node.name}]
+
+    def ex_servers_of(self, name: str, tags: frozenset[str]) -> list[Node]:
+        """The vendor's filter takes alternatives, so tag and name are asked for at once; the token goes apart."""
+        either = {"Tags": [*narrowest(tags)["Tags"], f"{NAME}={name}"]}
+        nodes = self._nodes([either, {"ClientTokens": tokens_of(KIND, tags)}])
+        ours = [node for node in nodes if tags <= set(node.extra["tags"])]
+        return ours or [node for node in nodes if node.name == name]
 
     def ex_get_node(self, node_id: str) -> Node | None:
         vm = self._vm(node_id)
@@ -229,6 +235,11 @@ class OutscaleDriver(Parts, Catalogue, OutscaleNodeDriver):
             "Placement": {"SubregionName": self.zone},
             "UserData": with_section(order.user_data, order.name, order.tags),
         }
+
+    def _nodes(self, filters: Iterable[Mapping[str, list[str]]]) -> list[Node]:
+        """The machines that pass any of these filters, in the order of their ids."""
+        vms = {vm["VmId"]: vm for each in filters for vm in self.connection.read("ReadVms", "Vms", each)}
+        return [self._to_node(vm) for _, vm in sorted(vms.items()) if vm["State"] != "terminated"]
 
     def _vm(self, node_id: str) -> dict[str, Any] | None:
         """One machine as the vendor describes it; None when it is gone."""

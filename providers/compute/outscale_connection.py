@@ -90,9 +90,14 @@ class OscConnection(VendorConnection, ConnectionUserAndKey):
     def call(self, action: str, **asked: Any) -> dict[str, Any]:
         """One action, such as `ReadVms`; what is None is not sent. Raises RefusedError and requests' exceptions."""
         body = json.dumps({name: value for name, value in asked.items() if value is not None})
-        answer = self.request(f"/{action}", data=body, method="POST").object
-        if not isinstance(answer, dict):
-            raise MalformedResponseError("no JSON object", body=str(answer)[:200], driver=self.driver)
+        answer: dict[str, Any] = self.request(f"/{action}", data=body, method="POST").object
+        return answer
+
+    def send_once(self, *args: Any, **kwargs: Any) -> Any:
+        """The vendor answers every action with an object; whatever else comes is another's, and a read is repeated."""
+        answer = super().send_once(*args, **kwargs)
+        if not isinstance(answer.object, dict):
+            raise MalformedResponseError("no JSON object", body=str(answer.object)[:200], driver=self.driver)
         return answer
 
     def read(self, action: str, name: str, filters: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:

@@ -24,9 +24,10 @@ from providers.compute.name_marks import marked, read
 from providers.compute.ovhcloud_market import NativeMarket
 from providers.compute.ovhcloud_parts import NativeParts, no_firewalls
 from providers.compute.ovhcloud_signed import VENDOR_URL, NativeConnection
-from providers.vendor_http import Deadline, Endpoint, RefusedError
+from providers.vendor_http import Deadline, Endpoint, RefusedError, json_object
 
 NEEDED = ("region", "project", "application_key", "application_secret", "consumer_key")
+FAILED = "ERROR"
 GONE = frozenset({"DELETED", "SOFT_DELETED"})
 STATES = {
     "ACTIVE": NodeState.RUNNING,
@@ -95,13 +96,22 @@ class NativeDriver(NativeParts, NativeMarket, OvhNodeDriver):
         """The region's servers with exactly this plain name and at least these tags."""
         tags = set(ex_tags)
         self.heard |= tags
-        region = location.id if location else self.region
-        found = [one for one in self._read("instance", region=region) if one["status"] not in GONE]
-        nodes = [self._to_node(one) for one in found]
+        nodes = self._nodes(location.id if location else self.region)
         wanted = [node for node in nodes if tags <= set(node.extra["tags"]) and ex_name in {None, node.name}]
         for node in wanted:
             self._tell_size(node, self._flavor_of(node.extra["size"]))
-        return sorted(wanted, key=lambda node: str(node.id))
+        return wanted
+
+    def ex_servers_of(self, name: str, tags: frozenset[str]) -> list[Node]:
+        """From one list: the vendor has no filter for either. Only those that failed are told their size's name."""
+        self.heard |= tags
+        nodes = self._nodes(self.region)
+        ours = [node for node in nodes if tags <= set(node.extra["tags"])]
+        wanted = ours or [node for node in nodes if node.name == name]
+        for node in wanted:
+            if node.extra["state"] == FAILED:
+                self._tell_size(node, self._flavor_of(node.extra["size"]))
+        return wanted
 
     def ex_get_node(self, node_id: str) -> Node | None:
         """One server by its id; None when it does not exist (any more)."""
@@ -135,7 +145,7 @@ class NativeDriver(NativeParts, NativeMarket, OvhNodeDriver):
         if order.ssh_key is not None:
             body["sshKeyId"] = self._key_id(order.ssh_key)
         self.asked = {"instances": 1, "flavor": flavor["id"]}
-        return self._to_node(self._write("POST", "instance", body))
+        return self._to_node(self._made("instance", body))
 
     def ex_complete(self, node: Node, order: Order) -> None:
         """Nothing: the create request carried all."""
@@ -166,6 +176,11 @@ class NativeDriver(NativeParts, NativeMarket, OvhNodeDriver):
 
     # Requests
 
+    def _nodes(self, region: str) -> list[Node]:
+        """The region's servers in the order of their ids, their sizes by id."""
+        found = [self._to_node(one) for one in self._read("instance", region=region) if one["status"] not in GONE]
+        return sorted(found, key=lambda node: str(node.id))
+
     def _get_project_action(self, suffix: str) -> str:
         """Below the endpoint's own path, which has the version; the stock methods build theirs with this too."""
         return f"/cloud/project/{quote(self.project_id, safe='')}/{suffix}"
@@ -183,6 +198,10 @@ class NativeDriver(NativeParts, NativeMarket, OvhNodeDriver):
             raise
         return found
 
+    def _made(self, suffix: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What a creation answers. Raises MalformedResponseError for what cannot be the vendor's own."""
+        return json_object(self.connection.request(self._get_project_action(suffix), data=body, method="POST"))
+
     def _write(self, method: str, suffix: str, body: Mapping[str, Any] | None = None) -> Any:
         return self.connection.request(self._get_project_action(suffix), data=body, method=method).object
 
@@ -195,7 +214,7 @@ class NativeDriver(NativeParts, NativeMarket, OvhNodeDriver):
     def _tell_size(self, node: Node, flavor: Mapping[str, Any]) -> None:
         """The size's name; and for a server that could not be built, whether its size is out of stock now."""
         node.extra["size"] = flavor.get("name", node.extra["size"])
-        if node.extra["state"] == "ERROR" and flavor.get("available") is False:
+        if node.extra["state"] == FAILED and flavor.get("available") is False:
             node.extra["no_capacity"] = f"size {node.extra['size']} in stock"
 
     def _key_id(self, name: str) -> str:

@@ -34,6 +34,7 @@ class NativeParts:
     _read: Any
     _one: Any
     _write: Any
+    _made: Any
 
     def ex_part(self, kind: PartKind, part_id: str, flavour: str = "") -> Part | None:
         """One part by its id; None when it does not exist (any more), as no firewall does."""
@@ -78,7 +79,7 @@ class NativeParts:
         if order.snapshot is not None:
             body["snapshotId"] = order.snapshot
         self.asked = {"volumes": 1, "gigabytes": size}
-        return self._part(PartKind.VOLUME, self._write("POST", "volume", body))
+        return self._part(PartKind.VOLUME, self._made("volume", body))
 
     def ex_attach(self, volume: Part, node: Node) -> None:
         """Attach a volume to a server; it is attached later."""
@@ -91,7 +92,7 @@ class NativeParts:
     def ex_create_snapshot(self, volume: Part, name: str, tags: frozenset[str]) -> Part:
         """One request; the name carries the tags. The snapshot is complete later (`state` available)."""
         self.heard |= tags
-        made = self._write("POST", f"volume/{volume.id}/snapshot", {"name": marked(name, tags)})
+        made = self._made(f"volume/{volume.id}/snapshot", {"name": marked(name, tags)})
         return self._part(PartKind.SNAPSHOT, made)
 
     def ex_create_firewall(self, name: str, tags: frozenset[str], rules: Sequence[Rule]) -> Part:

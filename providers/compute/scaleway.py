@@ -186,6 +186,10 @@ class InstanceDriver(ScalewayParts, ScalewayNodeDriver):
         wanted = [node for node in nodes if tags <= set(node.extra["tags"]) and ex_name in {None, node.name}]
         return sorted(wanted, key=lambda node: str(node.id))
 
+    def ex_servers_of(self, name: str, tags: frozenset[str]) -> list[Node]:
+        """The vendor narrows by both at once only, so the name is asked for apart."""
+        return self.list_nodes(ex_tags=tags) or self.list_nodes(ex_name=name)
+
     def ex_get_node(self, node_id: str) -> Node | None:
         answer = self._found(f"/servers/{quote(node_id, safe='')}")
         return None if answer is None else self._to_node(answer["server"])

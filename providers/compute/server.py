@@ -14,7 +14,6 @@ that has been at the step from its beginning and knows that nothing was begun th
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from providers.base import Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
 from providers.compute import alternates
@@ -45,13 +44,21 @@ class ComputeServer:
             return alternates.released(
                 self._each(want, deadline, lambda driver, name: make_absent(driver, name, want, before, report))
             )
-        found = self._look(want, tag, before, deadline)
-        missing = want.state == "existing" and found.presence is Presence.ABSENT
-        if missing or found.presence is Presence.CONFLICT:
-            raise ProviderError(found.message, permanent=True, effect_possible=bool(found.effect))
-        if want.state == "existing" or found.presence is Presence.OURS:
+        if want.state == "existing":
+            found = self._look(want, tag, before, deadline)
+            if found.presence in {Presence.ABSENT, Presence.CONFLICT}:
+                raise _conflict(found)
             return found
-        return self._bring_up(want, tag, _first_tried(want, found.effect), report, deadline)
+        order = list(want.provider)
+        if len(order) > 1:
+            # All are looked at before any is asked: what is there at one decides about the others.
+            found = self._look(want, tag, before, deadline)
+            if found.presence is Presence.CONFLICT:
+                raise _conflict(found)
+            if found.presence is Presence.OURS or (found.presence is Presence.PENDING and not found.effect):
+                return found
+            order = _first_tried(want, found.effect)
+        return self._bring_up(want, tag, order, report, deadline)
 
     def undo(self, want: Server, tag: Tag, effect: JsonMap, report: Report) -> Finding:
         """Destroys only servers that `effect` names and that still carry our tags."""
@@ -82,7 +89,7 @@ class ComputeServer:
         for name in want.provider:
             try:
                 with self._site(want, tag, name, deadline) as site:
-                    found[name] = site.look()
+                    found[name] = site.look().finding
             except ProviderError as error:
                 if self._may_have(name):
                     raise
@@ -106,7 +113,9 @@ class ComputeServer:
         for name in order:
             try:
                 with self._site(want, tag, name, deadline) as site:
-                    return site.bring_up(report)
+                    look = site.look()
+                    if look.finding.presence is not Presence.CONFLICT:
+                        return site.bring_up(look, report)
             except NoCapacityError as error:
                 self._clear(name, tag, deadline)
                 refusals.append(error)
@@ -114,6 +123,8 @@ class ComputeServer:
                 if error.effect_possible or self._may_have(name) or len(order) == 1:
                     raise
                 refusals.append(error)
+            else:
+                raise _conflict(look.finding)
             report(refusals[-1].message)
         if len(refusals) == 1:
             raise refusals[0]
@@ -168,9 +179,9 @@ class ComputeServer:
     @contextmanager
     def _site(self, want: Server, tag: Tag, name: str, deadline: Deadline) -> Iterator[Site]:
         user_data = None if want.user_data is None else self._user_data(want.user_data)
-        ssh_key: Any = block_of(self._context, name).get("ssh_key")
+        block = block_of(self._context, name)
         with cloud(self._context, name, deadline) as driver:
-            yield Site(driver, name, want, tag, self._context.workspace, ssh_key, user_data)
+            yield Site(driver, name, block, want, tag, self._context.workspace, user_data)
 
     def _user_data(self, path: str) -> str:
         try:
@@ -179,6 +190,11 @@ class ComputeServer:
             raise ProviderError(
                 f"The user data {path} cannot be read from the estate; check that the file is in Git.", permanent=True
             ) from error
+
+
+def _conflict(found: Finding) -> ProviderError:
+    """To raise for what stands in the way."""
+    return ProviderError(found.message, permanent=True, effect_possible=bool(found.effect))
 
 
 def _first_tried(want: Server, effect: JsonMap) -> list[str]:

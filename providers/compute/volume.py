@@ -102,7 +102,7 @@ class ComputeVolume:
     def _look(self, driver: CloudDriver, want: Volume, tag: Tag) -> Finding:
         volume = _one(driver, PartKind.VOLUME, tag)
         if volume is None:
-            return _none(self._context, driver, PartKind.VOLUME, want.name)
+            return _none(self._context, driver, PartKind.VOLUME, want.name, tag)
         effect = {"provider": want.provider, "id": volume.id, "flavour": volume.flavour, "server": want.server}
         about = f"Volume {want.name} ({volume.id}) at {want.provider}"
         if volume.state in BROKEN:
@@ -180,7 +180,7 @@ class ComputeSnapshot:
     def _look(self, driver: CloudDriver, want: Snapshot, tag: Tag) -> Finding:
         snapshot = _one(driver, PartKind.SNAPSHOT, tag)
         if snapshot is None:
-            return _none(self._context, driver, PartKind.SNAPSHOT, want.name)
+            return _none(self._context, driver, PartKind.SNAPSHOT, want.name, tag)
         effect = {"provider": want.provider, "id": snapshot.id}
         about = f"Snapshot {want.name} ({snapshot.id}) at {want.provider}"
         if snapshot.state in BROKEN:
@@ -219,9 +219,13 @@ def _one(driver: CloudDriver, kind: PartKind, tag: Tag) -> Part | None:
     return ours[0] if ours else None
 
 
-def _none(context: Context, driver: CloudDriver, kind: PartKind, name: str) -> Finding:
+def _none(context: Context, driver: CloudDriver, kind: PartKind, name: str, tag: Tag) -> Finding:
     """Nothing with our tags: the name may be taken by another run, or our request may be on its way."""
-    others = [part for part in driver.ex_parts({MARK}) if part.kind is kind and part.name == name]
+    named = [part for part in driver.ex_parts({MARK}) if part.kind is kind and part.name == name]
+    others = [part for part in named if not tags_of(tag) <= part.tags]
+    if named and not others:
+        message = f"The {kind} {name} appears in one list of {driver.where} and not yet in another."
+        return Finding(Presence.PENDING, message=message)
     if others:
         runs = sorted(text for part in others for text in part.tags if text.startswith(RUN_TAG))
         message = f"A {kind} {name} exists from another run ({', '.join(runs)}); release it first."

@@ -72,11 +72,11 @@ class Stage:
     directory: Path
     proxies: list[ChaosProxy] = field(default_factory=list)
 
-    def through(self, url: str) -> str:
+    def through(self, url: str, wire: Wire | None = None) -> str:
         """The URL with the address of a new proxy in place of the server's."""
         parts = urlsplit(url)
         assert parts.hostname is not None
-        proxy = self.proxy(parts.hostname, parts.port or 80)
+        proxy = self.proxy(parts.hostname, parts.port or 80, wire)
         return urlunsplit(parts._replace(netloc=f"127.0.0.1:{proxy.port}"))
 
     def proxy(self, host: str, port: int, wire: Wire | None = None) -> ChaosProxy:

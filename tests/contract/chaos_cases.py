@@ -5,27 +5,29 @@ A provider more is a function here and one line in its table.
 
 from collections.abc import Mapping
 
-import pytest
-
-import providers.compute.bring_up
-from providers.base import Secret, Tag
-from providers.compute.server import ComputeServer
+from providers.base import Secret
 from providers.dns.powerdns import PowerDnsRecords
 from providers.dns.rfc2136 import Rfc2136Records
 from providers.notify import AppriseMessage
 from providers.storage.copy import StorageCopy
 from providers.storage.verify import StorageVerify
-from providers.wants import Copy, Message, Place, Record, Records, Server, Verify, Words
+from providers.wants import Copy, Message, Place, Record, Records, Verify, Words
 from tests.chaos_wire import DnsOverTcp
 from tests.contract.chaos import SetUp, Stage
+from tests.contract.chaos_clouds import (
+    TAG,
+    openstack_server,
+    outscale_server,
+    outscale_volume,
+    ovhcloud_server,
+    scaleway_server,
+    scaleway_volume,
+)
 from tests.contract.suite import Case
 from tests.contract.test_notify import channel_server
 from tests.dns_servers import API_KEY, KEY, KEY_NAME, ZONE, bind, powerdns
-from tests.openstack_stand_in import CREDENTIAL, openstack_stand_in
-from tests.openstack_stand_in import reveal as openstack_secret
-from tests.vendor_stand_ins import SECRETS, StoreStandIn, cloud_stand_in, reveal, store_stand_in
+from tests.vendor_stand_ins import SECRETS, StoreStandIn, reveal, store_stand_in
 
-TAG = Tag("run-1", "step-1")
 NAMES = Records(
     zone=ZONE,
     records=[
@@ -35,62 +37,6 @@ NAMES = Records(
     ],
 )
 TOKEN = "token-only-known-to-this-test"
-
-
-def scaleway_server(stage: Stage) -> Case:
-    """A server at the Scaleway stand-in: create, user data and power on are three effects."""
-    cloud = stage.stack.enter_context(cloud_stand_in())
-    patch = stage.stack.enter_context(pytest.MonkeyPatch.context())
-    patch.setattr(providers.compute.bring_up, "IN_FLIGHT_SECONDS", 2.0)
-    context = stage.context({"compute": {"scaleway": cloud.block | {"url": stage.through(cloud.url)}}}, reveal)
-    (context.estate / "portal.yaml").write_text("#cloud-config\n")
-    size, image = "DEV1-S", "debian_bookworm"
-    return Case(
-        want=Server(provider="scaleway", name="portal", size=size, image=image, user_data="portal.yaml"),
-        tag=TAG,
-        context=context,
-        make=ComputeServer,
-        world=cloud.fleet.state,
-        # The same user data put again is one effect; a second server is another.
-        effects=lambda: len(set(cloud.written())),
-        effects_once=3,
-        atomic=False,
-        secrets=list(SECRETS.values()),
-        leftovers=lambda: [
-            f"{server.name} ({', '.join(server.tags)})"
-            for server in list(cloud.fleet.servers.values())
-            if not {"bascule", "bascule-run=run-1", "bascule-step=step-1"} <= set(server.tags)
-        ],
-    )
-
-
-def openstack_server(stage: Stage) -> Case:
-    """A server at the OpenStack stand-in: Keystone, the server and its floating address, each through the proxy."""
-    cloud = stage.stack.enter_context(openstack_stand_in())
-    patch = stage.stack.enter_context(pytest.MonkeyPatch.context())
-    patch.setattr(providers.compute.bring_up, "IN_FLIGHT_SECONDS", 2.0)
-    cloud.keystone.base = stage.through(cloud.url)
-    block = {"url": f"{cloud.keystone.base}/identity", "network": "private", "floating_network": "Ext-Net"}
-    context = stage.context({"compute": {"cloud": cloud.block | block}}, openstack_secret)
-    return Case(
-        want=Server(provider="cloud", name="portal", size="b3-8", image="debian-12"),
-        tag=TAG,
-        context=context,
-        make=ComputeServer,
-        world=cloud.fleet.state,
-        effects=lambda: len(cloud.written()),
-        effects_once=2,
-        atomic=False,
-        secrets=[CREDENTIAL.id, CREDENTIAL.secret],
-        leftovers=lambda: [
-            ", ".join(tags)
-            for tags in [
-                *(server.tags for server in list(cloud.fleet.servers.values())),
-                *(address.tags for address in list(cloud.fleet.floating.values())),
-            ]
-            if not {"bascule", "bascule-run=run-1", "bascule-step=step-1"} <= set(tags)
-        ],
-    )
 
 
 def _stores(stage: Stage) -> tuple[dict[str, StoreStandIn], dict[str, object]]:
@@ -212,7 +158,11 @@ def apprise_message(stage: Stage) -> Case:
 
 EFFECTS: Mapping[str, SetUp] = {
     "scaleway server": scaleway_server,
+    "ovhcloud server": ovhcloud_server,
+    "outscale server": outscale_server,
     "openstack server": openstack_server,
+    "scaleway volume": scaleway_volume,
+    "outscale volume": outscale_volume,
     "storage copy": storage_copy,
     "powerdns records": powerdns_records,
     "rfc2136 records": rfc2136_records,

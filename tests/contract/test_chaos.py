@@ -21,7 +21,11 @@ from tests.contract.suite import Case
 
 EVERY_DAY = {
     "scaleway server": ("P1 first answers lost", "HANG slow body"),
+    "ovhcloud server": ("EMPTY 200",),
+    "outscale server": ("DELAY",),
     "openstack server": ("LAG after a lost answer",),
+    "scaleway volume": ("LAG after a lost answer",),
+    "outscale volume": ("EMPTY 200",),
     "storage copy": ("P2 all answers lost",),
     "storage verify": ("HTML 200",),
     "powerdns records": ("P4 lost, then 503",),

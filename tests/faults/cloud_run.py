@@ -16,6 +16,7 @@ from orchestrator.operations.decisions import Decisions
 from orchestrator.store import runs
 from orchestrator.store.database import Database
 from orchestrator.store.runs import NewStep
+from providers.base import Reveal
 from tests.chaos_proxy import ChaosProxy, chaos_proxy
 from tests.integration.engine_world import Engine, World, WorldWorkshop, step
 from tests.vendor_stand_ins import CloudStandIn, cloud_stand_in, reveal
@@ -24,14 +25,16 @@ SERVER = {"provider": "scaleway", "name": "portal", "size": "DEV1-S", "image": "
 
 
 class CloudWorkshop:
-    """Servers by the real provider, through the proxy; `test.effect` in memory."""
+    """Servers by the real provider, at the clouds of these blocks; `test.effect` in memory."""
 
-    def __init__(self, world: World, block: Mapping[str, Any], directory: Path) -> None:
+    def __init__(
+        self, world: World, blocks: Mapping[str, Mapping[str, Any]], directory: Path, secrets: Reveal = reveal
+    ) -> None:
         self._memory = WorldWorkshop(world)
         self._real = EstateWorkshop(
-            scope_at=lambda _commit, _scope: {"compute": {"scaleway": block}},
+            scope_at=lambda _commit, _scope: {"compute": blocks},
             checkout=lambda _commit: directory,
-            secrets=lambda _scope: reveal,
+            secrets=lambda _scope: secrets,
             workspaces=directory / "workspaces",
         )
 
@@ -101,7 +104,7 @@ def cloud_run(directory: Path) -> Iterator[CloudRun]:
         with chaos_proxy(host, int(port)) as proxy:
             world = World()
             block = cloud.block | {"url": f"http://127.0.0.1:{proxy.port}"}
-            engine = Engine(database, world, time.time, CloudWorkshop(world, block, directory))
+            engine = Engine(database, world, time.time, CloudWorkshop(world, {"scaleway": block}, directory))
             engine.worker.start()
             try:
                 yield CloudRun(engine, cloud, proxy)
