@@ -28,7 +28,9 @@ StrictModes no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 Subsystem sftp internal-sftp
+SetEnv HOME={directory}/home
 """
+"""A home of its own: what the user's shell does when it starts is none of a test's business."""
 
 
 @dataclass
