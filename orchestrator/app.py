@@ -17,6 +17,7 @@ from orchestrator.engine.worker import Worker
 from orchestrator.engine.workshop import EstateWorkshop
 from orchestrator.estate_git import EstateGitError, EstateMirror
 from orchestrator.operations.decisions import Decisions
+from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.plans import Plans
@@ -81,6 +82,7 @@ class Bascule:
         self.runs = Runs(self.progress, self.plans)
         self.decisions = Decisions(self.progress)
         self.resources = Resources(self.database, self.estates, self.workshop, clock)
+        self.doctor = Doctor(self.estates, self.workshop, self.paths.secrets, clock)
         self.token = _token(self.paths.token)
         self._stopping = threading.Event()
         self._hasten = threading.Event()

@@ -113,7 +113,7 @@ class SmtpMessage(MessageOnce):
         host, port = str(settings.get("host", "")), int(settings.get("port", 25))
         mail = _mail(want, settings, message_id)
         recipients = list(settings["to"])
-        with _session(self.context, host, port, deadline) as session:
+        with smtp_session(self.context, host, port, deadline) as session:
             refused = _envelope(session, str(settings["from"]), recipients, f"{host} port {port}")
             _hand_over(session, mail, f"{host} port {port}")
         for recipient, why in refused.items():
@@ -145,7 +145,7 @@ def _mail(want: Message, settings: JsonMap, message_id: str) -> EmailMessage:
 
 
 @contextmanager
-def _session(context: Context, host: str, port: int, deadline: Deadline) -> Iterator[SmtpSession]:
+def smtp_session(context: Context, host: str, port: int, deadline: Deadline) -> Iterator[SmtpSession]:
     """A greeted session. Until it stands nothing was sent, so every failure is a clear non-effect."""
     verify = bool(context.scope.get("tls", {}).get("verify", False))
     try:
@@ -229,7 +229,7 @@ class AppriseMessage(MessageOnce):
     def _send(self, want: Message, settings: JsonMap, message_id: str, report: Report) -> str:
         del report
         deadline = Deadline(self.context.deadline)  # the first message of a process loads all of Apprise
-        channel = self._channel(want, settings)
+        channel = self.channel(want.channel, settings)
         title = f"{want.title.fr} / {want.title.en}"
         body = f"{want.body.fr}\n\n{want.body.en}\n\n{message_id}"
         text = apprise.NotifyFormat.TEXT
@@ -242,15 +242,14 @@ class AppriseMessage(MessageOnce):
             )
         return f"The channel {want.channel} took {message_id}."
 
-    def _channel(self, want: Message, settings: JsonMap) -> Any:
+    def channel(self, name: str, settings: JsonMap) -> Any:
+        """Apprise's object for this channel. Raises ProviderError(permanent)."""
         reference = settings.get("url")
         url = self.context.reveal(reference).reveal() if reference else ""
         channel = apprise.Apprise()
         if not url or not channel.add(url):
-            raise ProviderError(
-                f"`notify.{want.channel}` has no URL that Apprise knows; correct the secret.", permanent=True
-            )
-        self._require_reach(want.channel, url)
+            raise ProviderError(f"`notify.{name}` has no URL that Apprise knows; correct the secret.", permanent=True)
+        self._require_reach(name, url)
         return channel
 
     def _require_reach(self, channel: str, url: str) -> None:

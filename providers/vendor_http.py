@@ -218,7 +218,7 @@ def is_anothers(answer: Any, method: str) -> bool:
     Taken at its word, it would be an empty list of servers or objects. Bodies of
     objects, and answers to HEAD, may lawfully be either and are not for this.
     """
-    page = str(answer.headers.get("content-type", "")).lower().startswith("text/html")
+    page = str(answer.headers.get("content-type", "")).lower().startswith("text/html") and bool(answer.body)
     return page or (method == "GET" and int(answer.status) == 200 and not answer.body)
 
 

@@ -33,6 +33,8 @@ import httpx
 
 ZONE = "valbourg.example"
 KEY_NAME = "bascule"
+VISITOR = "visitor"
+"""A key that servers know, and that may update nothing."""
 KEY = base64.b64encode(b"only known to this test, 32 byte").decode()
 API_KEY = "api-key-only-known-to-this-test"
 START_SECONDS = 20.0
@@ -153,11 +155,16 @@ class Server:
 
 
 @contextmanager
-def bind(directory: Path, primary: Server | None = None, name: str = ZONE) -> Iterator[Server]:
+def bind(
+    directory: Path,
+    primary: Server | None = None,
+    name: str = ZONE,
+    updates: str = "allow-update { key bascule; };",
+) -> Iterator[Server]:
     """A BIND named: a primary that takes updates signed by KEY, or a secondary that transfers only when notified."""
     server = Server(free_port())
     if primary is None:
-        zone = 'type primary; file "zone.db"; allow-update { key bascule; };'
+        zone = f'type primary; file "zone.db"; {updates}'
         soa = f"$ORIGIN {name}.\n@ 3600 SOA ns1 hostmaster 1 86400 86400 864000 60\n"
         (directory / "zone.db").write_text(soa + "\n".join(RECORDS) + "\n")
     else:
@@ -170,6 +177,7 @@ options {{
 }};
 controls {{ }};
 key "{KEY_NAME}" {{ algorithm hmac-sha256; secret "{KEY}"; }};
+key "{VISITOR}" {{ algorithm hmac-sha256; secret "{KEY}"; }};
 zone "{name}" {{ {zone} }};
 """)
     command = [program("named", "bind9"), "-g", "-n", "1", "-c", str(directory / "named.conf")]
@@ -193,7 +201,8 @@ def powerdns(directory: Path, zones: Sequence[str] = (ZONE,)) -> Iterator[Server
     assert schema.exists(), "this test needs PowerDNS's SQLite backend: apt-get install pdns-backend-sqlite3"
     with contextlib.closing(sqlite3.connect(database)) as made:
         made.executescript(schema.read_text())
-        made.execute("INSERT INTO tsigkeys (name, algorithm, secret) VALUES (?, 'hmac-sha256', ?)", (KEY_NAME, KEY))
+        for name in (KEY_NAME, VISITOR):
+            made.execute("INSERT INTO tsigkeys (name, algorithm, secret) VALUES (?, 'hmac-sha256', ?)", (name, KEY))
         made.commit()
     options = {
         "launch": "gsqlite3",

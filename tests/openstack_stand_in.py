@@ -33,12 +33,14 @@ class OpenStackStandIn(CloudStandIn):
 
 
 @contextmanager
-def openstack_stand_in(wait: Callable[[float], None] = at_once) -> Iterator[OpenStackStandIn]:
+def openstack_stand_in(
+    credential: ApplicationCredential = CREDENTIAL, wait: Callable[[float], None] = at_once
+) -> Iterator[OpenStackStandIn]:
     """`wait` passes the seconds that a boot takes."""
     effects, faults, tally = EffectLog(), FaultTable(), Tally()
     catalogue = Catalogue.from_seed(yaml.safe_load((SEED / "openstack.yaml").read_text()))
     fleet = Fleet("openstack", catalogue, Addresses(0), Hosts(), NoMachines(), effects, wait, faults)
-    api = OpenStackApi(fleet, Keystone(catalogue, CREDENTIAL))
+    api = OpenStackApi(fleet, Keystone(catalogue, credential))
     with listening(HttpService("openstack", tally.counting(api.handle), faults, api.refusal)) as url:
         api.keystone.base = url
         block = {

@@ -5,7 +5,7 @@ OpenAPI description, strictly; what does not fit fails the test at its end.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -62,12 +62,14 @@ def reveal(reference: str) -> Secret:
 
 
 @contextmanager
-def outscale_stand_in(wait: Callable[[float], None] = at_once, *, strict: bool = True) -> Iterator[OutscaleStandIn]:
+def outscale_stand_in(
+    policy: Sequence[str] = ("api:*",), wait: Callable[[float], None] = at_once, *, strict: bool = True
+) -> Iterator[OutscaleStandIn]:
     """`wait` passes the seconds that a boot takes; not `strict`: without the vendor's description, which takes time."""
     effects, faults, tally = EffectLog(), FaultTable(), Tally()
     catalogue = Catalogue.from_seed(yaml.safe_load((SEED / "outscale.yaml").read_text()))
     fleet = Fleet("outscale", catalogue, Addresses(0), Hosts(), NoMachines(), effects, wait, faults)
-    api = OutscaleApi(fleet, AccessKey(ACCESS, SECRET, REGION))
+    api = OutscaleApi(fleet, AccessKey(ACCESS, SECRET, REGION), policy=policy)
     wrong: list[str] = []
     asked: list[tuple[str, dict[str, Any]]] = []
     handle = tally.counting(_described(api.handle, wrong, asked) if strict else api.handle)

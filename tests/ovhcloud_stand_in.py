@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,11 +64,23 @@ def reveal(reference: str) -> Secret:
     return Secret(SECRETS[reference])
 
 
-def api_of(fleet: Fleet, now: Callable[[], float] = time.time, scheme: str = "http") -> OvhApi:
-    """The API with the rights of the seed."""
+def seed_rules() -> list[str]:
+    rules: list[str] = yaml.safe_load((SEED / "ovhcloud.yaml").read_text())["access_rules"]
+    return rules
+
+
+def api_of(
+    fleet: Fleet,
+    now: Callable[[], float] = time.time,
+    scheme: str = "http",
+    rules: Sequence[str] = (),
+    expiration: str | None = None,
+) -> OvhApi:
+    """The API with the rights of the seed, or with these."""
     key, secret, consumer = SECRETS.values()
-    rules = yaml.safe_load((SEED / "ovhcloud.yaml").read_text())["access_rules"]
-    return OvhApi(fleet, Signatures({key: Secrets(secret, consumer)}), rules, {"bascule": PUBLIC_KEY}, now, scheme)
+    signatures = Signatures({key: Secrets(secret, consumer)})
+    granted = rules or seed_rules()
+    return OvhApi(fleet, signatures, granted, {"bascule": PUBLIC_KEY}, now, scheme, expiration=expiration)
 
 
 def block_of(catalogue: Catalogue) -> dict[str, Any]:
@@ -89,12 +101,14 @@ def new_fleet(effects: EffectLog, faults: FaultTable | None = None, wait: Callab
 
 
 @contextmanager
-def ovhcloud_stand_in(wait: Callable[[float], None] = at_once) -> Iterator[OvhStandIn]:
+def ovhcloud_stand_in(
+    rules: Sequence[str] = (), expiration: str | None = None, wait: Callable[[float], None] = at_once
+) -> Iterator[OvhStandIn]:
     """`wait` passes the seconds that a boot takes."""
     effects, faults = EffectLog(), FaultTable()
     fleet = new_fleet(effects, faults, wait)
     stand_in = OvhStandIn("ovhcloud", "", faults, effects, fleet=fleet, block=block_of(fleet.catalogue))
-    api = api_of(fleet, lambda: time.time() + stand_in.clock)
+    api = api_of(fleet, lambda: time.time() + stand_in.clock, rules=rules, expiration=expiration)
 
     def handle(request: Request) -> Response:
         stand_in.asked.append(request)

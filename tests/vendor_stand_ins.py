@@ -147,12 +147,14 @@ class StoreStandIn(StandIn):
 
 
 @contextmanager
-def cloud_stand_in(wait: Callable[[float], None] = at_once) -> Iterator[CloudStandIn]:
+def cloud_stand_in(
+    wider: frozenset[str] = frozenset(), wait: Callable[[float], None] = at_once
+) -> Iterator[CloudStandIn]:
     """Scaleway; `wait` passes the seconds that a boot takes."""
     effects, faults, tally = EffectLog(), FaultTable(), Tally()
     catalogue = Catalogue.from_seed(yaml.safe_load((SEED / "scaleway.yaml").read_text()))
     fleet = Fleet("scaleway", catalogue, Addresses(0), Hosts(), NoMachines(), effects, wait)
-    api = ScalewayApi(fleet, TOKEN)
+    api = ScalewayApi(fleet, TOKEN, wider)
     with listening(HttpService("scaleway", tally.counting(api.handle), faults, api.refusal)) as url:
         block = {
             "driver": "scaleway",

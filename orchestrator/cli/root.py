@@ -10,6 +10,7 @@ import typer
 
 from orchestrator.cli import (
     decision_commands,
+    doctor_command,
     estate_commands,
     inventory_commands,
     plan_commands,
@@ -96,6 +97,7 @@ resources_app.command("release")(resource_commands.release)
 app.command("validate", rich_help_panel=ESTATE)(estate_commands.validate)
 app.command("schema", rich_help_panel=ESTATE)(estate_commands.schema)
 app.add_typer(estate_app, name="estate", rich_help_panel=ESTATE)
+app.command("doctor", rich_help_panel=ESTATE)(doctor_command.doctor)
 app.command("plan", rich_help_panel=ESTATE)(plan_commands.plan)
 app.command("inventory", rich_help_panel=ESTATE)(inventory_commands.inventory)
 app.command("rehearse", rich_help_panel=RUNS)(run_commands.rehearse)

@@ -12,7 +12,9 @@ from orchestrator.domain.references import UNKNOWN_YET, substitute
 from orchestrator.engine.spec import ActionSpec
 from providers.base import Context, Provider, ProviderError, Reveal
 from providers.compute.marked import Made
+from providers.examiners import examine
 from providers.registry import made_at, placements, provider_for, release_made
+from providers.rights import Examination, Subject
 
 LOOK_FOR = 20.0
 """Seconds that one look for a plan may take."""
@@ -66,11 +68,12 @@ class EstateWorkshop:
         return Action(provider_for(spec.uses, want, self.context(run, step_id, deadline)), want)
 
     def context(self, run: Any, step_id: str, deadline: float) -> Context:
+        estate = self._checkout(run.commit)
         return Context(
-            scope=self._scope_at(run.commit, run.scope),
+            scope=_with_authorities(self._scope_at(run.commit, run.scope), estate),
             reveal=self._secrets(run.scope),
             workspace=self._workspace(run.id, step_id),
-            estate=self._checkout(run.commit),
+            estate=estate,
             deadline=deadline,
             clock=self._clock,
         )
@@ -90,6 +93,10 @@ class EstateWorkshop:
         """Release one such thing; False while that is under way. Raises ProviderError."""
         return release_made(self._look_around(commit, scope, deadline), thing)
 
+    def examine(self, commit: str, scope: str, subject: Subject, deadline: float) -> Examination:
+        """Ask harmlessly what one entry of a scope can do. Never raises ProviderError."""
+        return examine(self._look_around(commit, scope, deadline), subject)
+
     def _look_around(self, commit: str, scope: str, deadline: float) -> Context:
         return self.context(SimpleNamespace(id="resources", commit=commit, scope=scope), scope, deadline)
 
@@ -97,6 +104,16 @@ class EstateWorkshop:
         path = self._workspaces / run_id / step_id.replace("/", "~")
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
         return path
+
+
+def _with_authorities(block: Any, estate: Path) -> Any:
+    """A scope's block in which every `ca` that is a file of the estate is a path on this machine."""
+    if not isinstance(block, Mapping):
+        return block
+    return {
+        key: str(estate / value) if key == "ca" and isinstance(value, str) else _with_authorities(value, estate)
+        for key, value in block.items()
+    }
 
 
 def resolve(spec: ActionSpec, outputs: Mapping[str, Any], run_id: str) -> Any:

@@ -6,9 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator.domain.model import RunState, StepState
 from orchestrator.domain.plan import PlannedStep, expected
+from orchestrator.operations.doctor import CheckUp
 from orchestrator.store.runs import Row
 from orchestrator.web.attention import Wait
 from providers.inventory import Inventory
+from providers.rights import State
 
 
 class InventoriesAnswer(BaseModel):
@@ -246,3 +248,33 @@ class Released(BaseModel):
 
     id: str
     gone: bool
+
+
+class RightAnswer(BaseModel):
+    """One right, or one thing that has to be there. `state`: held, missing, needless or unknown."""
+
+    name: str
+    state: State
+    advice: str
+
+
+class ExaminationAnswer(BaseModel):
+    """What was found of one entry of a scope. `ok`: nothing that a run needs is missing or broken."""
+
+    where: str
+    kind: str
+    entry: str
+    ok: bool
+    message: str
+    rights: list[RightAnswer]
+
+
+class CheckUpAnswer(BaseModel):
+    scope: str
+    commit: str
+    ok: bool
+    examinations: list[ExaminationAnswer]
+
+    @classmethod
+    def of(cls, found: CheckUp) -> "CheckUpAnswer":
+        return cls.model_validate(found.as_json())

@@ -15,7 +15,15 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from orchestrator.web import estate_routes, inventory_routes, pages, plan_routes, resource_routes, run_routes
+from orchestrator.web import (
+    doctor_routes,
+    estate_routes,
+    inventory_routes,
+    pages,
+    plan_routes,
+    resource_routes,
+    run_routes,
+)
 from orchestrator.web.access import Access
 from orchestrator.web.gate import Gate
 from orchestrator.web.live import STREAMS_AT_MOST, Busy, Live
@@ -81,7 +89,7 @@ def create_app(bascule: Service) -> FastAPI:
 
 def _api() -> APIRouter:
     api = APIRouter(prefix="/api/v1", responses={status: {"model": Problem} for status in (401, 403, 404, 409, 422)})
-    for part in (plan_routes, run_routes, estate_routes, resource_routes, inventory_routes):
+    for part in (plan_routes, run_routes, estate_routes, resource_routes, inventory_routes, doctor_routes):
         api.include_router(part.router)
     return api
 

@@ -118,5 +118,9 @@ class ReleaseResource(KeepOrder):
     name: Annotated[str, StringConstraints(max_length=300), AfterValidator(_no_controls)]
 
 
+class DoctorOrder(_Order):
+    scope: Name = "live"
+
+
 class SyncOrder(_Order):
     by: Person = Field(alias="as")

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from orchestrator.engine.progress import Progress
 from orchestrator.operations.decisions import Decisions
+from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.plans import Plans
@@ -30,6 +31,7 @@ class Service(Protocol):
     decisions: Decisions
     estates: Estates
     resources: Resources
+    doctor: Doctor
     inventories: Inventories
 
     @property

@@ -5,7 +5,9 @@ take Keystone's 500 for an answer, and judge a token's end by this machine's clo
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from libcloud.common.openstack import OpenStackResponse
 from libcloud.common.openstack_identity import OpenStackAuthResponse, OpenStackIdentity_3_0_Connection_AppCred
@@ -98,6 +100,8 @@ class Keystone(OwnAnswers, OpenStackIdentity_3_0_Connection_AppCred):
         self.token: Secret | None = None
         self.catalogue: list[Any] = []
         self.project = ""
+        self.told: Mapping[str, Any] = {}
+        """What the token is: `roles`, `user`, `application_credential`."""
         self.connect()
 
     def authenticated(self) -> Secret:
@@ -112,6 +116,16 @@ class Keystone(OwnAnswers, OpenStackIdentity_3_0_Connection_AppCred):
             self._take(answer.object, answer.headers)
         assert self.token is not None
         return self.token
+
+    def itself(self) -> Mapping[str, Any]:
+        """The application credential as Keystone has it. Raises RefusedError when it may not look at itself."""
+        user = str((self.told.get("user") or {}).get("id", ""))
+        path = f"/v3/users/{quote(user, safe='')}/application_credentials/{quote(self._credential.reveal(), safe='')}"
+        answer = self.request(path, headers={"X-Auth-Token": self.authenticated().reveal()})
+        found = answer.object.get("application_credential") if isinstance(answer.object, dict) else None
+        if not isinstance(found, dict):
+            raise MalformedResponseError("an answer without an application credential")
+        return found
 
     def clear_cached_auth_context(self) -> None:
         """The token was refused; the next request asks for another. Libcloud calls it on each 401."""
@@ -130,9 +144,17 @@ class Keystone(OwnAnswers, OpenStackIdentity_3_0_Connection_AppCred):
             token = body["token"]
             self.catalogue = list(token["catalog"])
             self.project = str(token["project"]["id"])
+            self.told = _shown(token)
             self.token = Secret(headers["x-subject-token"])
         except (KeyError, TypeError):
             raise MalformedResponseError("an answer without a token, a project and a catalogue") from None
+
+
+def _shown(token: Mapping[str, Any]) -> dict[str, Any]:
+    """What a token says of its credential, without the credential's id: that is half of what opens the cloud."""
+    told = token.get("application_credential") or {}
+    shown = {name: value for name, value in told.items() if name != "id"}
+    return {"roles": token.get("roles"), "user": token.get("user"), "application_credential": shown}
 
 
 class ServiceConnection(OwnAnswers, OpenStack_2_Connection):

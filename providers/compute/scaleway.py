@@ -25,7 +25,7 @@ from providers.vendor_http import Deadline, Endpoint, RefusedError, VendorConnec
 VENDOR_URL = "https://api.scaleway.com"
 PAGE = 100
 GB = 1000**3
-WITHOUT_ZONES = frozenset({"marketplace", "iam"})
+WITHOUT_ZONES = frozenset({"marketplace", "iam", "k8s"})
 TRANSIENT = frozenset({400, 404, 409, 412})
 """What Scaleway answers to an action on a server or volume that is just changing its state."""
 GOES_WITH_SERVER = frozenset({"l_ssd", "scratch"})

@@ -19,6 +19,7 @@ from providers.dns.octodns_plan import APEX_NS, ZoneApi, planned, record_sets
 from providers.dns.record_sets import Key, RecordSets
 from providers.dns.swap import Swap, Written
 from providers.dns.swap_records import SwapRecords
+from providers.rights import Right, State
 
 
 class OctoDnsRecords(SwapRecords):
@@ -34,6 +35,16 @@ class OctoDnsRecords(SwapRecords):
     @abstractmethod
     def _api(self, zone: str, keys: Iterable[Key], deadline: Deadline) -> ZoneApi:
         """The provider, from the scope's block. Raises ProviderError when the block is wrong."""
+
+    def look(self, zone: str, deadline: Deadline) -> None:
+        """Read the zone through the API as a step does. Raises ProviderError."""
+        for _ in self._api(zone, [APEX_NS], deadline).held(zone):
+            pass
+
+    def rights(self, zone: str, now: float, deadline: Deadline) -> Iterable[Right]:
+        """What the credential may do besides reading, as far as the host tells. Raises ProviderError."""
+        del now, deadline
+        return [Right(f"change {zone}", State.UNKNOWN, f"{self.host} tells only when it is tried; a drill proves it.")]
 
     def _write(self, swap: Swap, deadline: Deadline) -> Written:
         keys = [one.key for one in swap.wanted]

@@ -26,7 +26,7 @@ from octodns.provider.plan import Plan
 from octodns.record.change import Change
 from octodns_ovh import OvhProvider
 
-from providers.base import Context, Secret
+from providers.base import Context, ProviderError, Secret
 from providers.dns.api_session import Api, ApiSession
 from providers.dns.authority import zone_settings
 from providers.dns.deadline import Deadline
@@ -36,6 +36,8 @@ from providers.dns.record_sets import TYPES, Key, RecordSet, RecordSets, canonic
 from providers.dns.swap import Swap, Written
 from providers.dns.ttl import TtlChange
 from providers.dns.value_edits import Edit, Value, edits, states
+from providers.ovhcloud_rules import LISTED_AT, not_told, rules_beside, told, zone_rules
+from providers.rights import Right
 
 VENDOR_URL = "https://eu.api.ovh.com"
 VERSION = "/1.0"
@@ -80,6 +82,18 @@ class OvhcloudRecords(HostedRecords):
     def _refreshed(self, zone: str) -> Path:
         """There while this step's last write to the zone was a refresh. If it is lost, once more does no harm."""
         return self.context.workspace / f"{zone}-refreshed"
+
+    def rights(self, zone: str, now: float, deadline: Deadline) -> Iterable[Right]:
+        """The consumer key's own list of rules, where it may see it."""
+        try:
+            credential = self._api(zone, (), deadline).credential()
+        except ProviderError as error:
+            if not error.permanent:
+                raise
+            return [*super().rights(zone, now, deadline), not_told()]
+        scope = self.context.scope
+        beside = rules_beside(scope, str(zone_settings(scope, zone)["consumer_key"]))
+        return list(told(credential, zone_rules(zone), beside, now))
 
     def _api(self, zone: str, keys: Iterable[Key], deadline: Deadline) -> "_Zone":
         settings = zone_settings(self.context.scope, zone)
@@ -170,6 +184,11 @@ class _Zone(OvhProvider):  # type: ignore[misc]  # octoDNS ships no types
         """Seconds; what a record's TTL of 0 stands for."""
         return int(self._client.get(f"/domain/zone/{self._name}/soa")["ttl"])
 
+    def credential(self) -> dict[str, Any]:
+        """What the host says of the consumer key that asks."""
+        found: dict[str, Any] = self._client.get(LISTED_AT)
+        return found
+
     def refresh(self) -> None:
         """Publish what the API holds."""
         self._client.post(f"/domain/zone/{self._name}/refresh")
@@ -216,7 +235,7 @@ REMEDIES = {
     "INVALID_KEY": "check `application_key`",
     "INVALID_CREDENTIAL": "check `consumer_key`; it may have expired",
     "NOT_CREDENTIAL": "check `consumer_key`; it may wait for its validation",
-    "NOT_GRANTED_CALL": "make a consumer key with GET, POST, PUT and DELETE on /domain/zone/*",
+    "NOT_GRANTED_CALL": "make a consumer key with the rules of docs/credentials.md",
     "QUERY_TIME_OUT": "set this machine's clock",
 }
 """What to do about the refusals that OVHcloud tells apart by `errorCode`."""

@@ -42,7 +42,7 @@ class Rfc2136Records(SwapRecords):
     def _write(self, swap: Swap, deadline: Deadline) -> Written:
         primary = servers_of(self.context.scope, swap.zone)[0]
         message = update_message(swap)
-        message.use_tsig(_key(self.context, swap.zone))
+        message.use_tsig(tsig_key(self.context, swap.zone))
         try:
             answer = dns.query.tcp(message, primary.address, deadline.within(ANSWER_SECONDS), primary.port)
         except ConnectionRefusedError as error:
@@ -50,7 +50,7 @@ class Rfc2136Records(SwapRecords):
                 f"The DNS server {primary} takes no connection; check that it runs and is reachable.", permanent=False
             ) from error
         except dns.tsig.PeerError as error:
-            raise _unsigned(primary, swap.zone, error) from error
+            raise unsigned(primary, swap.zone, error) from error
         except LOST:
             return Written.LOST
         return _judged(answer, swap, primary)
@@ -96,7 +96,7 @@ def update_message(swap: Swap) -> dns.update.UpdateMessage:
     return message
 
 
-def _key(context: Context, zone: str) -> dns.tsig.Key:
+def tsig_key(context: Context, zone: str) -> dns.tsig.Key:
     """The zone's TSIG key. Raises ProviderError(permanent) when it is incomplete or not base64."""
     settings = zone_settings(context.scope, zone)
     missing = [name for name in ("key_name", "key") if not settings.get(name)]
@@ -119,7 +119,7 @@ def _key(context: Context, zone: str) -> dns.tsig.Key:
         ) from None
 
 
-def _unsigned(server: Endpoint, zone: str, error: dns.tsig.PeerError) -> ProviderError:
+def unsigned(server: Endpoint, zone: str, error: dns.tsig.PeerError) -> ProviderError:
     """Why the server did not take the signature (RFC 8945 §5.2)."""
     match error:
         case dns.tsig.PeerBadKey():

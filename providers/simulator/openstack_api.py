@@ -26,6 +26,9 @@ from providers.simulator.openstack_neutron import Neutron, refuse
 from providers.simulator.openstack_nova import Nova
 from providers.simulator.openstack_shapes import image_shape
 
+TYPES = {"compute": "compute", "volume": "volumev3", "network": "network", "image": "image"}
+"""Type of a service in the catalogue and in access rules, by its path."""
+
 
 @dataclass(slots=True)
 class OpenStackApi:
@@ -45,6 +48,9 @@ class OpenStackApi:
                 refused = keystone_fault(401, "Unauthorized", UNAUTHORIZED)
                 refused.headers["WWW-Authenticate"] = f'Keystone uri="{self.keystone.base}/identity"'
                 return refused
+            kind = TYPES.get(service, service)
+            if not self.keystone.credential.allows(kind, request.method, call.path):
+                return keystone_fault(401, "Unauthorized", UNAUTHORIZED)
             return self._service(service, call)
         except ApiError as error:
             return error.answer

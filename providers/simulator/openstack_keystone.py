@@ -2,10 +2,11 @@
 
 import hmac
 import json
+import re
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,13 +22,35 @@ INTERFACES = ("public", "internal", "admin")
 
 @dataclass(frozen=True, slots=True)
 class ApplicationCredential:
-    """Its id and secret; they open one project with one role."""
+    """Its id and secret; they open one project with some roles, until its end, for the calls that its rules allow.
+
+    `rules`: `service`, `method` and `path` of each access rule; None for all that the roles allow.
+    """
 
     id: str
     secret: str
+    roles: tuple[str, ...] = ("member",)
+    unrestricted: bool = False
+    rules: tuple[Mapping[str, str], ...] | None = None
+    expires: str | None = None
+
+    def allows(self, service: str, method: str, path: str) -> bool:
+        """Whether the access rules, as keystonemiddleware reads them, let a request to a service through."""
+        return self.rules is None or any(
+            (rule["service"], rule["method"]) == (service, method) and _matches(rule["path"], path)
+            for rule in self.rules
+        )
 
     def __repr__(self) -> str:
         return "ApplicationCredential(…)"
+
+
+def _matches(pattern: str, path: str) -> bool:
+    """`*` and `{name}` stand for one part of a path, `**` for any rest."""
+    parts = re.split(r"(\*\*|\*|\{[^}]*\})", pattern)
+    wild = {"**": ".*"}
+    text = "".join(wild.get(part, "[^/]+" if part[:1] in ("*", "{") else re.escape(part)) for part in parts)
+    return re.fullmatch(text, path) is not None
 
 
 @dataclass(slots=True)
@@ -65,11 +88,30 @@ class Keystone:
         return (
             ("GET", r"/v3/?", self._version),
             ("POST", r"/v3/auth/tokens", self._issue),
+            ("GET", r"/v3/users/([^/]+)/application_credentials/([^/]+)", self._credential),
         )
 
     def _version(self, call: Call) -> Response:
         links = [{"rel": "self", "href": f"{call.root}/v3/"}]
         return answer(200, {"version": {"id": "v3.14", "status": "stable", "links": links, "media-types": []}})
+
+    def _credential(self, call: Call) -> Response:
+        """Users may read their own application credentials; the path's service is `identity` in access rules."""
+        if not self.knows(call.request.headers.get("X-Auth-Token", "")):
+            return keystone_fault(401, "Unauthorized", UNAUTHORIZED)
+        known = call.ids == (self.catalogue.organization, self.credential.id)
+        if not known or not self.credential.allows("identity", "GET", call.path):
+            return keystone_fault(403, "Forbidden", "You are not authorized to perform the requested action.")
+        told = self._told_credential() | {"unrestricted": self.credential.unrestricted, "roles": self._roles()}
+        return answer(200, {"application_credential": told | {"expires_at": self.credential.expires}})
+
+    def _told_credential(self) -> dict[str, Any]:
+        rules = self.credential.rules
+        told = {"id": self.credential.id, "name": "bascule", "restricted": not self.credential.unrestricted}
+        return told if rules is None else told | {"access_rules": [{"id": str(n), **r} for n, r in enumerate(rules)]}
+
+    def _roles(self) -> list[dict[str, str]]:
+        return [{"id": f"{name}-id", "name": name} for name in self.credential.roles]
 
     def _issue(self, call: Call) -> Response:
         try:
@@ -98,7 +140,8 @@ class Keystone:
             "methods": ["application_credential"],
             "user": {"id": self.catalogue.organization, "name": "bascule", "domain": domain},
             "project": {"id": self.catalogue.project, "name": "valbourg", "domain": domain},
-            "roles": [{"id": "9fe2ff9ee4384b1894a90878d3e92bab", "name": "member"}],
+            "roles": self._roles(),
+            "application_credential": self._told_credential(),
             "issued_at": begun.strftime(stamp),
             "expires_at": (begun + timedelta(seconds=TOKEN_SECONDS)).strftime(stamp),
             "audit_ids": ["3T2dc1CGQxyJsHdDu1xkcw"],

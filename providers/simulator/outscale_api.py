@@ -3,7 +3,7 @@
 Only what a server's life needs is here; other actions answer as unknown ones do.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -16,6 +16,7 @@ from providers.simulator.http_service import Request, Response
 from providers.simulator.outscale_answers import OscError, accepted, of_invalid, of_refusal, refused
 from providers.simulator.outscale_lists import Lists
 from providers.simulator.outscale_requests import Action
+from providers.simulator.outscale_rights import EVERYTHING, NOT_SIMULATED, Elsewhere, not_carried_out, require_allowed
 from providers.simulator.outscale_signature import AccessKey, SignatureError, verify
 from providers.simulator.outscale_storage import Storage
 from providers.simulator.outscale_vms import VirtualMachines
@@ -32,16 +33,19 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class OutscaleApi:
-    """Answers requests that the access key signed."""
+    """Answers requests that the access key signed and the policy of its user allows (`api:CreateVms`, `api:*`)."""
 
     fleet: Fleet
     key: AccessKey
     now: Callable[[], datetime] = utc_now
+    policy: Sequence[str] = EVERYTHING
     actions: Actions = field(init=False)
 
     def __post_init__(self) -> None:
         parts = (VirtualMachines(self.fleet), Storage(self.fleet), Lists(self.fleet))
-        object.__setattr__(self, "actions", {name: way for part in parts for name, way in part.actions().items()})
+        known: dict[str, tuple[type[Action], Run]] = dict.fromkeys(NOT_SIMULATED, (Elsewhere, not_carried_out))
+        known |= {name: way for part in parts for name, way in part.actions().items()}
+        object.__setattr__(self, "actions", known)
 
     def handle(self, request: Request) -> Response:
         try:
@@ -79,4 +83,5 @@ class OutscaleApi:
             raise OscError(405, "2", "AccessDenied", "The request method is not allowed.")
         if not request.path.startswith(ROOT) or name not in self.actions:
             raise OscError(404, "12000", "InvalidAction", f"The action {name} is unknown.")
+        require_allowed(self.policy, name)
         return self.actions[name]

@@ -171,6 +171,7 @@ class DeleteSnapshot(Action):
 class CreateSecurityGroup(Action):
     description: Annotated[str, Field(max_length=255, pattern=r"^[\w .\-:/()#,@\[\]+=&;{}!$*]+$")]
     security_group_name: Annotated[str, Field(max_length=255, pattern=r"^[a-zA-Z0-9 _.\-:/()#,@\[\]+=&;{}!$*]+$")]
+    net_id: str | None = None
 
 
 class SecurityGroupRule(Asked):

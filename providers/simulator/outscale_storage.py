@@ -111,6 +111,8 @@ class Storage:
     def create_group(self, asked: CreateSecurityGroup) -> Mapping[str, Any]:
         """Names are unique; the group lets nothing in."""
         name = asked.security_group_name
+        if asked.net_id is not None:
+            raise OscError(400, "5065", "InvalidResource", f"The Net '{asked.net_id}' doesn't exist.")
         if any(name == group.facts["name"] for group in self._fleet.firewalls.values()):
             raise OscError(409, "9008", "ResourceConflict", f"The group {name} exists.")
         facts = {"name": name, "description": asked.description}

@@ -36,6 +36,7 @@ from providers.simulator.ovh_answers import (
 )
 from providers.simulator.ovh_shapes import (
     Moves,
+    credential_shape,
     flavor_id,
     flavor_shape,
     image_id,
@@ -76,6 +77,8 @@ class OvhApi:
     now: Callable[[], float] = time.time
     scheme: str = "http"
     moves: Moves = field(default_factory=Moves)
+    expiration: str | None = None
+    """When the consumer key ends (RFC 3339); None for never."""
 
     def handle(self, request: Request) -> Response:
         try:
@@ -100,6 +103,9 @@ class OvhApi:
     def _route(self, request: Request) -> Response:
         if (request.method, request.path) == ("GET", f"{ROOT}/auth/time"):
             return answer(200, int(self.now()))
+        if (request.method, request.path) == ("GET", f"{ROOT}/auth/currentCredential"):
+            self._authenticate(request)
+            return answer(200, credential_shape(self._rules(), self.expiration))
         project = re.fullmatch(rf"{re.escape(ROOT)}/cloud/project/([^/]+)(/.+)", request.path)
         for method, pattern, action in self._routes() if project else ():
             found = re.fullmatch(pattern, project[2]) if project else None
@@ -114,9 +120,11 @@ class OvhApi:
         url = f"{self.scheme}://{request.headers.get('Host', '')}{request.path}{query}"
         self.signatures.verify(request.method, url, request.body, request.headers, self.now())
         path = f"{request.method} {request.path.removeprefix(ROOT)}"
-        project = self.fleet.catalogue.project
-        if not any(fnmatchcase(path, rule.replace("{project}", project)) for rule in self.rules):
+        if not any(fnmatchcase(path, rule) for rule in self._rules()):
             raise SignatureError(403, "NOT_GRANTED_CALL", "This call has not been granted")
+
+    def _rules(self) -> list[str]:
+        return [rule.replace("{project}", self.fleet.catalogue.project) for rule in self.rules]
 
     def _check_project(self, project: str) -> None:
         if project != self.fleet.catalogue.project:

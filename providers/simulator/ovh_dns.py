@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
 from typing import TypeVar
 
 import dns.exception
@@ -21,6 +22,8 @@ from providers.simulator.effects import EffectLog
 from providers.simulator.faults import Fault
 from providers.simulator.hosted_zones import BadRecordsError, Held, HostedZones, Key, NoSuchZoneError, rdata_of
 from providers.simulator.http_service import Request, Response
+from providers.simulator.ovh_answers import not_granted
+from providers.simulator.ovh_shapes import credential_shape
 from providers.simulator.ovh_signature import SignatureError, Signatures
 
 TYPES = frozenset({"A", "AAAA", "CAA", "CNAME", "DKIM", "DMARC", "MX", "NS", "SPF", "SRV", "TLSA", "TXT"})
@@ -28,6 +31,8 @@ TEXTS = frozenset({"DKIM", "DMARC", "SPF", "TXT"})
 DEFAULT_TTL = 3600
 """Seconds; what a TTL of 0 stands for."""
 LOWEST_TTL = 60
+EVERYTHING = tuple(f"{method} /*" for method in ("GET", "POST", "PUT", "DELETE"))
+"""Rules of a consumer key that may call all there is."""
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -81,11 +86,13 @@ class OvhDns:
         signatures: Signatures,
         effects: EffectLog,
         now: Callable[[], float] = time.time,
+        rules: Sequence[str] = EVERYTHING,
     ) -> None:
         self._zones = zones
         self._signatures = signatures
         self._effects = effects
         self.now = now
+        self.rules = rules
         self._lock = threading.RLock()
         self._ids = itertools.count(5_000_000_001)
         self._records: dict[str, dict[int, _Record]] = {}
@@ -112,6 +119,11 @@ class OvhDns:
             self._signatures.verify(request.method, full_url, request.body, request.headers, self.now())
         except SignatureError as refused:
             return _json(refused.status, refused.body)
+        path = request.path.removeprefix("/1.0")
+        if not any(fnmatchcase(f"{request.method} {path}", rule) for rule in self.rules):
+            return _json(403, not_granted())
+        if (request.method, path) == ("GET", "/auth/currentCredential"):
+            return _json(200, credential_shape(self.rules, None))
         try:
             with self._lock:
                 return self._route(request)

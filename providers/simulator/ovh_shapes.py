@@ -5,6 +5,7 @@ Identifiers of flavors and images differ from region to region, as the vendor's 
 
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -207,3 +208,18 @@ def _addresses(fleet: Fleet, server: Server) -> list[dict[str, Any]]:
         common | {"ip": f"2001:db8::{server.host}", "version": 6, "gatewayIp": "2001:db8::1"},
         common | {"ip": address, "version": 4, "gatewayIp": fleet.addresses.gateway},
     ]
+
+
+def credential_shape(rules: Sequence[str], expiration: str | None) -> dict[str, Any]:
+    """`api.Credential`: the consumer key that asks, with the calls that it was granted."""
+    return {
+        "allowedIPs": None,
+        "applicationId": 1,
+        "creation": "2026-01-01T00:00:00+00:00",
+        "credentialId": 1,
+        "expiration": expiration,
+        "lastUse": None,
+        "ovhSupport": False,
+        "rules": [dict(zip(("method", "path"), rule.split(" ", 1), strict=True)) for rule in rules],
+        "status": "validated",
+    }

@@ -33,6 +33,11 @@ from providers.simulator.scaleway_shapes import image_shape, server_shape, size_
 
 ZONED = re.compile(r"^/(instance|block|marketplace|iam)/v\d(?:alpha1|beta1)?(?:/zones/([a-z0-9-]+))?(/.*)$")
 MAX_PAGE = 100
+BEYOND = {
+    "/iam/v1alpha1/api-keys": ("IAMReadOnly", "api_keys"),
+    "/k8s/v1/regions/fr-par/clusters": ("AllProductsReadOnly", "clusters"),
+}
+"""Lists that a key for servers is refused: path, the permission set that opens it, what it lists."""
 
 
 class _NewServer(BaseModel):
@@ -53,10 +58,11 @@ class _NewServer(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ScalewayApi:
-    """Answers requests that carry the right token."""
+    """Answers requests that carry the right token; `wider`: permission sets that it has besides those for servers."""
 
     fleet: Fleet
     token: str
+    wider: frozenset[str] = frozenset()
 
     def handle(self, request: Request) -> Response:
         try:
@@ -97,6 +103,8 @@ class ScalewayApi:
             )
 
     def _route(self, request: Request) -> Response:
+        if request.method == "GET" and request.path in BEYOND:
+            return self._beyond(*BEYOND[request.path])
         match = ZONED.match(request.path)
         if match is None:
             raise ApiError(404, {"type": "not_found", "message": "resource is not found"})
@@ -115,6 +123,12 @@ class ScalewayApi:
             if found is not None and method == request.method:
                 return action(Call(request, zone or "", tuple(unquote(part) for part in found.groups())))
         raise ApiError(404, {"type": "not_found", "message": "resource is not found"})
+
+    def _beyond(self, permissions: str, name: str) -> Response:
+        if permissions not in self.wider:
+            told = [{"resource": name, "action": "read"}]
+            raise ApiError(403, {"type": "permissions_denied", "message": "insufficient permissions", "details": told})
+        return answer(200, {name: [], "total_count": 0})
 
     def _routes(self) -> Sequence[Route]:
         return (

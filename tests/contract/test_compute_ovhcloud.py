@@ -29,7 +29,7 @@ PORTAL = Server(
     provider=["ovhcloud"], name="portal", size="d2-2", image="debian-12", user_data="cloud-init/portal.yaml"
 )
 TAG = Tag("r-20261125-abcdef", "portal/server.new")
-NOTHING: dict[str, list[Any]] = {"servers": [], "volumes": [], "snapshots": [], "firewalls": []}
+NOTHING: dict[str, list[Any]] = {"servers": [], "volumes": [], "snapshots": [], "firewalls": [], "addresses": []}
 
 
 @pytest.fixture

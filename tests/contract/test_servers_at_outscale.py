@@ -32,6 +32,9 @@ PORTAL = Server(
 TAG = Tag("r-20261125-abcdef", "portal/server.new")
 OURS = ["Name=portal", "bascule", "bascule-run=r-20261125-abcdef", "bascule-step=portal/server.new"]
 
+NOTHING: dict[str, list[object]] = {"servers": [], "volumes": [], "snapshots": [], "firewalls": [], "addresses": []}
+"""A cloud where nothing is."""
+
 
 @pytest.fixture
 def cloud() -> Iterator[OutscaleStandIn]:
@@ -118,7 +121,7 @@ def test_every_answer_may_be_lost(case: Case, cloud: OutscaleStandIn, action: st
     assert only(cloud).user_data == {"cloud-init": CLOUD_INIT.encode()}
     assert len(next(iter(cloud.fleet.firewalls.values())).rules) == 3
     assert case.undo(done.effect).presence is Presence.ABSENT
-    assert cloud.fleet.state() == {"servers": [], "volumes": [], "snapshots": [], "firewalls": []}
+    assert cloud.fleet.state() == NOTHING
 
 
 def test_a_machine_that_has_no_tags_yet_is_ours_and_is_undone(case: Case, cloud: OutscaleStandIn) -> None:
@@ -157,7 +160,7 @@ def test_a_quota_that_is_used_up_is_named_and_leaves_nothing(case: Case, cloud: 
         case.apply(case.before())
     assert caught.value.permanent
     assert "the quota of servers" in caught.value.message
-    assert cloud.fleet.state() == {"servers": [], "volumes": [], "snapshots": [], "firewalls": []}
+    assert cloud.fleet.state() == NOTHING
 
 
 def test_a_size_out_of_stock_is_named_and_leaves_nothing(case: Case, cloud: OutscaleStandIn) -> None:
@@ -166,7 +169,7 @@ def test_a_size_out_of_stock_is_named_and_leaves_nothing(case: Case, cloud: Outs
         case.apply(case.before())
     assert caught.value.permanent
     assert "in stock" in caught.value.message
-    assert cloud.fleet.state() == {"servers": [], "volumes": [], "snapshots": [], "firewalls": []}
+    assert cloud.fleet.state() == NOTHING
 
 
 def test_the_cheapest_size_that_serves_is_taken(case: Case, cloud: OutscaleStandIn) -> None:
@@ -186,7 +189,7 @@ def test_a_released_server_is_gone_with_its_volume_and_firewall(case: Case, clou
     before = release.before()
     assert release.apply(before).presence is Presence.OURS
     assert release.observe(before).presence is Presence.OURS
-    assert cloud.fleet.state() == {"servers": [], "volumes": [], "snapshots": [], "firewalls": []}
+    assert cloud.fleet.state() == NOTHING
 
 
 def test_an_earlier_runs_server_is_found_and_never_undone(case: Case, cloud: OutscaleStandIn) -> None:

@@ -111,7 +111,7 @@ def test_zones_and_records_are_read_to_their_end() -> None:
         (Response(403, b"<html>blocked<br></html>"), True, "refused the credential (403"),
         (Response(403, b""), True, "refused the credential (403"),
         (Response(302, b"", {"Location": "http://127.0.0.1:9/"}), True, "refused the request (302"),
-        (Response(200, b"<html>maintenance"), False, "cannot be understood"),
+        (Response(200, b"<html>maintenance"), False, "gave an answer that is not one of its API"),
     ],
 )  # fmt: skip
 def test_refusals_say_what_happened(answer: Response, permanent: bool, said: str) -> None:

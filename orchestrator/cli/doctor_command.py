@@ -1,0 +1,39 @@
+"""Whether a scope is ready: its credentials and all else that it needs, examined and told entry by entry."""
+
+from typing import Annotated, Any
+
+import typer
+
+from orchestrator.cli.client import Service
+from orchestrator.cli.doctor_page import show_check_up
+from orchestrator.cli.exits import Exit, NoService
+from orchestrator.cli.session import Json, Session, session_of
+
+Scope = Annotated[str, typer.Option("--scope", "-s", help="The scope of bascule.yaml that is examined.")]
+
+
+def doctor(context: typer.Context, scope: Scope = "live", as_json: Json = False) -> None:
+    """Ask what each credential of a scope may do: which rights are missing, which needless. Changes nothing.
+
+    Without a running service it is asked from this process. Exit code: 0 all is well, also with needless rights;
+    1 something is missing or broken.
+    """
+    session = session_of(context)
+    try:
+        with Service.of(session.data) as service:
+            found = service.post("doctor", {"scope": scope})
+    except NoService:
+        found = _examined_here(session, scope)
+    if as_json:
+        session.json(found)
+    else:
+        show_check_up(session, found)
+    raise typer.Exit(Exit.DONE if found["ok"] else Exit.FAILED)
+
+
+def _examined_here(session: Session, scope: str) -> dict[str, Any]:
+    from orchestrator.cli.inside import bascule_inside, newest_estate
+
+    with bascule_inside(session) as bascule:
+        newest_estate(session, bascule, "check-up")
+        return bascule.doctor.examine(scope).as_json()

@@ -1,0 +1,127 @@
+"""Whether a scope is ready: what each of its credentials may do, and whether all that it needs is there.
+
+Everything is asked by reads, or by questions that the vendor answers without doing anything. Nothing outside changes.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.domain.scope import Scope
+from orchestrator.domain.usage import Usage, usage_of
+from orchestrator.engine.workshop import EstateWorkshop
+from orchestrator.operations.estate import Estates
+from orchestrator.operations.request import RequestError
+from orchestrator.store.secret_files import fault_of, stored
+from providers.rights import BucketUse, Examination, Right, State, Subject
+
+EXAMINE_FOR = 45.0
+"""Seconds that one entry may take: a cloud is asked some thirty questions, one after the other."""
+AT_ONCE = 8
+"""Entries examined at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckUp:
+    """All that was found of one scope, at one commit of the estate."""
+
+    scope: str
+    commit: str
+    examinations: tuple[Examination, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Nothing that a run needs is missing or broken; what is needless does no harm to a run."""
+        return all(one.ok for one in self.examinations)
+
+    def as_json(self) -> dict[str, Any]:
+        """The plain form: what `json.dumps` takes, and the API answers."""
+        told = [one.as_json() for one in self.examinations]
+        return {"scope": self.scope, "commit": self.commit, "ok": self.ok, "examinations": told}
+
+
+class Doctor:
+    def __init__(self, estates: Estates, workshop: EstateWorkshop, secrets: Path, clock: Callable[[], float]) -> None:
+        self._estates = estates
+        self._workshop = workshop
+        self._secrets = secrets
+        self._clock = clock
+
+    def examine(self, scope: str) -> CheckUp:
+        """Every entry of the scope at the newest commit. Raises RequestError when there is no such scope."""
+        commit = self._estates.newest()
+        bundle = self._estates.bundle(commit)
+        if scope not in bundle.estate.scopes:
+            raise RequestError(f"The estate has no scope {scope!r}; it has {', '.join(sorted(bundle.estate.scopes))}.")
+        usage = usage_of(bundle, scope)
+        subjects = subjects_of(bundle.estate.scopes[scope], usage, self._clock())
+        with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="doctor") as pool:
+            found = list(
+                pool.map(lambda subject: self._workshop.examine(commit, scope, subject, EXAMINE_FOR), subjects)
+            )
+        return CheckUp(scope, commit, (self._secret_files(scope, usage), *found))
+
+    def _secret_files(self, scope: str, usage: Usage) -> Examination:
+        """The scope's secrets: a file each, for the service alone, and none that nobody refers to."""
+        faults = {reference: fault_of(self._secrets, scope, reference) for reference in sorted(usage.secrets)}
+        needed = [
+            Right(reference, State.MISSING if fault else State.HELD, fault) for reference, fault in faults.items()
+        ]
+        needless = [
+            Right(reference, State.NEEDLESS, "Nothing refers to it: remove the file, so that it can't be stolen.")
+            for reference in stored(self._secrets, scope)
+            if reference not in usage.secrets
+        ]
+        subject = Subject("secrets", scope)
+        return subject.found(f"secrets/{scope}", [*needed, *needless])
+
+
+def subjects_of(scope: Scope, usage: Usage, now: float) -> Sequence[Subject]:
+    """What there is to examine in a scope, in the order in which it is told. Pure."""
+    return [*_clouds(scope, usage, now), *_names(scope, now), *_stores(scope, usage, now), *_others(scope, now)]
+
+
+def _clouds(scope: Scope, usage: Usage, now: float) -> Iterator[Subject]:
+    for entry, cloud in sorted(scope.compute.items()):
+        images = tuple(sorted(usage.images.get(entry, ())))
+        yield Subject("compute", entry, cloud.driver, now, images=images)
+
+
+def _names(scope: Scope, now: float) -> Iterator[Subject]:
+    for entry, zone in sorted(scope.dns.zones.items()):
+        yield Subject("dns", entry, zone.driver, now)
+    if scope.dns.resolvers:
+        yield Subject("dns", "resolvers", "resolvers", now)
+
+
+def _stores(scope: Scope, usage: Usage, now: float) -> Iterator[Subject]:
+    for entry, store in sorted(scope.storage.items()):
+        read, written = usage.read.get(entry, set()), usage.written.get(entry, set())
+        buckets = tuple(BucketUse(name, name in read, name in written) for name in sorted(read | written))
+        yield Subject("storage", entry, store.driver, now, buckets)
+
+
+def _others(scope: Scope, now: float) -> Iterator[Subject]:
+    for entry, source in sorted(scope.sources.items()):
+        yield Subject("sources", entry, source.driver, now)
+    if scope.ssh is not None:
+        yield Subject("ssh", "key", "", now)
+    for entry, channel in sorted(scope.notify.items()):
+        yield Subject("notify", entry, channel.driver, now)
+    for file in authorities_of(scope):
+        yield Subject("tls", file, "", now)
+
+
+def authorities_of(scope: Scope) -> list[str]:
+    """The files of authorities that the scope names, each once, as they are written."""
+    blocks = [
+        scope.smtp,
+        scope.tls,
+        *scope.compute.values(),
+        *scope.dns.zones.values(),
+        *scope.storage.values(),
+        *scope.sources.values(),
+    ]
+    return sorted({file for block in blocks if (file := getattr(block, "ca", None))})
