@@ -8,7 +8,6 @@ servers that it had room for, and nothing of the others.
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,12 +62,13 @@ def reveal(reference: str) -> Secret:
     return Secret((vendor_stand_ins.SECRETS | ovhcloud_stand_in.SECRETS)[reference])
 
 
-@pytest.fixture
-def clouds(tmp_path: Path) -> Iterator[Clouds]:
-    database = Database(f"sqlite:///{tmp_path / 'bascule.db'}")
+@pytest.fixture(scope="module")
+def running_clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clouds]:
+    directory = tmp_path_factory.mktemp("clouds")
+    database = Database(f"sqlite:///{directory / 'bascule.db'}")
     database.migrate()
     with vendor_stand_ins.cloud_stand_in() as first, ovhcloud_stand_in.ovhcloud_stand_in() as second:
-        workshop = CloudWorkshop(World(), {"first": first.block, "second": second.block}, tmp_path, reveal)
+        workshop = CloudWorkshop(World(), {"first": first.block, "second": second.block}, directory, reveal)
         engine = Engine(database, World(), time.time, workshop)
         engine.worker.start()
         try:
@@ -76,6 +76,16 @@ def clouds(tmp_path: Path) -> Iterator[Clouds]:
         finally:
             engine.worker.stop()
             database.close()
+
+
+@pytest.fixture
+def clouds(running_clouds: Clouds) -> Iterator[Clouds]:
+    """Without servers, and with room for all."""
+    quotas = dict(running_clouds.first.fleet.catalogue.quotas)
+    yield running_clouds
+    for cloud in (running_clouds.first, running_clouds.second):
+        cloud.fleet.reset()
+    running_clouds.first.fleet.catalogue.quotas = quotas
 
 
 def wave(*providers: str, **more: Any) -> list[NewStep]:
