@@ -72,6 +72,10 @@ class Simulator:
         found: list[dict[str, Any]] = self._ask("GET", "/effects")["effects"]
         return [effect for effect in found if action in (None, effect["action"])]
 
+    def stock(self, **left: dict[str, int]) -> None:
+        """How many servers of which size a cloud still has; sizes that are not named never run out."""
+        self._ask("PUT", "/stock", left)
+
     def messages(self) -> dict[str, list[dict[str, Any]]]:
         """Accepted mail by listener, with its text."""
         return self._ask("GET", "/mailboxes")

@@ -1,6 +1,5 @@
 """One step's server at one cloud: looked for by its tags, and brought up from wherever an earlier attempt stopped."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,12 +15,11 @@ from providers.base import Finding, Presence, ProviderError, Report, Tag
 from providers.compute.driver import UNFINISHED, CloudDriver, NoCapacityError, Offer, Order, Part, PartKind, Rule
 from providers.compute.images import Images
 from providers.compute.proof import RUN_TAG, ids, is_of, record, seen, state_of, tags_of
+from providers.compute.sent import begun_file, in_flight, sent_file
 from providers.compute.sizing import serving
 from providers.vendor_http import RefusedError, is_lost, repeated
 from providers.wants import Server
 
-IN_FLIGHT_SECONDS = 10.0
-"""How long after a create request without an answer its server may still appear in a list."""
 SIZES_TRIED = 3
 """How many sizes that serve a need are asked for at one cloud, when the cheaper ones are out of stock."""
 
@@ -56,7 +54,7 @@ class Site:
     def look(self) -> Look:
         """What this cloud has of the step's server and, where it has none, of its name."""
         # Asked before the lists: what appears after them must not be taken for what never will.
-        in_flight, wall_in_flight = _in_flight(self._sent), _in_flight(self._wall_sent)
+        server_in_flight, wall_in_flight = in_flight(self._sent), in_flight(self._wall_sent)
         nodes = self.driver.ex_servers_of(self.want.name, tags_of(self.tag))
         ours = [node for node in nodes if is_of(node, self.tag)]
         others = [node for node in nodes if not is_of(node, self.tag)]
@@ -69,7 +67,7 @@ class Site:
             return Look(state_of(ours[0], values, self.provider), ours[0])
         if others:
             return Look(Finding(Presence.CONFLICT, values, message=_taken(self.want.name, others)))
-        if in_flight:
+        if server_in_flight:
             message = f"The answer of {self.provider} to the creation was lost; the server may still appear."
             return Look(Finding(Presence.PENDING, values, message=message))
         firewall = self._firewall_made()
@@ -238,23 +236,6 @@ class Site:
     @property
     def _wall_sent(self) -> Path:
         return self.workspace / f"firewall-sent-{self.provider}"
-
-
-def sent_file(workspace: Path, provider: str) -> Path:
-    """Exists while a create request to this cloud has no answer; its age says since when."""
-    return workspace / f"create-sent-{provider}"
-
-
-def _in_flight(sent: Path) -> bool:
-    try:
-        return time.time() - sent.stat().st_mtime < IN_FLIGHT_SECONDS
-    except FileNotFoundError:
-        return False
-
-
-def begun_file(workspace: Path, provider: str) -> Path:
-    """Exists from the first create request to this cloud until it is sure that nothing of the step is there."""
-    return workspace / f"begun-{provider}"
 
 
 def _part(part: Part, provider: str) -> dict[str, Any]:

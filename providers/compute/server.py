@@ -17,12 +17,13 @@ from pathlib import Path
 
 from providers.base import Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
 from providers.compute import alternates
-from providers.compute.bring_up import Site, begun_file
+from providers.compute.bring_up import Site
 from providers.compute.clouds import block_of, cloud
 from providers.compute.driver import CloudDriver, NoCapacityError, PartKind
 from providers.compute.earlier import look_absent, look_existing, make_absent
 from providers.compute.proof import is_still_of
 from providers.compute.release import Released, clear, release, release_recorded
+from providers.compute.sent import begun_file
 from providers.vendor_http import Deadline
 from providers.wants import Server
 

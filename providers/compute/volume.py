@@ -7,9 +7,9 @@ runbook says `state: absent`; and never while a server holds it that is not ours
 to take it from.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
 import requests
@@ -19,10 +19,10 @@ from libcloud.compute.base import Node
 from libcloud.compute.types import NodeState
 
 from providers.base import Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
-from providers.compute.bring_up import IN_FLIGHT_SECONDS
 from providers.compute.clouds import cloud
 from providers.compute.driver import UNFINISHED, CloudDriver, NoCapacityError, Part, PartKind, VolumeOrder
 from providers.compute.proof import MARK, RUN_TAG, is_still_of, tags_of
+from providers.compute.sent import in_flight
 from providers.vendor_http import Deadline, RefusedError, is_lost
 from providers.wants import Snapshot, Volume
 
@@ -230,7 +230,7 @@ def _none(context: Context, driver: CloudDriver, kind: PartKind, name: str, tag:
         runs = sorted(text for part in others for text in part.tags if text.startswith(RUN_TAG))
         message = f"A {kind} {name} exists from another run ({', '.join(runs)}); release it first."
         return Finding(Presence.CONFLICT, message=message)
-    if _in_flight(context):
+    if in_flight(_sent(context)):
         message = f"The answer to the creation of {kind} {name} was lost; it may still appear."
         return Finding(Presence.PENDING, message=message)
     return Finding(Presence.ABSENT, message=f"No {kind} {name} exists.")
@@ -238,7 +238,7 @@ def _none(context: Context, driver: CloudDriver, kind: PartKind, name: str, tag:
 
 def _sent_once(context: Context, driver: CloudDriver, send: Callable[[], Made]) -> Made | None:
     """The answer to a create request; None when it was lost. Raises NoCapacityError where there is no room."""
-    sent = context.workspace / "create-sent"
+    sent = _sent(context)
     sent.touch()
     try:
         made = send()
@@ -256,13 +256,6 @@ def _sent_once(context: Context, driver: CloudDriver, send: Callable[[], Made]) 
     return made
 
 
-def _in_flight(context: Context) -> bool:
-    try:
-        return time.time() - (context.workspace / "create-sent").stat().st_mtime < IN_FLIGHT_SECONDS
-    except FileNotFoundError:
-        return False
-
-
 def _node(driver: CloudDriver, server: str) -> Node:
     """Raises ProviderError when the server is not there, or comes up only now."""
     node = driver.ex_get_node(server)
@@ -271,3 +264,8 @@ def _node(driver: CloudDriver, server: str) -> Node:
     if node.state in {NodeState.STARTING, NodeState.STOPPING}:
         raise ProviderError(f"Server {server} is changing its state; try again.", permanent=False)
     return node
+
+
+def _sent(context: Context) -> Path:
+    """Exists while the step's create request has no answer."""
+    return context.workspace / "create-sent"

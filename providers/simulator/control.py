@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 
 from providers.simulator.dns_zones import ZoneBook
 from providers.simulator.effects import EffectLog
@@ -22,6 +22,10 @@ class _Faults(BaseModel):
     faults: list[Fault]
 
 
+class _Stock(RootModel[dict[str, dict[str, int]]]):
+    """Cloud: size: servers left."""
+
+
 @dataclass(frozen=True, slots=True)
 class Control:
     """Unauthenticated: it listens on loopback and knows nothing worth stealing.
@@ -32,6 +36,7 @@ class Control:
     | GET /state | servers, volumes, zones, buckets and mailboxes in a fixed order, free of times and random ids |
     | GET /effects | every write so far |
     | GET, PUT, DELETE /faults | the rules in force, `{"faults": [...]}` |
+    | PUT /stock | `{"cloud": {"size": how many are left}}`: a size that is not named never runs out |
     | GET /mailboxes | every message with its text |
     | POST /reset | back to the seed: no servers, no effects, no faults |
     """
@@ -52,6 +57,7 @@ class Control:
             "GET /faults": lambda _: _json(200, {"faults": self.faults.listed()}),
             "PUT /faults": self._set_faults,
             "DELETE /faults": self._clear_faults,
+            "PUT /stock": self._set_stock,
             "GET /mailboxes": lambda _: _json(200, self.messages()),
             "POST /reset": self._reset,
         }
@@ -92,6 +98,17 @@ class Control:
             return _json(422, {"message": f"These are no faults: {told}"})
         self.faults.replace(asked.faults)
         return _json(200, {"faults": self.faults.listed()})
+
+    def _set_stock(self, request: Request) -> Response:
+        try:
+            asked = _Stock.model_validate_json(request.body).root
+            for cloud, left in asked.items():
+                fleet = self.fleets[cloud]
+                with fleet.lock:
+                    fleet.catalogue.stock = dict(left)
+        except (ValidationError, KeyError) as wrong:
+            return _json(422, {"message": f"This is no stock of a cloud: {' '.join(str(wrong).split())}"})
+        return _json(200, {"stock": {name: fleet.catalogue.stock for name, fleet in self.fleets.items()}})
 
     def _clear_faults(self, _request: Request) -> Response:
         self.faults.replace([])

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-import providers.compute.bring_up
-import providers.compute.volume
+import providers.compute.sent
 from providers.base import Context, Provider, Reveal, Tag
 from providers.compute import name_marks
 from providers.compute.driver import Order
@@ -106,9 +105,8 @@ def _case(stage: Stage, door: Door, want: Any, make: Callable[[Context], Provide
     """`once`: how many effects it takes."""
     cloud = door.cloud
     cloud.effects.clear()
-    for module in (providers.compute.bring_up, providers.compute.volume):
-        patch = stage.stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr(module, "IN_FLIGHT_SECONDS", IN_FLIGHT_SECONDS)
+    patch = stage.stack.enter_context(pytest.MonkeyPatch.context())
+    patch.setattr(providers.compute.sent, "IN_FLIGHT_SECONDS", IN_FLIGHT_SECONDS)
     there = _unmarked(cloud)
     block = cloud.block | {"url": stage.through(cloud.block["url"], door.wire)}
     context = stage.context({"compute": {cloud.name: block}}, door.reveal)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from providers.base import Context, Presence, Tag
-from providers.compute.bring_up import IN_FLIGHT_SECONDS
+from providers.compute.sent import IN_FLIGHT_SECONDS
 from providers.compute.server import ComputeServer
 from providers.simulator.fleet import Server as SimulatedServer
 from providers.simulator.fleet import ServerOrder

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from providers.base import Context, Presence, ProviderError, Tag
-from providers.compute.bring_up import IN_FLIGHT_SECONDS
 from providers.compute.capacity import room_at
 from providers.compute.driver import VolumeOrder
 from providers.compute.made import made_at, release_made
 from providers.compute.name_marks import marked
 from providers.compute.proof import tags_of
+from providers.compute.sent import IN_FLIGHT_SECONDS
 from providers.compute.server import ComputeServer
 from providers.simulator.fleet import Server as SimulatedServer
 from providers.wants import Server

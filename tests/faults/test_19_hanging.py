@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-import providers.compute.bring_up
+import providers.compute.sent
 from orchestrator.domain.model import RunState, StepState
 from orchestrator.engine.work import READS_FOR
 from orchestrator.store.runs import NewStep
@@ -33,7 +33,7 @@ def others_in_a_row() -> list[NewStep]:
 def test_a_creation_that_hangs_ends_at_its_deadline(
     cloud: CloudRun, run_id: str, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(providers.compute.bring_up, "IN_FLIGHT_SECONDS", TIMEOUT / 2)
+    monkeypatch.setattr(providers.compute.sent, "IN_FLIGHT_SECONDS", TIMEOUT / 2)
     engine = cloud.engine
     with cloud.proxy.under(Policy("hang", (Rule(fault, 1, On.WRITES),))):
         engine.start_run(run_id, server_step(timeout=TIMEOUT), *others_in_a_row())
