@@ -1,6 +1,6 @@
 # `make demo` and `make test` prepare everything themselves on Debian or Ubuntu; `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults bench bench-dns bench-servers lint types format lock compose clean
+.PHONY: help demo test test-faults test-wide bench bench-dns bench-servers lint types format lock compose clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -21,11 +21,15 @@ demo: ## set up, then rehearse the starter estate's failover against the simulat
 
 test: ## the default test suite (ARGS="-k name" picks)
 	@.ci/setup test
-	$(PYTEST) -m "not faults" --dist loadfile $(ARGS)
+	$(PYTEST) -m "not faults and not wide" --dist loadfile $(ARGS)
 
 test-faults: ## crash points and faults, enumerated
 	@.ci/setup test
-	$(PYTEST) -n 0 -m faults $(ARGS)
+	$(PYTEST) -n 0 -m "faults and not wide" $(ARGS)
+
+test-wide: ## every provider under every policy of chaos, and large copies (half an hour)
+	@.ci/setup test
+	$(PYTEST) -m wide --dist loadfile $(ARGS)
 
 bench: ## cost per step, one table
 	@.ci/setup test

@@ -44,13 +44,13 @@ IMPOSSIBLE = {
 
 
 def combined(set_ups: Mapping[str, SetUp], policies: Iterable[Policy]) -> list[Any]:
-    """Every set-up under every policy; what does not run every day is for `make test-faults`."""
+    """Every set-up under every policy; what does not run every day is for `make test-wide`."""
     return [
         pytest.param(
             set_up,
             policy,
             id=f"{name}: {policy}",
-            marks=() if policy.name in EVERY_DAY.get(name, (POLICIES[0].name,)) else pytest.mark.faults,
+            marks=() if policy.name in EVERY_DAY.get(name, (POLICIES[0].name,)) else pytest.mark.wide,
         )
         for name, set_up in set_ups.items()
         for policy in policies

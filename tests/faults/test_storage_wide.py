@@ -8,7 +8,7 @@ from providers.base import Presence
 from tests.aws_copies import MIB, STORES, fill, killed_and_resumed, move_to
 from tests.moto_server import Moto
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.wide, pytest.mark.timeout(600)]
 
 OBJECTS = 2000
 SIZE = 60 * MIB
