@@ -71,7 +71,7 @@ class Durable:
             "serializer": DBOSPortableJSON,
             "log_level": "WARNING",
             "use_listen_notify": False,
-            "notification_listener_polling_interval_sec": 60.0,
+            "notification_listener_polling_interval_sec": 1.0,
             "scheduler_polling_interval_sec": 60.0,
         }
         DBOS(config=config)
