@@ -299,6 +299,8 @@ def test_watching_bridges_a_restart_of_the_service(alone: Village) -> None:
         text=True,
     )
     alone.until(lambda: alone.waits(run), "the hold point")
+    assert watching.stdout is not None
+    assert watching.stdout.readline(), "it watches by now"
     alone.stop(signal.SIGKILL)
     alone.serve()
     for person in ("alice", "bob"):
