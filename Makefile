@@ -7,9 +7,9 @@ ARGS ?=
 
 # Tests start simulated servers, which are network namespaces: an ordinary user runs them through sudo, and is told so.
 ifeq ($(shell id -u),0)
-PYTEST := $(BIN)/python -m pytest -n 3
+PYTEST := $(BIN)/python -m pytest -n 2
 else
-PYTEST := sudo PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m pytest -p no:cacheprovider -n 3
+PYTEST := sudo PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m pytest -p no:cacheprovider -n 2
 endif
 
 help: ## list the targets

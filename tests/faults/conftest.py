@@ -35,7 +35,7 @@ def references_on_postgresql(
     stand.stop()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")  # DBOS is one in a process: the next module may have a worker of its own
 def running_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudRun]:
     with cloud_run(tmp_path_factory.mktemp("cloud")) as running:
         yield running
