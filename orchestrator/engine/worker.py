@@ -69,6 +69,8 @@ class Worker:
         self._output = Output(database, clock, self.progress.announce)
         self._concurrency = concurrency
         self._at_work = 0
+        self._at_hand: set[str] = set()
+        """Dispatches that threads go on with: they have no workflow, and are not lost."""
         self._count = threading.Lock()
         self._bench = Bench(self.progress, workshop, self._output, self.lease.worker_id, boundary)
         self._bench.has_room = self._has_room
@@ -104,7 +106,9 @@ class Worker:
         try:
             kept = self._one(run_id, step_id, number)
             while kept is not None:
-                kept = self._one(kept.run_id, kept.step_id, kept.number)
+                self._at_hand.add(kept.workflow_id)
+                at_hand, kept = kept, self._one(kept.run_id, kept.step_id, kept.number)
+                self._at_hand.discard(at_hand.workflow_id)
         finally:
             with self._count:
                 self._at_work -= 1
@@ -165,6 +169,7 @@ class Worker:
         self._search_at = time.monotonic() + SEARCH_EVERY
         with self.database.read() as conn:
             counted_on = runs.dispatched(conn)
+        counted_on = [dispatch for dispatch in counted_on if dispatch.workflow_id not in self._at_hand]
         for dispatch in self._durable.lost(counted_on):
             log.warning("the dispatch %s was lost, and is sent again", dispatch.workflow_id)
             self._redispatch(dispatch)
