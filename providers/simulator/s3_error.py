@@ -10,7 +10,3 @@ class StoreError(Exception):
         self.code = code
         self.message = message
         self.headers = headers or {}
-
-
-def not_there(what: str, message: str) -> StoreError:
-    return StoreError(404, what, message)
