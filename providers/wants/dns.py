@@ -1,0 +1,113 @@
+"""What steps of the kinds `dns.*` ask for: record sets of zones, and their TTLs."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from providers.wants.base import Seconds, Wish, Zone
+
+LONGEST_TTL = 604800
+"""Seconds: no resolver should keep a record longer, whatever its TTL says (RFC 8767 §4)."""
+
+RecordType = Literal["A", "AAAA", "CAA", "CNAME", "MX", "NS", "SRV", "TXT"]
+
+
+RecordOwner = Annotated[
+    str, Field(max_length=253, pattern=r"^(?:@|\*|[A-Za-z0-9_*](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_])?)$")
+]
+"""A record's name inside its zone; `@` is the zone's own."""
+
+
+class Record(Wish):
+    """A wanted record set: all values of one name and type. `@` is the zone's own name."""
+
+    name: RecordOwner
+    type: RecordType
+    state: Literal["present", "absent"] = "present"
+    ttl: int = Field(default=300, ge=1, le=LONGEST_TTL, description="seconds")
+    values: list[str] = Field(
+        default_factory=list, max_length=100, description="in zone-file form; an MX is '10 mx.example.net.'"
+    )
+
+    @model_validator(mode="after")
+    def _values(self) -> Self:
+        if self.state == "present" and not self.values:
+            raise PydanticCustomError(
+                "no_values",
+                "A record set that must be present needs values.",
+                {"remedy": "Add `values`, a list in zone-file form, or write `state: absent`."},
+            )
+        if self.state == "absent" and self.values:
+            raise PydanticCustomError(
+                "needless_values",
+                "A record set that must be absent has no values.",
+                {"remedy": "Remove `values`, or remove `state: absent`."},
+            )
+        return self
+
+
+MOST_ZONES = 1000
+"""Zones that one step may name."""
+
+
+class InZones(Wish):
+    """The base of what concerns one zone, or the same in each of several. Invariant: exactly one of the two is given.
+
+    A provider's drivers are given wishes of one zone, see `at`.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["zone"]}, {"required": ["zones"]}]})
+
+    zone: Zone = ""
+    zones: list[Zone] = Field(default_factory=list, max_length=MOST_ZONES, description="in place of `zone`")
+
+    @model_validator(mode="after")
+    def _one_or_several(self) -> Self:
+        if bool(self.zone) == bool(self.zones):
+            raise PydanticCustomError(
+                "zone_or_zones",
+                "A step names its `zone`, or several `zones`, and not both.",
+                {"remedy": "Write `zone: example.net`, or `zones: [example.net, example.org]`."},
+            )
+        twice = sorted({zone for zone in self.zones if self.zones.count(zone) > 1})
+        if twice:
+            raise PydanticCustomError(
+                "zone_twice",
+                "The zone {zone} stands in `zones` more than once.",
+                {
+                    "zone": twice[0],
+                    "remedy": "Name each zone once; see also the scope's `zones`, which may map two to one.",
+                },
+            )
+        return self
+
+    def at(self, zone: str) -> Self:
+        """The same wish for this zone alone."""
+        return self.model_copy(update={"zone": zone, "zones": []})
+
+
+class Records(InZones):
+    """`dns.records`: record sets of a zone, changed together from what the plan saw to what is wanted."""
+
+    records: list[Record] = Field(min_length=1, max_length=500)
+
+
+class RecordName(Wish):
+    """A record set, by its name and type alone."""
+
+    name: RecordOwner
+    type: RecordType
+
+
+class Ttl(InZones):
+    """`dns.ttl`: the TTL of record sets, whose values stay; over when no cache can hold an older TTL any more."""
+
+    ttl: int = Field(ge=1, le=LONGEST_TTL, description="seconds")
+    records: list[RecordName] = Field(min_length=1, max_length=500)
+    change: Literal["lower", "set"] = Field(
+        default="lower", description="lower leaves alone what is at or below `ttl` already, set also raises"
+    )
+    longest: Annotated[Seconds, Field(gt=0, le=LONGEST_TTL)] = Field(
+        default=float(LONGEST_TTL), description="the longest old TTL that is waited for; the step refuses one above"
+    )

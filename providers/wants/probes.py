@@ -1,0 +1,56 @@
+"""What steps of the kinds `probe.*` ask for: one fact of the world each, which must hold."""
+
+from pydantic import Field
+
+from providers.wants.base import HostName, Port, Wish, Zone
+from providers.wants.dns import RecordType
+
+
+class HttpProbe(Wish):
+    """`probe.http`: names resolve through the scope's resolvers."""
+
+    url: str = Field(max_length=2000, pattern=r"^https?://[^\s]+$")
+    status: int = Field(default=200, ge=100, le=599)
+    contains: str | None = Field(default=None, max_length=1000)
+    address: HostName | None = Field(default=None, description="connect here instead of what the name resolves to")
+
+
+class TcpProbe(Wish):
+    """`probe.tcp`: the port accepts a connection."""
+
+    host: HostName
+    port: Port
+
+
+class TlsProbe(Wish):
+    """`probe.tls`: the certificate is valid for the name, under the scope's authorities."""
+
+    host: HostName
+    port: Port = 443
+    server_name: HostName | None = None
+    days_left: int = Field(default=1, ge=0, le=400)
+
+
+class DnsProbe(Wish):
+    """`probe.dns`: every authoritative server of the zone answers these values, in any order."""
+
+    zone: Zone
+    name: str = Field(default="@", max_length=253)
+    type: RecordType
+    values: list[str] = Field(min_length=1, max_length=100)
+
+
+class SmtpProbe(Wish):
+    """`probe.smtp`: every MX of the domain greets; with `deliver_to` one of them takes a canary message."""
+
+    domain: Zone
+    port: Port = 25
+    mx: list[HostName] = Field(default_factory=list, description="the MX hosts that must be published, no others")
+    deliver_to: str | None = Field(default=None, max_length=254, pattern=r"^[^\s@]+@[^\s@]+$")
+
+
+class SshProbe(Wish):
+    """`probe.ssh`: the server greets with SSH-2.0 and, given the scope's key, lets it in."""
+
+    host: HostName
+    port: Port = 22
