@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from orchestrator.catalogue_files import shipped
 from orchestrator.cli.exits import CommandError, Exit
 from orchestrator.domain.bundle import RUNBOOKS, read_bundle
 from orchestrator.domain.estate import FILE, read_estate
@@ -60,7 +61,7 @@ def _problems_of(root: Path) -> list[Problem]:
                 "Name the estate's own directory."
             )
         files[name] = _read(path)
-    return sorted([*links, *read_bundle(files)[1]])
+    return sorted([*links, *read_bundle(files, shipped())[1]])
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from orchestrator.domain.catalogue import Catalogue
+from orchestrator.domain.catalogue_text import read_catalogue
 from orchestrator.domain.checks.draft import Draft
 from orchestrator.domain.checks.needs import check_needs
 from orchestrator.domain.checks.nesting import check_nesting
@@ -12,12 +14,14 @@ from orchestrator.domain.checks.references import check_references
 from orchestrator.domain.checks.restores import check_restores
 from orchestrator.domain.checks.rules import check_rules
 from orchestrator.domain.checks.services import check_services
+from orchestrator.domain.checks.swaps import check_swaps
 from orchestrator.domain.estate import FILE, Estate, read_estate_sheet
 from orchestrator.domain.problem import Problem
 from orchestrator.domain.runbook import Runbook, Sheet, read_sheet
 from orchestrator.domain.yaml_text import MAX_BYTES
 
 RUNBOOKS = "runbooks"
+CATALOGUE = "catalogue"
 MAX_RUNBOOKS = 500
 MAX_RUNBOOK_BYTES = 8 * 1024 * 1024
 """All runbooks together; a larger estate is split."""
@@ -30,20 +34,25 @@ _CHECKS = (
     check_rules,
     check_places,
     check_restores,
+    check_swaps,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """An estate without problems. `files` are the paths of all its files."""
+    """An estate without problems. `files` are the paths of all its files; the catalogue has its own additions."""
 
     estate: Estate
     runbooks: dict[str, Runbook]
     files: frozenset[str]
+    catalogue: Catalogue
 
 
-def read_bundle(files: Mapping[str, bytes]) -> tuple[Bundle | None, list[Problem]]:
-    """The bundle, or None and every problem, in the order of files and lines. Never raises on any content."""
+def read_bundle(files: Mapping[str, bytes], known: Catalogue) -> tuple[Bundle | None, list[Problem]]:
+    """The bundle, or None and every problem, in the order of files and lines. Never raises on any content.
+
+    `known`: the catalogue that the estate builds on; files below its own `catalogue/` add to it.
+    """
     paths = [*_runbook_files(files)]
     if len(paths) > MAX_RUNBOOKS or sum(min(len(files[path]), MAX_BYTES) for path in paths) > MAX_RUNBOOK_BYTES:
         message = f"The estate has more than {MAX_RUNBOOKS} runbooks, or more than 8 MiB of them."
@@ -66,13 +75,16 @@ def read_bundle(files: Mapping[str, bytes]) -> tuple[Bundle | None, list[Problem
     problems += found
     if estate is None:
         return None, sorted(problems)
-    draft = Draft(estate, sheets, frozenset(unreadable), frozenset(files))
+    own = {path: files[path] for path in files if path.startswith(f"{CATALOGUE}/")}
+    catalogue, found = read_catalogue(own, known)
+    problems += found
+    draft = Draft(estate, sheets, frozenset(unreadable), frozenset(files), catalogue)
     told = {(problem.file, problem.line, problem.column) for problem in problems}
     for check in _CHECKS:
         problems += [found for found in check(draft) if (found.file, found.line, found.column) not in told]
     if problems:
         return None, sorted(set(problems))
-    return Bundle(estate.estate, {stem: sheet.runbook for stem, sheet in sheets.items()}, draft.files), []
+    return Bundle(estate.estate, {stem: sheet.runbook for stem, sheet in sheets.items()}, draft.files, catalogue), []
 
 
 def _runbook_files(files: Mapping[str, bytes]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from orchestrator.domain.parameters import misfit
 from orchestrator.domain.plan import Plan, PlanError, PlannedStep, seal
 from orchestrator.domain.references import UNKNOWN_YET, find_references, substitute
 from orchestrator.domain.runbook import Runbook, Step, UndoAction
+from orchestrator.domain.swap import OUTER, from_outside, refers_to_steps, steps_of, swap_of
 from orchestrator.domain.wording import one_sentence
 
 HUMAN_TIMEOUT = 86_400.0
@@ -108,7 +109,7 @@ class _Compiler:
         values: dict[str, Any] = {}
         for name, parameter in runbook.parameters.items():
             if name in given:
-                wrong = misfit(parameter.type, given[name])
+                wrong = "" if refers_to_steps(given[name]) else misfit(parameter.type, given[name])
                 if wrong:
                     raise PlanError(f"The parameter {name} of {runbook.name} does not fit: it must be {wrong}.")
                 values[name] = given[name]
@@ -121,26 +122,49 @@ class _Compiler:
         return values
 
     def _expand(
-        self, runbook: Runbook, prefix: str, values: Mapping[str, Any], entry: tuple[str, ...], service: str
+        self,
+        runbook: Runbook,
+        prefix: str,
+        values: Mapping[str, Any],
+        entry: tuple[str, ...],
+        service: str,
+        outer: str = "",
     ) -> list[PlannedStep]:
+        """`outer`: the prefix of the steps that a swap's settings refer to."""
         made: list[PlannedStep] = []
         ends: dict[str, tuple[str, ...]] = {}
         for step in _in_order(runbook.steps):
             needs = tuple(sorted({end for need in step.needs for end in ends[need]})) or entry
             filled = self._fill(step.with_, values)
-            if step.uses == "runbook.run":
-                inner = self._bundle.runbooks[filled["runbook"]]
-                inner_values = self._parameters(inner, filled.get("parameters", {}))
-                nested = self._expand(inner, f"{prefix}/{step.id}", inner_values, needs, service)
+            if KINDS[step.uses].expands:
+                inner, given = self._inner(step, runbook, filled, service)
+                inner_values = self._parameters(inner, given)
+                nested = self._expand(inner, f"{prefix}/{step.id}", inner_values, needs, service, outer=prefix)
                 ends[step.id] = _exits(nested) or needs
                 made.extend(nested)
                 continue
-            made.append(self._planned(step, runbook, prefix, values, needs, service))
+            made.append(self._planned(step, runbook, prefix, values, needs, service, outer))
             ends[step.id] = (f"{prefix}/{step.id}",)
         return made
 
+    def _inner(
+        self, step: Step, runbook: Runbook, filled: Mapping[str, Any], service: str
+    ) -> tuple[Runbook, Mapping[str, Any]]:
+        """The steps that stand in place of this one, and their parameters."""
+        if step.uses == "runbook.run":
+            return self._bundle.runbooks[filled["runbook"]], filled.get("parameters", {})
+        swap = swap_of(filled, self._bundle.estate.services[service].vendor)
+        return steps_of(self._bundle.catalogue, swap, runbook), from_outside(swap.settings)
+
     def _planned(
-        self, step: Step, runbook: Runbook, prefix: str, values: Mapping[str, Any], needs: tuple[str, ...], service: str
+        self,
+        step: Step,
+        runbook: Runbook,
+        prefix: str,
+        values: Mapping[str, Any],
+        needs: tuple[str, ...],
+        service: str,
+        outer: str,
     ) -> PlannedStep:
         kind = KINDS[step.uses]
         with_ = self._place(step.uses, self._fill(step.with_, values))
@@ -175,8 +199,8 @@ class _Compiler:
                 "verify": verify,
                 "undo": undo,
                 "origin": self._origins[service] if _points_back(step) else None,
-                "names": {name: f"{prefix}/{name}" for name in _named_steps([with_, verify, undo])},
-                "after": self._after(with_, prefix),
+                "names": {name: _absolute(name, prefix, outer) for name in _named_steps([with_, verify, undo])},
+                "after": next((_absolute(name, prefix, outer) for name in sorted(_named_steps(with_))), None),
             }
         )
 
@@ -185,10 +209,6 @@ class _Compiler:
         if origin is None:
             return None
         return {"uses": origin.uses, "with": self._place(origin.uses, self._fill(origin.with_, values))}
-
-    def _after(self, with_: Mapping[str, Any], prefix: str) -> str | None:
-        names = sorted(_named_steps(with_))
-        return f"{prefix}/{names[0]}" if names else None
 
     def _fill(self, value: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
         def look_up(path: tuple[str, ...]) -> object:
@@ -234,6 +254,11 @@ def _walk(value: Any, path: Sequence[str]) -> object:
     for part in path:
         value = value[part]
     return value
+
+
+def _absolute(name: str, prefix: str, outer: str) -> str:
+    """The id in the plan of a step that is referred to, by this runbook or by the settings of a swap."""
+    return f"{outer}/{name.removeprefix(OUTER)}" if name.startswith(OUTER) else f"{prefix}/{name}"
 
 
 def _named_steps(value: Any) -> set[str]:

@@ -24,6 +24,7 @@ class Kind:
     `reads_only`: it changes nothing outside.
     `by_person`: a person does it, however long that takes.
     `has_provider`: a provider does it; otherwise the engine or the planner.
+    `expands`: the planner puts other steps in its place.
     `points_endpoint`: it decides where people's traffic goes.
     `timeout`: seconds that an attempt may take where the runbook does not say; None is what every step has.
     """
@@ -37,6 +38,7 @@ class Kind:
     reads_only: bool = False
     by_person: bool = False
     has_provider: bool = True
+    expands: bool = False
     points_endpoint: bool = False
     timeout: float | None = None
 
@@ -71,6 +73,9 @@ _ALL = (
          _words("Copie des objets d'un stockage à l'autre", "Copies objects from store to store"), automatic_undo=True),
     Kind("storage.verify", wants.Verify, _names("objects", "bytes"),
          _words("Compare deux stockages", "Compares two stores"), reads_only=True),
+    Kind("endpoint.swap", wants.Swap, _names(),
+         _words("Bascule un service vers une cible du catalogue", "Moves a service to a target of the catalogue"),
+         has_provider=False, expands=True, points_endpoint=True),
     Kind("probe.http", wants.HttpProbe, _names("status", "url", "address"),
          _words("Vérifie une page web", "Checks a web page"), reads_only=True),
     Kind("probe.tcp", wants.TcpProbe, _names("address"),
@@ -93,7 +98,7 @@ _ALL = (
     Kind("notify.send", wants.Message, _names("message_id"),
          _words("Envoie un message", "Sends a message"), repeatable=False),
     Kind("runbook.run", wants.Nested, _names(),
-         _words("Déroule une autre procédure", "Runs another runbook"), has_provider=False),
+         _words("Déroule une autre procédure", "Runs another runbook"), has_provider=False, expands=True),
 )  # fmt: skip
 
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _ALL})

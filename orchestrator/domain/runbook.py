@@ -138,9 +138,11 @@ def _runbook(data: Mapping[str, Any], file: str, complaints: list[Complaint]) ->
     stem = PurePosixPath(file).stem
     words = {"fr": "?", "en": "?"}
     head = salvage(RunbookText, data, complaints, runbook=stem, service="unknown", title=words, steps={"x": None})
-    parameters = dict(_parameters(_block(data, "parameters"), complaints))
-    steps = {step_id: _step(step_id, body, complaints) for step_id, body in _block(data, "steps").items()}
-    complaints += _signs(data)
+    parameters = dict(read_parameters(_block(data, "parameters"), complaints))
+    steps = {
+        step_id: read_step(("steps", step_id), body, complaints) for step_id, body in _block(data, "steps").items()
+    }
+    complaints += wrong_signs(data)
     return Runbook(
         name=head.runbook,
         service=head.service,
@@ -158,7 +160,8 @@ def _block(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return block if isinstance(block, Mapping) else {}
 
 
-def _parameters(written: Mapping[str, Any], complaints: list[Complaint]) -> Iterator[tuple[str, Parameter]]:
+def read_parameters(written: Mapping[str, Any], complaints: list[Complaint]) -> Iterator[tuple[str, Parameter]]:
+    """The parameters of a file's block of that name, each by its own."""
     for name, body in written.items():
         path: Path = ("parameters", name)
         if not isinstance(body, Mapping):
@@ -182,8 +185,9 @@ def _wrong_default(parameter: Parameter, path: Path) -> Iterator[Complaint]:
         yield Complaint(path, message, f"Write {wanted}, or change `type`.")
 
 
-def _step(step_id: str, body: object, complaints: list[Complaint]) -> Step:
-    path: Path = ("steps", step_id)
+def read_step(path: Path, body: object, complaints: list[Complaint]) -> Step:
+    """The step that is written at `path`, whose last part is its name."""
+    step_id = str(path[-1])
     if not isinstance(body, Mapping):
         complaints.append(
             Complaint(path, f"The step `{step_id}` is {shown(body)}, no mapping.", "Add `uses:` and `with:` below it.")
@@ -239,7 +243,7 @@ def _wrong_kind(uses: str, with_: Mapping[str, Any], path: Path, has_with: bool)
     return [one.under(*at) for one in found]
 
 
-def _signs(data: Mapping[str, Any]) -> Iterator[Complaint]:
+def wrong_signs(data: Mapping[str, Any]) -> Iterator[Complaint]:
     """`${{` where it is no reference, anywhere in the file."""
     for path, wrong in find_malformed(data):
         message = f"{shown(wrong)} is no reference: only a dotted path may stand inside."

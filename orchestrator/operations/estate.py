@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from orchestrator.catalogue_files import shipped
 from orchestrator.domain.bundle import Bundle, read_bundle
 from orchestrator.domain.problem import Problem
 from orchestrator.estate_git import EstateGitError, EstateMirror
@@ -76,7 +77,7 @@ class Estates:
             files = self._mirror.files(commit)
         except EstateGitError as error:
             raise NotFound(f"The estate's commit {commit[:12]} is not in the mirror: {error}") from error
-        bundle, problems = read_bundle(files)
+        bundle, problems = read_bundle(files, shipped())
         if bundle is None:
             raise InvalidEstate(commit, problems)
         return bundle

@@ -33,6 +33,8 @@ from providers.wants.dns import Ttl as Ttl
 from providers.wants.people import Approval as Approval
 from providers.wants.people import Message as Message
 from providers.wants.people import Nested as Nested
+from providers.wants.people import Stage as Stage
+from providers.wants.people import Swap as Swap
 from providers.wants.people import Task as Task
 from providers.wants.people import Wait as Wait
 from providers.wants.play import Play as Play

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from providers.wants.base import EstatePath, Name, Seconds, Wish, Words
+from providers.wants.base import EstatePath, Name, Seconds, Wish, Words, Zone
 
 
 class Approval(Wish):
@@ -41,3 +41,20 @@ class Nested(Wish):
 
     runbook: Name
     parameters: dict[str, Any] = Field(default_factory=dict)
+
+
+Stage = Literal["prepare", "cutover", "settle"]
+
+
+class Swap(Wish):
+    """`endpoint.swap`: the steps of a catalogue target's recipe, in place of this one.
+
+    `to`: the target; `from`: the vendor that is left, without it the service's own.
+    `settings`: the parameters of the recipe and of the target.
+    """
+
+    to: Name
+    from_: Name | None = Field(default=None, alias="from")
+    domain: Zone | None = Field(default=None, description="the setting `domain`, which most recipes have")
+    stages: list[Stage] = Field(default=["prepare", "cutover", "settle"], min_length=1, max_length=3)
+    settings: dict[str, Any] = Field(default_factory=dict)

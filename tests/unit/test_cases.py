@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.catalogue_files import shipped
 from orchestrator.domain.bundle import read_bundle
 from orchestrator.domain.problem import Problem
 
@@ -33,7 +34,7 @@ def told(problem: Problem) -> str:
 
 
 def test_the_estate_of_the_cases_is_valid() -> None:
-    bundle, problems = read_bundle(valid_estate())
+    bundle, problems = read_bundle(valid_estate(), shipped())
     assert problems == []
     assert bundle is not None
     assert set(bundle.runbooks) == {"web-failover", "web-failback", "tell"}
@@ -51,7 +52,7 @@ def test_a_malformed_file_is_refused_at_the_right_place(name: str) -> None:
     expected = expectations(text)
     assert expected, "a case begins with `# expect: LINE:COLUMN part of the message`"
     file = "bascule.yaml" if name.startswith("estate-") else f"runbooks/{name}.yaml"
-    bundle, problems = read_bundle({**valid_estate(), file: text})
+    bundle, problems = read_bundle({**valid_estate(), file: text}, shipped())
     assert bundle is None
     assert [problem.file for problem in problems] == [file] * len(expected), "\n".join(map(told, problems))
     left = list(problems)

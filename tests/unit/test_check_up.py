@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.catalogue_files import shipped
 from orchestrator.cli.doctor_page import heading, lines_of, summary
 from orchestrator.domain.bundle import Bundle, read_bundle
 from orchestrator.domain.usage import usage_of
@@ -21,7 +22,7 @@ NOW = datetime(2026, 11, 25, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def starter() -> Bundle:
     files = {str(path.relative_to(STARTER)): path.read_bytes() for path in STARTER.rglob("*") if path.is_file()}
-    bundle, problems = read_bundle(files)
+    bundle, problems = read_bundle(files, shipped())
     assert bundle is not None, problems
     return bundle
 

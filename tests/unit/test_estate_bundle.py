@@ -14,6 +14,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from orchestrator.catalogue_files import shipped
 from orchestrator.domain.bundle import Bundle, read_bundle
 from orchestrator.domain.compiler import compile_plan
 from orchestrator.domain.model import Direction
@@ -40,7 +41,7 @@ def changed(path: str, old: str, new: str, files: Files = TRIAL) -> Files:
 
 
 def problems_of(files: Files) -> list[Problem]:
-    bundle, problems = read_bundle(files)
+    bundle, problems = read_bundle(files, shipped())
     assert (bundle is None) == bool(problems)
     assert problems == sorted(set(problems))
     assert all(problem.remedy and problem.line >= 1 and problem.column >= 1 for problem in problems)
@@ -52,7 +53,7 @@ def messages(files: Files) -> list[str]:
 
 
 def starter() -> Bundle:
-    bundle, problems = read_bundle(STARTER)
+    bundle, problems = read_bundle(STARTER, shipped())
     assert problems == []
     assert bundle is not None
     return bundle
@@ -225,7 +226,7 @@ def test_what_is_left_valid_by_damage_can_be_planned(path: str, seed: int) -> No
     files = {**TRIAL, path: text.encode()}
     if problems_of(files):
         return
-    bundle, _ = read_bundle(files)
+    bundle, _ = read_bundle(files, shipped())
     assert bundle is not None
     for scope, direction in itertools.product(bundle.estate.scopes, Direction):
         with contextlib.suppress(PlanError):

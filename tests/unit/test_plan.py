@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.catalogue_files import shipped
 from orchestrator.domain.bundle import Bundle, read_bundle
 from orchestrator.domain.compiler import compile_plan
 from orchestrator.domain.model import Direction
@@ -16,7 +17,7 @@ PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
     files = {str(f.relative_to(PLAYBOOKS)): f.read_bytes() for f in PLAYBOOKS.rglob("*") if f.is_file()}
-    made, problems = read_bundle(files)
+    made, problems = read_bundle(files, shipped())
     assert problems == []
     assert made is not None
     return made

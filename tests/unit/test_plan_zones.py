@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.catalogue_files import shipped
 from orchestrator.domain.bundle import read_bundle
 from orchestrator.domain.compiler import compile_plan
 from orchestrator.domain.drift import starting_point
@@ -85,7 +86,9 @@ STEP = "  ttl: {uses: dns.ttl, with: {zones: [trial.example], ttl: 60, records: 
 
 def test_a_drill_stays_in_its_zones_and_a_step_for_ttls_has_time_to_wait() -> None:
     text = TRIAL["runbooks/web-failover.yaml"].decode()
-    bundle, problems = read_bundle({**TRIAL, "runbooks/web-failover.yaml": (text.rstrip() + "\n" + STEP).encode()})
+    bundle, problems = read_bundle(
+        {**TRIAL, "runbooks/web-failover.yaml": (text.rstrip() + "\n" + STEP).encode()}, shipped()
+    )
     assert problems == []
     assert bundle is not None
     plan = compile_plan(bundle, commit="c", services=["web"], scope="drill")

@@ -113,7 +113,7 @@ def test_inputs_are_read_by_the_names_that_runbooks_write() -> None:
 
 def test_every_kind_is_done_by_a_provider_or_by_the_engine() -> None:
     assert {name for name, kind in KINDS.items() if kind.has_provider} == {name for name, _ in CLASSES}
-    engine = {"human.approval", "human.task", "wait.for", "runbook.run"}
+    engine = {"human.approval", "human.task", "wait.for", "runbook.run", "endpoint.swap"}
     assert {name for name, kind in KINDS.items() if not kind.has_provider} == engine
     assert {name for name, kind in KINDS.items() if kind.automatic_undo} == {
         "compute.server",

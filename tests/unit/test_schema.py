@@ -8,6 +8,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from orchestrator.catalogue_files import shipped
 from orchestrator.domain.bundle import read_bundle
 from orchestrator.domain.kinds import KINDS
 from orchestrator.domain.schema import estate_schema, runbook_schema
@@ -107,7 +108,7 @@ def test_drivers_have_keys_of_their_own() -> None:
     data = yaml.safe_load(ESTATES[1].read_bytes())
     data["scopes"]["rehearsal"]["dns"]["zones"]["trial.example"]["api_key"] = "secret://x"
     assert not estate.is_valid(data)
-    bundle, problems = read_bundle({**VALID_ESTATE, "bascule.yaml": yaml.safe_dump(data).encode()})
+    bundle, problems = read_bundle({**VALID_ESTATE, "bascule.yaml": yaml.safe_dump(data).encode()}, shipped())
     assert bundle is None
     assert [problem.message for problem in problems] == ["The key `api_key` is unknown here."]
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.domain.catalogue import Catalogue
 from orchestrator.domain.estate import EstateSheet
 from orchestrator.domain.kinds import KINDS
 from orchestrator.domain.problem import Complaint, Path, Problem
@@ -19,6 +20,7 @@ class Draft:
     sheets: Mapping[str, Sheet]
     unreadable: frozenset[str]
     files: frozenset[str]
+    catalogue: Catalogue
 
     def in_estate(self, complaint: Complaint) -> Problem:
         return self.estate.document.problem(complaint)

@@ -55,8 +55,8 @@ def check_places(draft: Draft) -> Iterator[Problem]:
         for action in actions(sheet.runbook):
             found = [*_too_late(action)]
             found = found or [
-                *_missing_entries(draft, sheet.runbook, action),
-                *_missing_file(draft, sheet.runbook, action),
+                *entries_missing(draft, sheet.runbook, action),
+                *file_missing(draft, sheet.runbook, action),
             ]
             yield from map(sheet.document.problem, found)
     yield from _authorities(draft)
@@ -73,7 +73,8 @@ def _too_late(action: Action) -> Iterator[Complaint]:
                 yield action.complaint(message, "Use a parameter, or write the value out.", "with", *path)
 
 
-def _missing_entries(draft: Draft, runbook: Runbook, action: Action) -> Iterator[Complaint]:
+def entries_missing(draft: Draft, runbook: Runbook, action: Action) -> Iterator[Complaint]:
+    """Entries of the scopes that an action names, and that are not there."""
     section, paths = _SECTIONS.get(action.uses, ((), ()))
     if not section:
         return
@@ -124,7 +125,8 @@ def _blocks(draft: Draft, section: tuple[str, ...]) -> Iterator[_Block]:
             yield _Block(scope, mode, names, written_block(data, "scopes", scope, "zones"))
 
 
-def _missing_file(draft: Draft, runbook: Runbook, action: Action) -> Iterator[Complaint]:
+def file_missing(draft: Draft, runbook: Runbook, action: Action) -> Iterator[Complaint]:
+    """The file of the estate that an action names, when it is not there."""
     name = _FILES.get(action.uses, "")
     value = value_at(fill(draft, runbook, action.with_), (name,))
     if not isinstance(value, str) or is_open(value) or value in draft.files:

@@ -24,11 +24,11 @@ def check_rules(draft: Draft) -> Iterator[Problem]:
 def _step(action: Action) -> Iterator[Complaint]:
     step, kind = action.step, KINDS[action.uses]
     said = step.model_fields_set
-    if action.uses == "runbook.run":
+    if kind.expands:
         for name in _NOT_FOR_NESTED:
             if name in said and (name != "undo" or step.undo != "none"):
-                message = f"`{name}` says nothing here: the other runbook's steps take this step's place."
-                yield Complaint((*action.path, name), message, "Write it in that runbook's steps.", on_key=True)
+                message = f"`{name}` says nothing here: other steps take this step's place."
+                yield Complaint((*action.path, name), message, "Write it in those steps.", on_key=True)
         return
     if not kind.has_provider and "retry" in said:
         who = "A person answers" if kind.by_person else "Time passes"
@@ -79,7 +79,7 @@ def _undo(action: Action) -> Iterator[Complaint]:
         able = [name for name, each in KINDS.items() if each.has_provider and not each.reads_only]
         message = f"`{action.uses}` changes nothing, so it takes nothing back."
         yield action.complaint(message, f"Use one of {listed(able)}.", "uses")
-    if own is not None and own.name != "runbook.run" and (own.reads_only or not own.has_provider):
+    if own is not None and not own.expands and (own.reads_only or not own.has_provider):
         message = f"A step `{own.name}` changes nothing, so there is nothing to undo."
         yield Complaint(action.path, message, "Remove `undo`.", on_key=True)
 
