@@ -1,4 +1,4 @@
-"""A step `endpoint.swap` becomes the visible steps of the target's recipe, in their order, or is refused with reasons."""
+"""A step `endpoint.swap` becomes the visible steps of the recipe, in their order, or is refused with reasons."""
 
 from pathlib import Path
 
