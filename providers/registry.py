@@ -48,6 +48,13 @@ CLASSES: dict[tuple[str, str], str] = {
     ("probe.dns", NO_DRIVER): "providers.probes.dns:DnsCheck",
     ("probe.smtp", NO_DRIVER): "providers.probes.smtp:SmtpCheck",
     ("probe.ssh", NO_DRIVER): "providers.probes.ssh:SshCheck",
+    ("probe.webdav", NO_DRIVER): "providers.probes.webdav:WebdavCheck",
+    ("probe.nextcloud", NO_DRIVER): "providers.probes.nextcloud:NextcloudCheck",
+    ("probe.onlyoffice", NO_DRIVER): "providers.probes.onlyoffice:OnlyofficeCheck",
+    ("probe.collabora", NO_DRIVER): "providers.probes.collabora:CollaboraCheck",
+    ("probe.cryptpad", NO_DRIVER): "providers.probes.cryptpad:CryptpadCheck",
+    ("probe.meet", NO_DRIVER): "providers.probes.meet:MeetCheck",
+    ("probe.jitsi", NO_DRIVER): "providers.probes.jitsi:JitsiCheck",
     ("notify.send", "smtp"): "providers.notify:SmtpMessage",
     ("notify.send", "apprise"): "providers.notify:AppriseMessage",
 }

@@ -284,6 +284,9 @@ _PATTERNS: Mapping[str, str] = {
     _pattern(wants.Record, "name"): "a name inside the zone, or @ for the zone itself",
     _pattern(wants.Place, "bucket"): "a bucket name of 3 to 63 lower-case letters, digits, dots and hyphens",
     _pattern(wants.HttpProbe, "url"): "a URL that begins with http:// or https://",
+    _json(wants.WebAddress)["pattern"]: "a URL that begins with http:// or https://, without user, password and query",
+    _json(wants.UserName)["pattern"]: "a user name without a colon",
+    _pattern(wants.WebdavProbe, "folder"): "a folder below the URL, such as drills/2026",
     _pattern(wants.SmtpProbe, "deliver_to"): "a mail address such as canary@example.net",
     _VARIABLE: "a variable name in lower case, digits and underscores, such as web_root",
 }

@@ -31,11 +31,12 @@ class UnresolvedError(Exception):
 
 
 class Names:
-    """Looks names up for one call of a provider."""
+    """Looks names up for one call of a provider; a host keeps the addresses that it had when it was first asked for."""
 
     def __init__(self, scope: JsonMap, deadline: Deadline) -> None:
         self._scope = scope
         self._deadline = deadline
+        self._known: dict[tuple[str, tuple[str, ...]], list[str]] = {}
 
     def addresses(self, host: str, kinds: Sequence[str] = ("A", "AAAA")) -> list[str]:
         """The addresses of a host that the scope reaches; an address stands for itself.
@@ -47,6 +48,12 @@ class Names:
         if address is not None:
             require_allowed(self._scope, str(address))
             return [str(address)]
+        asked = host, tuple(kinds)
+        if asked not in self._known:
+            self._known[asked] = self._reached(host, kinds)
+        return self._known[asked]
+
+    def _reached(self, host: str, kinds: Sequence[str]) -> list[str]:
         found = [rdata.to_text() for kind in kinds for rdata in self._resolve(host, kind) or ()]
         if not found:
             raise UnresolvedError(f"{host} has no address in DNS")

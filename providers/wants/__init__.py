@@ -30,6 +30,15 @@ from providers.wants.dns import RecordOwner as RecordOwner
 from providers.wants.dns import Records as Records
 from providers.wants.dns import RecordType as RecordType
 from providers.wants.dns import Ttl as Ttl
+from providers.wants.functions import CollaboraProbe as CollaboraProbe
+from providers.wants.functions import CryptpadProbe as CryptpadProbe
+from providers.wants.functions import JitsiProbe as JitsiProbe
+from providers.wants.functions import MeetProbe as MeetProbe
+from providers.wants.functions import NextcloudProbe as NextcloudProbe
+from providers.wants.functions import OnlyofficeProbe as OnlyofficeProbe
+from providers.wants.functions import UserName as UserName
+from providers.wants.functions import WebAddress as WebAddress
+from providers.wants.functions import WebdavProbe as WebdavProbe
 from providers.wants.people import Approval as Approval
 from providers.wants.people import Message as Message
 from providers.wants.people import Nested as Nested
