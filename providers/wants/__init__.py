@@ -30,6 +30,9 @@ from providers.wants.dns import RecordOwner as RecordOwner
 from providers.wants.dns import Records as Records
 from providers.wants.dns import RecordType as RecordType
 from providers.wants.dns import Ttl as Ttl
+from providers.wants.functions import AptProbe as AptProbe
+from providers.wants.functions import CompletionProbe as CompletionProbe
+from providers.wants.functions import OidcProbe as OidcProbe
 from providers.wants.people import Approval as Approval
 from providers.wants.people import Message as Message
 from providers.wants.people import Nested as Nested
@@ -42,6 +45,12 @@ from providers.wants.probes import SmtpProbe as SmtpProbe
 from providers.wants.probes import SshProbe as SshProbe
 from providers.wants.probes import TcpProbe as TcpProbe
 from providers.wants.probes import TlsProbe as TlsProbe
+from providers.wants.social import MastodonProbe as MastodonProbe
+from providers.wants.social import NodeInfoProbe as NodeInfoProbe
+from providers.wants.social import Post as Post
+from providers.wants.social import Profile as Profile
+from providers.wants.social import ProfileField as ProfileField
+from providers.wants.social import RelMeProbe as RelMeProbe
 from providers.wants.storage import Copy as Copy
 from providers.wants.storage import Place as Place
 from providers.wants.storage import Sample as Sample
