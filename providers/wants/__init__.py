@@ -30,9 +30,6 @@ from providers.wants.dns import RecordOwner as RecordOwner
 from providers.wants.dns import Records as Records
 from providers.wants.dns import RecordType as RecordType
 from providers.wants.dns import Ttl as Ttl
-from providers.wants.functions import AptProbe as AptProbe
-from providers.wants.functions import CompletionProbe as CompletionProbe
-from providers.wants.functions import OidcProbe as OidcProbe
 from providers.wants.people import Approval as Approval
 from providers.wants.people import Message as Message
 from providers.wants.people import Nested as Nested
@@ -45,6 +42,9 @@ from providers.wants.probes import SmtpProbe as SmtpProbe
 from providers.wants.probes import SshProbe as SshProbe
 from providers.wants.probes import TcpProbe as TcpProbe
 from providers.wants.probes import TlsProbe as TlsProbe
+from providers.wants.services import AptProbe as AptProbe
+from providers.wants.services import CompletionProbe as CompletionProbe
+from providers.wants.services import OidcProbe as OidcProbe
 from providers.wants.social import MastodonProbe as MastodonProbe
 from providers.wants.social import NodeInfoProbe as NodeInfoProbe
 from providers.wants.social import Post as Post

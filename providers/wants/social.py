@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from providers.wants.base import Name, SecretRef, Wish, Words
-from providers.wants.functions import ServiceUrl
+from providers.wants.services import ServiceUrl
 
 PageUrl = Annotated[
     str,

@@ -1,4 +1,4 @@
-"""What steps of the kinds `probe.*` ask for of one product: that it does its work, not only that it answers."""
+"""What steps of the kinds `probe.*` ask of services that others lean on: AI models, identity, packages."""
 
 from typing import Annotated, Self
 
