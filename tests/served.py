@@ -29,14 +29,6 @@ class Wrong(StrEnum):
     READ_ONLY = "read-only"
 
 
-class StandIn:
-    """What every stand-in has (for type checkers)."""
-
-    handle: Callable[[Request], Response]
-    maintenance: Callable[[Request], Response]
-    refusal: Callable[[Fault, Request], Response]
-
-
 class _TlsServer(_Server):
     def __init__(self, port: int, service: HttpService, tls: ssl.SSLContext) -> None:
         super().__init__(("127.0.0.1", port), service)
@@ -110,11 +102,12 @@ class Served:
 
     def _handle(self, request: Request) -> Response:
         answer: Response
-        reads = request.method in ("GET", "HEAD")
         if self.wrong is Wrong.PARKED:
             return Response(200, PARKED, {"Content-Type": "text/html; charset=utf-8"})
-        if self.wrong is Wrong.MAINTENANCE or (self.wrong is Wrong.READ_ONLY and not reads):
-            answer = self.stand_in.maintenance(request)
+        if self.wrong is Wrong.MAINTENANCE:
+            answer = self.stand_in.in_maintenance(request)
+        elif self.wrong is Wrong.READ_ONLY:
+            answer = self.stand_in.read_only(request)
         else:
             answer = self.stand_in.handle(request)
         return answer

@@ -78,7 +78,7 @@ class AptMirror:
     def refusal(self, fault: Fault, _request: Request) -> Response:
         return page(fault.status, f"<html><head><title>{fault.status}</title></head></html>")
 
-    def maintenance(self, _request: Request) -> Response:
+    def in_maintenance(self, _request: Request) -> Response:
         """As Apache, which most mirrors run, words it."""
         return page(
             503,
@@ -86,6 +86,10 @@ class AptMirror:
             "<p>The server is temporarily unable to service your request due to maintenance downtime or capacity "
             "problems. Please try again later.</p></body></html>",
         )
+
+    def read_only(self, request: Request) -> Response:
+        """A mirror never takes anything from its readers."""
+        return self.handle(request)
 
 
 def _release(codename: str, date: int, lists: dict[str, bytes]) -> str:

@@ -39,6 +39,7 @@ class Dialect:
     api_version: str
     nodeinfo_path: str
     maintenance: Callable[[], Response]
+    outside_scope: Callable[[], Response]
     keys: Literal["same", "refused", "ignored"] = "same"
     health: bool = False
     visibilities: tuple[str, ...] = ("public", "unlisted", "private", "direct")
@@ -92,8 +93,14 @@ class FediverseServer:
     def refusal(self, fault: Fault, _request: Request) -> Response:
         return json_answer(fault.status, {"error": "Too many requests" if fault.status == 429 else "simulated refusal"})
 
-    def maintenance(self, _request: Request) -> Response:
+    def in_maintenance(self, _request: Request) -> Response:
         return self.dialect.maintenance()
+
+    def read_only(self, request: Request) -> Response:
+        """A token without the scopes that begin with write."""
+        if request.method != "GET":
+            return self.dialect.outside_scope()
+        return self.handle(request)
 
     def edit(self, status: str, text: str) -> None:
         """People change a status."""
@@ -126,6 +133,8 @@ class FediverseServer:
         return None
 
     def _signed_in(self, request: Request) -> Response:
+        if not request.path.startswith("/api/"):
+            return page(404, "<!doctype html><html><head><title>404</title></head><body>Not Found</body></html>")
         if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), f"Bearer {self._token}".encode()):
             return error(401, "The access token is invalid")
         match request.method, request.path.split("/")[1:]:
@@ -311,6 +320,11 @@ class FediverseServer:
             if URL.fullmatch(value)
         )
         return f"<!doctype html><html><head><title>@{self.user}</title>{links}</head><body></body></html>"
+
+
+def outside_scope() -> Response:
+    """As Mastodon words it, and Friendica after it."""
+    return error(403, "This action is outside the authorized scopes")
 
 
 def error(status: int, message: str) -> Response:

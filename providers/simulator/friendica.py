@@ -5,7 +5,7 @@ answers 500), src/Module/Api/Mastodon/Accounts/UpdateCredentials.php, src/Module
 """
 
 from providers.simulator.api_request import page
-from providers.simulator.fediverse import Dialect
+from providers.simulator.fediverse import Dialect, outside_scope
 from providers.simulator.http_service import Response
 
 
@@ -24,6 +24,7 @@ FRIENDICA = Dialect(
     api_version="2.8.0 (compatible; Friendica 2024.12)",
     nodeinfo_path="/nodeinfo/2.0",
     maintenance=_maintained,
+    outside_scope=outside_scope,
     keys="ignored",
     visibilities=("public", "unlisted", "private"),
     no_direct=(500, "Direct messages are currently unsupported"),

@@ -12,6 +12,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -41,7 +42,7 @@ class Keycloak:
         self._client = client
         self._secret = secret
         self._clock = clock
-        self._keys = {"sig": _new_key(), "enc": _new_key()}
+        self._keys = dict(_first_keys())
 
     def handle(self, request: Request) -> Response:
         path = request.path
@@ -60,11 +61,17 @@ class Keycloak:
     def refusal(self, fault: Fault, _request: Request) -> Response:
         return json_answer(fault.status, {"error": "unknown_error"})
 
-    def maintenance(self, _request: Request) -> Response:
+    def in_maintenance(self, _request: Request) -> Response:
         """What its health answers while its database is away, and what a proxy before it hands out."""
         return json_answer(
             503, {"status": "DOWN", "checks": [{"name": "Keycloak database connections", "status": "DOWN"}]}
         )
+
+    def read_only(self, request: Request) -> Response:
+        """A client whose service account is switched off."""
+        if request.method != "GET":
+            return _error(401, "unauthorized_client", "Client not enabled to retrieve service account")
+        return self.handle(request)
 
     def rotate(self) -> None:
         """A new signing key; tokens of the old one are worth nothing any more."""
@@ -134,6 +141,12 @@ class Keycloak:
             "id_token_signing_alg_values_supported": ["RS256"],
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
         }
+
+
+@cache
+def _first_keys() -> dict[str, rsa.RSAPrivateKey]:
+    """The keys that every realm of this process begins with: making them takes a while."""
+    return {"sig": _new_key(), "enc": _new_key()}
 
 
 def _new_key() -> rsa.RSAPrivateKey:

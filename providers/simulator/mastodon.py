@@ -6,7 +6,7 @@ The client Mastodon.py 2.3.3 posts, finds, deletes and changes a profile here.
 """
 
 from providers.simulator.api_request import page
-from providers.simulator.fediverse import Dialect
+from providers.simulator.fediverse import Dialect, outside_scope
 from providers.simulator.http_service import Response
 
 
@@ -25,5 +25,6 @@ MASTODON = Dialect(
     api_version="4.5.2",
     nodeinfo_path="/nodeinfo/2.0",
     maintenance=_unwell,
+    outside_scope=outside_scope,
     health=True,
 )

@@ -47,8 +47,14 @@ class Mistral:
             return error(429, "Requests rate limit exceeded", "rate_limited", "1300")
         return error(fault.status, "Service unavailable.", "internal_server_error", None)
 
-    def maintenance(self, _request: Request) -> Response:
+    def in_maintenance(self, _request: Request) -> Response:
         return error(503, "Service unavailable.", "internal_server_error", "1000")
+
+    def read_only(self, request: Request) -> Response:
+        """A key that may look and not complete."""
+        if request.method != "GET":
+            return error(403, "You do not have permission to perform this action", "forbidden", None)
+        return self.handle(request)
 
     def _complete(self, asked: dict[str, Any]) -> Response:
         messages, most = asked.get("messages"), asked.get("max_tokens")

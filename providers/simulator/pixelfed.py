@@ -5,7 +5,7 @@ Sources: github.com/pixelfed/pixelfed app/Util/Site/Nodeinfo.php, app/Http/Contr
 Laravel answers 503 (`php artisan down`). It takes no fields of a profile by this API.
 """
 
-from providers.simulator.api_request import page
+from providers.simulator.api_request import json_answer, page
 from providers.simulator.fediverse import Dialect
 from providers.simulator.http_service import Response
 
@@ -25,6 +25,7 @@ PIXELFED = Dialect(
     api_version="3.5.3 (compatible; Pixelfed 0.12.6)",
     nodeinfo_path="/api/nodeinfo/2.0.json",
     maintenance=_down,
+    outside_scope=lambda: json_answer(403, {"message": "Forbidden"}),
     keys="refused",
     visibilities=("public", "unlisted", "private"),
     no_direct=(400, "Direct visibility is not available."),

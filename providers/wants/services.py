@@ -25,7 +25,9 @@ class CompletionProbe(Wish):
 
     url: ServiceUrl
     key: SecretRef
-    model: str = Field(min_length=1, max_length=200, pattern=r"^\S+$")
+    model: str = Field(
+        max_length=200, pattern=r"^\S+$", description="a model's name as the API lists it, such as mistral-small-latest"
+    )
 
 
 class OidcProbe(Wish):
@@ -54,8 +56,16 @@ class AptProbe(Wish):
     """
 
     url: ServiceUrl
-    suite: str = Field(max_length=100, pattern=r"^[a-z0-9][a-z0-9.+\-]*(?:/[a-z0-9][a-z0-9.+\-]*)*$")
+    suite: str = Field(
+        max_length=100,
+        pattern=r"^[a-z0-9][a-z0-9.+\-]*(?:/[a-z0-9][a-z0-9.+\-]*)*$",
+        description="a suite such as bookworm or bookworm-security",
+    )
     key: EstatePath
-    component: str = Field(default="main", max_length=60, pattern=r"^[a-z0-9][a-z0-9.\-]*$")
-    architecture: str = Field(default="amd64", max_length=30, pattern=r"^[a-z0-9][a-z0-9\-]*$")
+    component: str = Field(
+        default="main", max_length=60, pattern=r"^[a-z0-9][a-z0-9.\-]*$", description="a component such as main"
+    )
+    architecture: str = Field(
+        default="amd64", max_length=30, pattern=r"^[a-z0-9][a-z0-9\-]*$", description="an architecture such as amd64"
+    )
     max_age: Seconds | None = None

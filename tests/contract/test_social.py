@@ -25,9 +25,7 @@ TOKEN = "token-only-known-to-this-test"
 TAG = Tag("2026-11-25-cutoff", "announce/mastodon")
 POST = Post(
     account="town",
-    text=Words(
-        fr="La mairie déménage <ses> services.\nTout va bien.", en="Our services move & all is well."
-    ),
+    text=Words(fr="La mairie déménage <ses> services.\nTout va bien.", en="Our services move & all is well."),
 )
 OLD, NEW = "https://old.valbourg.example", "https://www.valbourg.example/"
 PROFILE = Profile(
@@ -157,7 +155,7 @@ def test_a_post_that_was_refused_is_not_waited_for(mastodon: Served, tmp_path: P
     where = social(mastodon, tmp_path)
     with mastodon.being(Wrong.READ_ONLY), refused() as caught:
         MastodonPost(where).apply(POST, TAG, {}, quiet)
-    assert (caught.value.permanent, caught.value.effect_possible) == (False, False)
+    assert (caught.value.permanent, caught.value.effect_possible) == (True, False)
     assert MastodonPost(where).apply(POST, TAG, {}, quiet).presence is Presence.OURS
 
 
@@ -211,7 +209,7 @@ def test_nothing_is_written_where_something_is_wrong(mastodon: Served, tmp_path:
     before = provider.observe(want, TAG, None).values
     with mastodon.being(wrong), refused() as caught:
         provider.apply(want, TAG, before, quiet)
-    assert (caught.value.permanent, caught.value.effect_possible) == (False, False)
+    assert (caught.value.permanent, caught.value.effect_possible) == (wrong is Wrong.READ_ONLY, False)
     assert SAID[wrong] in caught.value.message
     assert mastodon.written() == []
 
@@ -221,7 +219,7 @@ SAID = {
     Wrong.PARKED: "This domain is parked",
     Wrong.MAINTENANCE: "answered 503",
     Wrong.CERTIFICATE: "certificate",
-    Wrong.READ_ONLY: "answered 503",
+    Wrong.READ_ONLY: "This action is outside the authorized scopes",
 }
 
 
