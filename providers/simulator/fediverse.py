@@ -31,6 +31,7 @@ class Dialect:
     """How one software of the social web speaks. `nodeinfo_path`: where its NodeInfo document is.
 
     `keys`: a repeated Idempotency-Key is the same status, is refused, or is not looked at.
+    `api_level`: the number that Mastodon gives its API since 4.3; 0 for relatives.
     `longest`: characters of a status. `most_fields`: of a profile; 0 where it has none to set.
     """
 
@@ -42,6 +43,7 @@ class Dialect:
     outside_scope: Callable[[], Response]
     keys: Literal["same", "refused", "ignored"] = "same"
     health: bool = False
+    api_level: int = 0
     visibilities: tuple[str, ...] = ("public", "unlisted", "private", "direct")
     no_direct: tuple[int, str] = (422, "Validation failed: Visibility is not included in the list")
     needs_media: bool = False
@@ -111,7 +113,7 @@ class FediverseServer:
     def _public(self, request: Request) -> Response | None:
         """What everybody may read; None for anything else."""
         dialect = self.dialect
-        match request.method, request.path:
+        match request.method, request.path.rstrip("/"):
             case "GET", "/health" if dialect.health:
                 return json_answer(200, {"status": "UP"})
             case "GET", "/.well-known/nodeinfo":
@@ -137,7 +139,7 @@ class FediverseServer:
             return page(404, "<!doctype html><html><head><title>404</title></head><body>Not Found</body></html>")
         if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), f"Bearer {self._token}".encode()):
             return error(401, "The access token is invalid")
-        match request.method, request.path.split("/")[1:]:
+        match request.method, request.path.rstrip("/").split("/")[1:]:
             case "GET", ["api", "v1", "accounts", "verify_credentials"]:
                 return json_answer(200, self._account())
             case "PATCH", ["api", "v1", "accounts", "update_credentials"] if self.dialect.most_fields:
@@ -291,6 +293,7 @@ class FediverseServer:
             "description": "Le réseau social de la commune",
             "languages": ["fr"],
             "rules": [],
+            "api_versions": {"mastodon": dialect.api_level} if dialect.api_level else {},
             "configuration": {
                 "accounts": {"max_profile_fields": dialect.most_fields, "max_featured_tags": 10},
                 "statuses": {

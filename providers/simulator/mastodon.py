@@ -2,7 +2,8 @@
 
 Sources: https://docs.joinmastodon.org/methods/statuses/, …/accounts/, …/instance/, …/health/;
 github.com/mastodon/mastodon app/services/post_status_service.rb (keys), dist/nginx.conf (error page).
-The client Mastodon.py 2.3.3 posts, finds, deletes and changes a profile here.
+The client Mastodon.py 2.3.3 posts (also twice with one key), finds, deletes and changes a profile here; its
+`instance_health` alone says no, as it knows only the texts of older servers.
 """
 
 from providers.simulator.api_request import page
@@ -27,4 +28,5 @@ MASTODON = Dialect(
     maintenance=_unwell,
     outside_scope=outside_scope,
     health=True,
+    api_level=7,
 )
