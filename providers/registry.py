@@ -55,6 +55,14 @@ CLASSES: dict[tuple[str, str], str] = {
     ("probe.cryptpad", NO_DRIVER): "providers.probes.cryptpad:CryptpadCheck",
     ("probe.meet", NO_DRIVER): "providers.probes.meet:MeetCheck",
     ("probe.jitsi", NO_DRIVER): "providers.probes.jitsi:JitsiCheck",
+    ("probe.completion", NO_DRIVER): "providers.probes.completion:CompletionCheck",
+    ("probe.mastodon", NO_DRIVER): "providers.probes.mastodon:MastodonCheck",
+    ("probe.nodeinfo", NO_DRIVER): "providers.probes.nodeinfo:NodeInfoCheck",
+    ("probe.relme", NO_DRIVER): "providers.probes.relme:RelMeCheck",
+    ("probe.oidc", NO_DRIVER): "providers.probes.oidc:OidcCheck",
+    ("probe.apt", NO_DRIVER): "providers.probes.apt:AptCheck",
+    ("social.post", "mastodon"): "providers.social.post:MastodonPost",
+    ("social.profile", "mastodon"): "providers.social.profile:MastodonProfile",
     ("notify.send", "smtp"): "providers.notify:SmtpMessage",
     ("notify.send", "apprise"): "providers.notify:AppriseMessage",
 }
@@ -170,6 +178,10 @@ def _notify(want: Any, context: Context) -> str:
     return _driver_at(context.scope, "notify", want.channel)
 
 
+def _social(want: Any, context: Context) -> str:
+    return _driver_at(context.scope, "social", want.account)
+
+
 DRIVERS: dict[str, Driver] = {
     "compute.server": _compute,
     "compute.volume": _disk,
@@ -179,4 +191,6 @@ DRIVERS: dict[str, Driver] = {
     "storage.copy": _storage,
     "storage.verify": _storage,
     "notify.send": _notify,
+    "social.post": _social,
+    "social.profile": _social,
 }

@@ -285,6 +285,14 @@ class AppriseChannel(Part):
 Channel = Annotated[SmtpChannel | AppriseChannel, Field(discriminator="driver")]
 
 
+class MastodonAccount(Part):
+    """An account at a server with Mastodon's API: the token has write:statuses, write:accounts and read:accounts."""
+
+    driver: Literal["mastodon"]
+    url: Url
+    token: SecretRef
+
+
 class Scope(Part):
     """One scope. `networks` are the only addresses that its providers may reach; without them, any."""
 
@@ -303,6 +311,7 @@ class Scope(Part):
     smtp: Smtp = Smtp()
     tls: Tls = Tls()
     notify: dict[Name, Channel] = Field(default_factory=dict)
+    social: dict[Name, MastodonAccount] = Field(default_factory=dict)
 
     @model_serializer(mode="wrap")
     def _without_absent_blocks(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -24,6 +24,12 @@ SERVICES = (
     "ovh-dns",
     "scaleway-dns",
     "gandi-dns",
+    "mistral",
+    "mastodon",
+    "pixelfed",
+    "friendica",
+    "keycloak",
+    "apt-mirror",
 )
 
 
@@ -41,6 +47,7 @@ class Fault(BaseModel):
     | smtp-* | `EHLO`, `RCPT`, `DATA` |
     | identity-old | `CONNECT` |
     | ovh-dns, scaleway-dns, gandi-dns | method and path: `POST */refresh` |
+    | mistral, mastodon, pixelfed, friendica, keycloak, apt-mirror | method and path: `POST /api/v1/statuses` |
 
     | kind | what happens |
     |---|---|

@@ -53,6 +53,15 @@ from providers.wants.probes import SmtpProbe as SmtpProbe
 from providers.wants.probes import SshProbe as SshProbe
 from providers.wants.probes import TcpProbe as TcpProbe
 from providers.wants.probes import TlsProbe as TlsProbe
+from providers.wants.services import AptProbe as AptProbe
+from providers.wants.services import CompletionProbe as CompletionProbe
+from providers.wants.services import OidcProbe as OidcProbe
+from providers.wants.social import MastodonProbe as MastodonProbe
+from providers.wants.social import NodeInfoProbe as NodeInfoProbe
+from providers.wants.social import Post as Post
+from providers.wants.social import Profile as Profile
+from providers.wants.social import ProfileField as ProfileField
+from providers.wants.social import RelMeProbe as RelMeProbe
 from providers.wants.storage import Copy as Copy
 from providers.wants.storage import Place as Place
 from providers.wants.storage import Sample as Sample

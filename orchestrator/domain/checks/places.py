@@ -20,6 +20,8 @@ _SECTIONS: Mapping[str, tuple[tuple[str, ...], tuple[Path, ...]]] = {
     "storage.copy": (("storage",), (("from", "store"), ("to", "store"))),
     "storage.verify": (("storage",), (("from", "store"), ("to", "store"))),
     "notify.send": (("notify",), (("channel",),)),
+    "social.post": (("social",), (("account",),)),
+    "social.profile": (("social",), (("account",),)),
 }
 """Kind -> the block of a scope that it acts in, and where its inputs name an entry of it."""
 
@@ -28,6 +30,7 @@ _FILES: Mapping[str, str] = {
     "human.task": "instructions",
     "human.approval": "instructions",
     "compute.server": "user_data",
+    "probe.apt": "key",
 }
 
 _PLANNED: Mapping[str, tuple[Path, ...]] = {

@@ -1,0 +1,59 @@
+"""A server with Mastodon's API that is well and, given a token, takes a status, shows it and deletes it.
+
+The status is there for a second, to nobody but the account itself unless the step says otherwise. One that an
+earlier attempt left, because its answer was lost, is found by its mark and deleted too.
+"""
+
+import hashlib
+
+from providers.probes.api_answer import said
+from providers.probes.check import Attempt, Check, DoesNotHoldError, Seen
+from providers.social.mastodon_api import MastodonApi, plain, posted
+from providers.wants import MastodonProbe
+
+PAUSE = 0.3
+"""Seconds between two looks at a status that is being deleted."""
+
+
+class MastodonCheck(Check[MastodonProbe]):
+    """`probe.mastodon`. Outputs: `version`, and with a token `account`. Only `apply` posts."""
+
+    def _look(self, want: MastodonProbe, attempt: Attempt) -> Seen:
+        api = MastodonApi(attempt, want.url, want.token)
+        api.healthy()
+        version = api.version()
+        if want.token is None:
+            return Seen(f"{want.url} answers as Mastodon {version}.", {"version": version})
+        account = api.account()
+        name = str(account.get("acct") or account["id"])
+        if attempt.writing:
+            _post_and_delete(api, str(account["id"]), want, attempt)
+        return Seen(f"{want.url} (Mastodon {version}) serves {name}.", {"version": version, "account": name})
+
+
+def _post_and_delete(api: MastodonApi, account: str, want: MastodonProbe, attempt: Attempt) -> None:
+    mark = hashlib.sha256(f"check\0{attempt.tag.run}\0{attempt.tag.step}".encode()).hexdigest()[:16]
+    for left in [one for one in api.statuses(account) if mark in plain(one)]:
+        api.delete(str(left["id"]))
+    answer = api.post(f"Bascule {mark}", want.visibility, f"check-{mark}")
+    if answer.status != 200:
+        raise DoesNotHoldError(f"{answer.at} takes no {want.visibility} status ({answer.status}: {said(answer)}).")
+    status = posted(answer)
+    try:
+        _require_shown(api, status, mark, want)
+    finally:
+        api.delete(status)
+    while api.status(status) is not None:
+        if not attempt.deadline.pause(PAUSE):
+            raise DoesNotHoldError(f"{want.url} still shows the status {status} that it was told to delete.")
+
+
+def _require_shown(api: MastodonApi, status: str, mark: str, want: MastodonProbe) -> None:
+    """Raises DoesNotHoldError unless the status is there, for those who were to see it."""
+    shown = api.status(status)
+    if shown is None or mark not in plain(shown):
+        raise DoesNotHoldError(f"{want.url} took the status {status} and does not show it.")
+    if shown.get("visibility") != want.visibility:
+        raise DoesNotHoldError(
+            f"{want.url} made the status {status} {str(shown.get('visibility'))[:20]}; expected {want.visibility}."
+        )

@@ -1,0 +1,204 @@
+"""Mastodon's client API as far as checks, announcements and profiles need it, and as its relatives have it too.
+
+Documentation: https://docs.joinmastodon.org/methods/. Relatives speak a part of it: snac has no `/health`
+and no version 2 of the instance; Friendica and Pixelfed have no `direct` statuses; Pixelfed refuses a
+repeated Idempotency-Key, and snac and Friendica know none. So whatever matters is read again.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from providers.base import Secret
+from providers.probes.api_answer import require, said
+from providers.probes.check import Attempt, DoesNotHoldError
+from providers.probes.web_answer import Answer
+from providers.probes.web_call import bearer, call
+
+WHAT = "The Mastodon API"
+REMEDY = "check that the token is valid and has the scopes read:accounts, read:statuses, write:statuses, write:accounts"
+PAGE = 40
+"""Statuses of one list; Mastodon gives no more."""
+MOST_PAGES = 5
+MOST_KEYS = 5
+GONE = frozenset({404, 410})
+
+Json = dict[str, Any]
+
+
+class MastodonApi:
+    """One server, for one call of a provider.
+
+    `wrote`: a write was taken on, or may have been, for all that is known.
+    Its methods raise DoesNotHoldError when the server does not answer as it should, and
+    ProviderError when it refuses the credential or asks to wait.
+    """
+
+    def __init__(self, attempt: Attempt, url: str, token: str | None = None) -> None:
+        self._attempt = attempt
+        self._url = url.rstrip("/")
+        self._token = token
+        self.wrote = False
+
+    def version(self) -> str:
+        """The server's own version. Old and small servers have only the first form of the description."""
+        answer, found = self._instance()
+        if not isinstance(found.get("version"), str):
+            raise DoesNotHoldError(f"{answer.at} answered {answer.words}; expected a description of the server.")
+        return str(found["version"])[:100]
+
+    def longest_status(self) -> int:
+        """Characters that a status may have; Mastodon's own number where the server says none."""
+        _, found = self._instance()
+        statuses = _inner(found, "configuration", "statuses")
+        most = statuses.get("max_characters", found.get("max_toot_chars"))
+        return most if isinstance(most, int) else 500
+
+    def most_fields(self) -> int:
+        """Fields that a profile may have; where the server says none, as many as anybody would want."""
+        _, found = self._instance()
+        most = _inner(found, "configuration", "accounts").get("max_profile_fields")
+        return most if isinstance(most, int) else 100
+
+    def healthy(self) -> bool:
+        """Whether `/health` says so; False where the server has none. Raises DoesNotHoldError when it is not."""
+        return self._ask("GET", "/health", 200, *GONE).status == 200
+
+    def account(self) -> Json:
+        """The token's own account, with the text of its profile in `source`."""
+        return self._object(self._ask("GET", "/api/v1/accounts/verify_credentials"), "id")
+
+    def statuses(self, account: str) -> Iterator[Json]:
+        """The account's own statuses, the newest first, as far back as MOST_PAGES."""
+        path = f"/api/v1/accounts/{quote(account, safe='')}/statuses"
+        query: dict[str, str | int] = {"limit": PAGE, "exclude_reblogs": "true"}
+        seen: set[str] = set()
+        for _ in range(MOST_PAGES):
+            found = [one for one in self._list(self._ask("GET", f"{path}?{urlencode(query)}")) if one["id"] not in seen]
+            yield from (one for one in found if not one.get("reblog"))
+            if not found:
+                return
+            seen |= {one["id"] for one in found}
+            query["max_id"] = found[-1]["id"]
+
+    def status(self, status: str) -> Json | None:
+        """One status; None when it is gone."""
+        answer = self._ask("GET", f"/api/v1/statuses/{quote(status, safe='')}", 200, *GONE)
+        return None if answer.status in GONE else self._object(answer, "id")
+
+    def post(self, text: str, visibility: str, key: str) -> Answer:
+        """Post a status, or be refused (400, 422); the key makes a repetition the same status, where keys are kept.
+
+        Mastodon answers 404 to a key whose status was deleted within the hour that it keeps keys; then
+        the key after it is used.
+        """
+        form = {"status": text, "visibility": visibility}
+        for more in range(MOST_KEYS):
+            headers = {"Idempotency-Key": f"{key}-{more}"}
+            answer = self._ask("POST", "/api/v1/statuses", 200, 400, 404, 422, form=form, headers=headers)
+            if answer.status != 404:
+                return answer
+        raise DoesNotHoldError(f"{answer.at} answered 404 ({said(answer)}); expected the new status.")
+
+    def delete(self, status: str) -> None:
+        """Take a status away; one that is gone already is no error."""
+        self._ask("DELETE", f"/api/v1/statuses/{quote(status, safe='')}", 200, *GONE)
+
+    def set_fields(self, fields: list[tuple[str, str]]) -> None:
+        """Put these fields, names and plain texts, in the place of all that the profile has."""
+        form: dict[str, str] = {}
+        for index, (name, value) in enumerate(fields or [("", "")]):  # a list without any would change nothing
+            form[f"fields_attributes[{index}][name]"] = name
+            form[f"fields_attributes[{index}][value]"] = value
+        self._ask("PATCH", "/api/v1/accounts/update_credentials", form=form)
+
+    def _instance(self) -> tuple[Answer, Json]:
+        answer = self._ask("GET", "/api/v2/instance", 200, *GONE)
+        if answer.status in GONE:
+            answer = self._ask("GET", "/api/v1/instance")
+        return answer, self._object(answer, "version")
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *statuses: int,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        sent: dict[str, str | Secret] = {"Accept": "application/json", **(headers or {})}
+        if self._token is not None:
+            sent["Authorization"] = bearer(self._attempt.context, self._token)
+        if form is not None:
+            sent["Content-Type"] = "application/x-www-form-urlencoded"
+        body = urlencode(form).encode() if form is not None else b""
+        before, self.wrote = self.wrote, self.wrote or method != "GET"
+        answer = call(self._attempt, method, f"{self._url}{path}", headers=sent, body=body)
+        if 400 <= answer.status < 500 or answer.status == 503:  # refused, so nothing happened (RFC 9110 §15.6.4)
+            self.wrote = before
+        return require(answer, WHAT, *(statuses or (200,)), remedy=REMEDY)
+
+    def _object(self, answer: Answer, key: str) -> Json:
+        """Raises DoesNotHoldError for what is no object with this key: something in between has answered."""
+        found = answer.json()
+        if not found.get(key):
+            raise DoesNotHoldError(f"{answer.at} answered {answer.words}; expected the JSON of Mastodon's API.")
+        return found
+
+    def _list(self, answer: Answer) -> list[Json]:
+        try:
+            found = json.loads(answer.body)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, list) or not all(isinstance(one, dict) and one.get("id") for one in found):
+            raise DoesNotHoldError(f"{answer.at} answered {answer.words}; expected a list of statuses.")
+        return found
+
+
+def posted(answer: Answer) -> str:
+    """The id of the status that a post was answered with. Raises DoesNotHoldError when it was not."""
+    found = answer.json()
+    if answer.status != 200 or not found.get("id"):
+        raise DoesNotHoldError(f"{answer.at} answered {answer.status} {answer.words}; expected a status.")
+    return str(found["id"])
+
+
+def plain(status: Json) -> str:
+    """The status's text without its HTML."""
+    reader = _Text()
+    reader.feed(str(status.get("content") or ""))
+    reader.close()
+    return "".join(reader.parts)
+
+
+def fields_of(account: Json) -> list[tuple[str, str]]:
+    """The profile's fields, names and plain texts; a relative may have them only as they are shown."""
+    source = _inner(account, "source").get("fields")
+    fields = source if isinstance(source, list) else account.get("fields")
+    return [
+        (str(one.get("name") or ""), str(one.get("value") or ""))
+        for one in (fields if isinstance(fields, list) else ())
+        if isinstance(one, dict)
+    ]
+
+
+def _inner(value: Json, *path: str) -> Json:
+    for key in path:
+        inner = value.get(key)
+        value = inner if isinstance(inner, dict) else {}
+    return value
+
+
+class _Text(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("br", "p"):
+            self.parts.append("\n")
+
+    def handle_data(self, data: str) -> None:
+        self.parts.append(data)

@@ -1,0 +1,67 @@
+"""What a step knows by itself of the post that it sent: that one is on its way, and which one arrived.
+
+A server that keeps no Idempotency-Key would post twice when asked twice. So the sending is noted before it
+goes; while a post without an answer may still appear, it is waited for and nothing is sent.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+IN_FLIGHT_SECONDS = 10.0
+"""How long after a post without an answer it may still appear among the account's statuses."""
+
+
+class SentOnce:
+    """The notes of one step, in its workspace. `clock`: seconds since the epoch."""
+
+    def __init__(self, workspace: Path, clock: Callable[[], float]) -> None:
+        self._sent = workspace / "post-sent.json"
+        self._receipt = workspace / "post-receipt.json"
+        self._clock = clock
+
+    def begin(self) -> None:
+        """A post goes out now."""
+        _write(self._sent, {"at": self._clock()})
+
+    def refused(self) -> None:
+        """It was surely not taken."""
+        self._sent.unlink(missing_ok=True)
+
+    def arrived(self, status: str) -> None:
+        """The server gave it this id."""
+        _write(self._receipt, {"id": status})
+        self._sent.unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """It was taken back."""
+        self._receipt.unlink(missing_ok=True)
+        self._sent.unlink(missing_ok=True)
+
+    def status(self) -> str | None:
+        """The id of the post that arrived."""
+        found = _read(self._receipt).get("id")
+        return found if isinstance(found, str) else None
+
+    def in_flight(self) -> float:
+        """Seconds for which a post without an answer may still appear; zero when there is none."""
+        at = _read(self._sent).get("at")
+        if not isinstance(at, int | float):
+            return 0.0
+        return min(IN_FLIGHT_SECONDS, max(0.0, at + IN_FLIGHT_SECONDS - self._clock()))
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        found = json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write(path: Path, note: dict[str, object]) -> None:
+    """Whole or not at all: a crash in the middle leaves what was there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(note))
+    partial.replace(path)

@@ -1,0 +1,71 @@
+"""What steps of the kinds `probe.*` ask of services that others lean on: AI models, identity, packages."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from providers.wants.base import EstatePath, Seconds, SecretRef, Wish
+
+ServiceUrl = Annotated[
+    str,
+    Field(
+        max_length=500,
+        pattern=r"^https?://[^\s/@?#]+(?:/[^\s@?#]*)?$",
+        description="a URL that begins with http:// or https://, without user, password and query",
+    ),
+]
+
+
+class CompletionProbe(Wish):
+    """`probe.completion`: the API lists the model and, when the step runs, completes a chat with one token.
+
+    `url`: the base of an OpenAI-like API, such as https://api.mistral.ai/v1.
+    """
+
+    url: ServiceUrl
+    key: SecretRef
+    model: str = Field(
+        max_length=200, pattern=r"^\S+$", description="a model's name as the API lists it, such as mistral-small-latest"
+    )
+
+
+class OidcProbe(Wish):
+    """`probe.oidc`: the issuer describes itself and publishes keys; to a client it grants a signed token."""
+
+    issuer: ServiceUrl
+    client_id: str | None = Field(default=None, min_length=1, max_length=200)
+    client_secret: SecretRef | None = None
+
+    @model_validator(mode="after")
+    def _whole_client(self) -> Self:
+        if (self.client_id is None) != (self.client_secret is None):
+            raise PydanticCustomError(
+                "half_a_client",
+                "A client has both a `client_id` and a `client_secret`.",
+                {"remedy": "Give both, or neither."},
+            )
+        return self
+
+
+class AptProbe(Wish):
+    """`probe.apt`: the mirror has the suite, signed by one of these keys, still valid, with its package lists.
+
+    `key`: OpenPGP public keys in the estate, armoured or binary. `max_age`: how old the
+    suite's Date may be at most; nothing else tells the age of one without Valid-Until.
+    """
+
+    url: ServiceUrl
+    suite: str = Field(
+        max_length=100,
+        pattern=r"^[a-z0-9][a-z0-9.+\-]*(?:/[a-z0-9][a-z0-9.+\-]*)*$",
+        description="a suite such as bookworm or bookworm-security",
+    )
+    key: EstatePath
+    component: str = Field(
+        default="main", max_length=60, pattern=r"^[a-z0-9][a-z0-9.\-]*$", description="a component such as main"
+    )
+    architecture: str = Field(
+        default="amd64", max_length=30, pattern=r"^[a-z0-9][a-z0-9\-]*$", description="an architecture such as amd64"
+    )
+    max_age: Seconds | None = None
