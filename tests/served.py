@@ -31,7 +31,7 @@ class Wrong(StrEnum):
 
 class _TlsServer(_Server):
     def __init__(self, port: int, service: HttpService, tls: ssl.SSLContext) -> None:
-        super().__init__(("127.0.0.1", port), service)
+        super().__init__(("127.0.0.1", port), service, None)
         self._tls = tls
 
     def get_request(self) -> Any:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from orchestrator.domain.recipe import Recipe, Role
-from orchestrator.domain.runbook import Parameter, ParameterName
+from orchestrator.domain.runbook import Parameter, ParameterName, StepBody
 from orchestrator.domain.salvage import Part
 from providers.wants import EstatePath, Name, Seconds, Words
 
@@ -156,7 +156,9 @@ class Target(Product):
     parameters: dict[ParameterName, Parameter] = Field(default_factory=dict)
     onboarding: Onboarding
     play: EstatePath | None = Field(default=None, description="the play of the starter estate that installs it")
-    checks: tuple[str, ...] = Field(min_length=1, description="the kinds of step that prove that it works")
+    proofs: dict[Name, StepBody] = Field(
+        default_factory=dict, description="checks that it works, at `${{ place.url }}`, where its recipe says `prove`"
+    )
     limits: tuple[Words, ...] = ()
     assurance: Assurance = Assurance()
     work: Work = Work()

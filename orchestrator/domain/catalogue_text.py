@@ -6,11 +6,13 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from orchestrator.domain.catalogue import EMPTY, Catalogue, Product, Target, Vendor
+from orchestrator.domain.catalogue import EMPTY, Catalogue, Product, Sensor, Target, Vendor
 from orchestrator.domain.kinds import KINDS, check_inputs
 from orchestrator.domain.parameters import misfit
 from orchestrator.domain.problem import Complaint, Path, Problem
-from orchestrator.domain.recipe import Asked, Role, read_recipe
+from orchestrator.domain.recipe import Asked, Role
+from orchestrator.domain.recipe_text import read_recipe
+from orchestrator.domain.runbook import StepBody
 from orchestrator.domain.wording import complaints_of, did_you_mean, shown
 from orchestrator.domain.yaml_text import read_yaml
 
@@ -138,20 +140,20 @@ def _wrong_target(catalogue: Catalogue, target: Target) -> Iterator[Complaint]:
     elif target.recipe not in target.facts and any(one.required for one in recipe.asks["target"].values()):
         remedy = f"Add `facts.{target.recipe}`."
         yield Complaint(("recipe",), f"`facts` say nothing for the recipe `{target.recipe}`.", remedy)
-    for index, kind in enumerate(target.checks):
-        if kind not in KINDS or not KINDS[kind].reads_only:
-            yield Complaint(("checks", index), f"{shown(kind)} is no check.", _name_a_check(kind))
+    for name, proof in target.proofs.items():
+        yield from _wrong_check(proof, ("proofs", name))
 
 
 def _wrong_sensors(vendor: Vendor) -> Iterator[Complaint]:
     for index, sensor in enumerate(vendor.sensors):
-        at: Path = ("sensors", index)
-        if sensor.uses in KINDS and KINDS[sensor.uses].reads_only:
-            for one in check_inputs(sensor.uses, sensor.with_, resolved=False):
-                yield one.under(*at, "with")
-        else:
-            yield Complaint((*at, "uses"), f"{shown(sensor.uses)} is no check.", _name_a_check(sensor.uses))
+        yield from _wrong_check(sensor, ("sensors", index))
 
 
-def _name_a_check(word: str) -> str:
-    return did_you_mean(word, [name for name, kind in KINDS.items() if kind.reads_only], "Name a check.")
+def _wrong_check(check: StepBody | Sensor, at: Path) -> Iterator[Complaint]:
+    if check.uses not in KINDS or not KINDS[check.uses].reads_only:
+        known = [name for name, kind in KINDS.items() if kind.reads_only]
+        remedy = did_you_mean(check.uses, known, "Name a check.")
+        yield Complaint((*at, "uses"), f"{shown(check.uses)} is no check.", remedy)
+        return
+    for one in check_inputs(check.uses, check.with_, resolved=False):
+        yield one.under(*at, "with")

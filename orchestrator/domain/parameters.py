@@ -29,9 +29,10 @@ _TYPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "hostname": (_is_a(HostName), "a host name or an IP address, such as mx.example.net"),
     "duration": (_is_a(Seconds), "a duration such as 30s, 10m or 1h30m"),
     "list": (lambda value: isinstance(value, list), "a list"),
+    "mapping": (lambda value: isinstance(value, Mapping), "a mapping"),
 }
 
-PARAMETER_TYPES = ("string", "integer", "boolean", "domain", "hostname", "duration", "list")
+PARAMETER_TYPES = ("string", "integer", "boolean", "domain", "hostname", "duration", "list", "mapping")
 
 
 def misfit(kind: str, value: object) -> str:

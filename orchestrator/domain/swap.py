@@ -61,7 +61,7 @@ def steps_of(catalogue: Catalogue, swap: Swap, host: Runbook) -> Runbook:
         direction=host.direction,
         title=target.title,
         parameters=parameters,
-        steps=recipe.steps(facts, known, swap.stages),
+        steps=recipe.steps(facts, known, target.proofs, swap.stages),
         file=host.file,
     )
 
