@@ -108,6 +108,9 @@ class Ttl(InZones):
     change: Literal["lower", "set"] = Field(
         default="lower", description="lower leaves alone what is at or below `ttl` already, set also raises"
     )
+    absent: Literal["refuse", "skip"] = Field(
+        default="refuse", description="skip passes over record sets that are not there"
+    )
     longest: Annotated[Seconds, Field(gt=0, le=LONGEST_TTL)] = Field(
         default=float(LONGEST_TTL), description="the longest old TTL that is waited for; the step refuses one above"
     )

@@ -183,6 +183,14 @@ def test_a_record_set_that_is_not_there_is_named(at: World) -> None:
     assert "nowhere.valbourg.example. A" in caught.value.message
 
 
+def test_a_record_set_that_is_not_there_can_be_passed_over(at: World) -> None:
+    names = [RecordName(name="www", type="A"), RecordName(name="nowhere", type="A")]
+    _, done = apply(at, Ttl(zone=ZONE, ttl=60, records=names, absent="skip"))
+    assert done.presence is Presence.PENDING
+    assert "www 60 A 192.0.2.10" in at.server.records()
+    assert not [line for line in at.server.records() if line.startswith("nowhere")]
+
+
 @pytest.mark.parametrize(("longest", "timeout", "name"), [(1800.0, 7200.0, "longest"), (604800.0, 1800.0, "timeout")])
 def test_what_could_not_be_waited_for_is_not_begun(at: World, longest: float, timeout: float, name: str) -> None:
     want = LOWER.model_copy(update={"longest": longest})
