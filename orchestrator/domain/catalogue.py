@@ -9,6 +9,7 @@ nobody verified it.
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -22,8 +23,8 @@ Country = Annotated[str, Field(pattern=r"^(?:[A-Z]{2}|EU)$", description="ISO 31
 Served = Literal["mail", "office", "visio", "ai", "social", "cloud", "identity", "dns", "search", "code", "updates"]
 """What a product is to the people who use it."""
 Aspect = Literal["dns", "tcp", "tls", "auth", "denial", "semantic", "sync", "freshness"]
-Pattern = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^(?:\*\.)?[a-z0-9_.\-]+$")]
-"""A host name, or `*.` and the end of host names, in lower case and without a final dot."""
+Pattern = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9_.\-*]+$")]
+"""A host name in lower case without a final dot, where `*` stands for anything, such as *.awsdns-*."""
 Objective = Literal["SOV-1", "SOV-2", "SOV-3", "SOV-4", "SOV-5", "SOV-6", "SOV-7", "SOV-8"]
 """An objective of the EU Cloud Sovereignty Framework (European Commission, October 2025)."""
 
@@ -187,3 +188,8 @@ class Catalogue:
 
 
 EMPTY = Catalogue()
+
+
+def matches(pattern: str, host: str) -> bool:
+    """Whether a host name is what the pattern speaks of; letter case and a final dot say nothing."""
+    return fnmatchcase(host.lower().removesuffix("."), pattern)

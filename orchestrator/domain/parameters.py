@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from providers.wants import HostName, Seconds, Zone
+from providers.wants import HostName, Seconds, SecretRef, WebAddress, Zone
 
 
 def _is_a(kind: Any) -> Callable[[object], bool]:
@@ -29,10 +29,12 @@ _TYPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "hostname": (_is_a(HostName), "a host name or an IP address, such as mx.example.net"),
     "duration": (_is_a(Seconds), "a duration such as 30s, 10m or 1h30m"),
     "list": (lambda value: isinstance(value, list), "a list"),
+    "secret": (_is_a(SecretRef), "a reference to a secret, such as secret://mistral-key"),
+    "url": (_is_a(WebAddress), "a web address such as https://cloud.example.net, without user and query"),
     "mapping": (lambda value: isinstance(value, Mapping), "a mapping"),
 }
 
-PARAMETER_TYPES = ("string", "integer", "boolean", "domain", "hostname", "duration", "list", "mapping")
+PARAMETER_TYPES = ("string", "integer", "boolean", "domain", "hostname", "duration", "list", "mapping", "secret", "url")
 
 
 def misfit(kind: str, value: object) -> str:
