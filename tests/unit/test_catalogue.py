@@ -37,7 +37,7 @@ def test_every_target_expands_to_steps_that_fit(name: str) -> None:
     recipe = known.recipes[target.recipe]
     facts = {role: known.facts(target.recipe, role, target if role == "target" else None) for role in recipe.asks}
     given = {
-        one: EXAMPLES[parameter.type] if parameter.default is None else parameter.default
+        one: OTHERS.get(one, EXAMPLES[parameter.type]) if parameter.default is None else parameter.default
         for one, parameter in known.parameters(target).items()
     }
     steps = recipe.steps(facts, given, target.proofs)
