@@ -68,7 +68,7 @@ def holds(town: Town, trial: Trial) -> Finding:
         ("meet", {"livekit_url": f"ws://livekit.{ZONE}"}, "expected wss, browsers refuse others"),
         ("livekit", {"secrets": {SECRETS["livekit-key"]: OTHER}}, "does not take our key (401, 'invalid authorization"),
         ("livekit", {"secrets": {}}, "does not take our key (401, 'invalid API key'): it has another key or secret"),
-        ("jitsi", {"hosts": {"another.example"}}, f"opened no session for meet.{ZONE} (host-unknown)"),
+        ("jitsi", {"hosts": {"another.example"}}, f"opened no session for meet.{ZONE} (improper-addressing)"),
     ],
 )
 def test_a_wrong_setting_is_said(town: Town, kind: str, settings: dict[str, Any], said: str) -> None:

@@ -206,5 +206,5 @@ def test_a_lost_answer_leaves_nothing(town: Town) -> None:
 
 def test_a_server_that_hangs_leaves_time_to_tidy_up(town: Town) -> None:
     with faulty_cloud(town, Fault(service="nextcloud", kind="hang", route="GET *")) as (service, asked):
-        refusal(town, asked, deadline=2.0)
+        refusal(town, asked, deadline=1.0)
         assert service.home("anne").files == {}
