@@ -35,7 +35,7 @@ from providers.wants import (
     WebdavProbe,
 )
 from tests.dns_hosts import serving
-from tests.dns_servers import ZONE, free_port
+from tests.dns_servers import ZONE
 
 SECRETS = {
     "anne": "the-password-of-anne-in-this-test",
@@ -74,6 +74,7 @@ class Town:
     stack: ExitStack
     secrets: dict[str, str] = field(default_factory=lambda: dict(SECRETS))
     trials: dict[str, Trial] = field(default_factory=dict)
+    sites: dict[str, Site] = field(default_factory=dict)
 
     @property
     def context(self) -> Context:
@@ -84,9 +85,10 @@ class Town:
 
         return Context(self.scope, reveal, self.directory, self.directory, deadline=10.0)
 
-    def site(self, name: str, service: Service, port: int = 0) -> Site:
-        site = Site(name, service, "127.0.0.1", port, self.authority.certificates(f"{name}.{ZONE}"))
+    def site(self, name: str, service: Service) -> Site:
+        site = Site(name, service, "127.0.0.1", 0, self.authority.certificates(f"{name}.{ZONE}"))
         self.stack.callback(site.stop)
+        self.sites[name] = site
         return site
 
     def trial(self, kind: str) -> Trial:
@@ -105,9 +107,9 @@ class Town:
             self.scope["networks"] = networks
 
 
-def url(name: str, site_or_port: Site | int, path: str = "") -> str:
-    port = site_or_port if isinstance(site_or_port, int) else site_or_port.port
-    return f"https://{name}.{ZONE}:{port}{path}"
+def url(name: str, site: Site | int, path: str = "") -> str:
+    """Below a site, or a port of this machine, under a name of the town."""
+    return f"https://{name}.{ZONE}:{site if isinstance(site, int) else site.port}{path}"
 
 
 @contextmanager
@@ -159,11 +161,10 @@ def _collabora(town: Town) -> Trial:
 
 
 def _cryptpad(town: Town) -> Trial:
-    ports = free_port(), free_port()
-    service = CryptPad(url("pads", ports[0]), url("sandbox", ports[1]))
-    site = town.site("pads", service, ports[0])
-    town.site("sandbox", service, ports[1])
-    want = CryptpadProbe(url=url("pads", ports[0]), safe_url=url("sandbox", ports[1]))
+    service = CryptPad("", "")
+    site, sandbox = town.site("pads", service), town.site("sandbox", service)
+    service.url, service.safe_url = url("pads", site), url("sandbox", sandbox)
+    want = CryptpadProbe(url=url("pads", site), safe_url=url("sandbox", sandbox))
     return Trial(CryptpadCheck, want, site, service, lambda: None)
 
 

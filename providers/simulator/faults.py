@@ -30,6 +30,13 @@ SERVICES = (
     "friendica",
     "keycloak",
     "apt-mirror",
+    "nextcloud",
+    "onlyoffice",
+    "collabora",
+    "cryptpad",
+    "visio",
+    "livekit",
+    "jitsi",
 )
 
 
@@ -41,6 +48,7 @@ class Fault(BaseModel):
     | service | routes |
     |---|---|
     | clouds, s3-*, portal-old | method and path: `POST */servers`, `POST */CreateVms`, `PUT /bucket/key*` |
+    | nextcloud … apt-mirror (products) | method and path: `PUT /remote.php/dav/*` |
     | openstack | below the service: `POST /compute/v2.1/servers`, `GET /network/*`, `POST /identity/*` |
     | clouds | `BOOT name`: delay; hang (starting for good); others: the boot fails, the server is stopped again |
     | dns | `UPDATE valbourg.example`, `QUERY portal.valbourg.example A` |

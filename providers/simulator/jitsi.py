@@ -1,7 +1,8 @@
 """Jitsi Meet: its configuration, and the BOSH sessions of the XMPP server behind it.
 
 The configuration has the two forms of jitsi/jitsi-meet's Debian package and of jitsi/docker-jitsi-meet
-(`web/rootfs/defaults/system-config.js`). The sessions answer as Prosody's `mod_bosh.lua` does (XEP-0124, XEP-0206).
+(`web/rootfs/defaults/system-config.js`). The sessions answer as the `mod_bosh.lua` of Prosody 0.12 does (XEP-0124,
+XEP-0206).
 """
 
 from dataclasses import dataclass, field
@@ -84,7 +85,7 @@ class Jitsi:
 
     def _opened(self, host: str) -> Response:
         if host not in (self.hosts or {self.domain}):
-            return _terminated("host-unknown")
+            return _terminated("improper-addressing")
         sid = str(uuid4())
         self.sessions[sid] = host
         self.opened += 1
