@@ -2,6 +2,7 @@
 
 import select
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -55,6 +56,8 @@ class Response:
 
 
 Handler = Callable[[Request], Response]
+Certificates = Callable[[], ssl.SSLContext]
+"""The server's side of TLS, asked at each connection: what is shown may change while the service runs."""
 FaultAnswer = Callable[[Fault, Request], Response]
 """Makes a vendor-shaped refusal for a fault of kind `status` or `quota`."""
 
@@ -103,12 +106,17 @@ def _wait_for_hangup(connection: socket.socket, faults: FaultTable, seconds: flo
         faults.wait(0.05)
         if faults.stopping.is_set():
             return
-        try:
-            readable, _, _ = select.select([connection], [], [], 0)
-            if readable and connection.recv(1, socket.MSG_PEEK) == b"":
-                return
-        except OSError:
+        if _hung_up(connection):
             return
+
+
+def _hung_up(connection: socket.socket) -> bool:
+    try:
+        readable, _, _ = select.select([connection], [], [], 0)
+        # TLS has no way to look without taking: whatever comes is then the other side's goodbye.
+        return bool(readable) and (isinstance(connection, ssl.SSLSocket) or not connection.recv(1, socket.MSG_PEEK))
+    except (OSError, ValueError):
+        return True
 
 
 class _Connection(BaseHTTPRequestHandler):
@@ -165,8 +173,10 @@ class _Connection(BaseHTTPRequestHandler):
     def _send(self, response: Response) -> None:
         self.send_response(response.status)
         headers = {"Content-Length": str(len(response.body))} | response.headers
-        if response.status == 204:
+        if response.status in (101, 204):
             del headers["Content-Length"]
+        # No stand-in says a word in a websocket: it was opened, and that was all.
+        self.close_connection = self.close_connection or response.status == 101
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
@@ -176,6 +186,7 @@ class _Connection(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815  # found by these names
+    do_OPTIONS = do_PROPFIND = do_MKCOL = _serve  # noqa: N815  # and WebDAV's
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class names it so
         """Requests are not logged: effects are."""
@@ -187,27 +198,38 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 256
     allow_reuse_address = True
 
-    def __init__(self, address: tuple[str, int], service: HttpService) -> None:
+    def __init__(self, address: tuple[str, int], service: HttpService, certificates: Certificates | None) -> None:
         super().__init__(address, _Connection)
         self.service = service
+        self._certificates = certificates
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """In the connection's own thread, so that a client that is slow to shake hands keeps nobody waiting."""
+        if self._certificates is None:
+            super().finish_request(request, client_address)
+            return
+        request.settimeout(IDLE_SECONDS)
+        with self._certificates().wrap_socket(request, server_side=True) as secured:
+            super().finish_request(secured, client_address)
 
     def server_bind(self) -> None:
         """Binds without the base class's reverse look-up of the address, which may wait for a resolver."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.socket.getsockname()[1])
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away in mid-answer is no error here; anything else is told."""
-        if not isinstance(sys.exception(), ConnectionError):
+        """A client that goes away in mid-answer, or trusts no certificate, is no error here; anything else is told."""
+        if not isinstance(sys.exception(), ConnectionError | ssl.SSLError):
             super().handle_error(request, client_address)
 
 
 class HttpListener:
-    """A service on one address, in a thread of its own until `stop`."""
+    """A service on one address, in a thread of its own until `stop`. Port 0 takes a free one, told in `port`."""
 
-    def __init__(self, service: HttpService, host: str, port: int) -> None:
-        self._server = _Server((host, port), service)
+    def __init__(self, service: HttpService, host: str, port: int, certificates: Certificates | None = None) -> None:
+        self._server = _Server((host, port), service, certificates)
+        self.port: int = self._server.server_port
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name=f"http-{host}:{port}", daemon=True
         )

@@ -1,0 +1,75 @@
+"""A certificate authority of the simulator's own: what a rehearsal's scope names as `tls.ca`."""
+
+import ssl
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from providers.simulator.condition import Certificates
+
+AUTHORITY = "Bascule simulator"
+ELSEWHERE = "elsewhere.example"
+"""The name that a wrong certificate is for."""
+VALID_DAYS = 30
+
+
+class Authority:
+    """Makes certificates in a directory. `file`: its own, in PEM form."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        usage = x509.BasicConstraints(ca=True, path_length=0)
+        certificate = self._builder(AUTHORITY, self._key).add_extension(usage, critical=True)
+        self.file = directory / "authority.pem"
+        self.file.write_bytes(_pem(certificate.sign(self._key, hashes.SHA256())))
+
+    def certificates(self, *names: str) -> Certificates:
+        """The right certificate for a site of these names or addresses, and a wrong one."""
+        return Certificates(right=self._context(*names), wrong=self._context(ELSEWHERE))
+
+    def _context(self, *names: str) -> ssl.SSLContext:
+        key = ec.generate_private_key(ec.SECP256R1())
+        alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
+        certificate = self._builder(names[0], key).add_extension(alternatives, critical=False)
+        file = self._directory / f"{names[0]}.pem"
+        private = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        file.touch(mode=0o600)
+        file.write_bytes(private + _pem(certificate.sign(self._key, hashes.SHA256())))
+        made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        made.load_cert_chain(file)
+        return made
+
+    def _builder(self, subject: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+        now = datetime.now(UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(_named(subject))
+            .issuer_name(_named(AUTHORITY))
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=VALID_DAYS))
+        )
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
