@@ -1,8 +1,9 @@
 """A real server of the social web on loopback: snac, with one account.
 
-Debian has it as snac2: in bookworm's backports, and in trixie.
+Debian has it as snac2, bookworm in its backports; `.ci/snac` brings it into the checkout.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ import httpx
 from tests.dns_servers import free_port
 
 USER = "valbourg"
+HERE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,8 @@ class Snac:
 @contextmanager
 def snac_server(directory: Path) -> Iterator[Snac]:
     """Raises AssertionError when snac is not installed, or does not start."""
-    program = shutil.which("snac")
-    assert program, "snac is missing: install the Debian package snac2 (in bookworm from bookworm-backports)"
+    program = shutil.which("snac", path=f"{HERE / '.snac/usr/bin'}:{os.environ.get('PATH', '')}")
+    assert program, "snac is missing: `.ci/setup test` brings it, or install the Debian package snac2"
     port, base = free_port(), directory / "snac"
     password = _made(program, base, port)
     server = subprocess.Popen(
