@@ -119,10 +119,10 @@ class _Call:
                 "write its URL with https.",
                 permanent=True,
             )
+        # Reading the authorities takes longer than a whole request on this machine.
+        trusted = tls_context(self.attempt.context) if self.url.scheme == "https" else None
         with (
-            httpcore.ConnectionPool(
-                ssl_context=tls_context(self.attempt.context), network_backend=BoundedBackend(address, self._wait)
-            ) as pool,
+            httpcore.ConnectionPool(ssl_context=trusted, network_backend=BoundedBackend(address, self._wait)) as pool,
             pool.stream(self.method, self._target(), headers=self.headers, content=self.body or None) as response,
         ):
             body = b"" if response.status == httpx.codes.SWITCHING_PROTOCOLS else self._body(response)

@@ -1,8 +1,9 @@
 """Mastodon's client API as far as checks, announcements and profiles need it, and as its relatives have it too.
 
 Documentation: https://docs.joinmastodon.org/methods/. Relatives speak a part of it: snac has no `/health`
-and no version 2 of the instance; Friendica and Pixelfed have no `direct` statuses; Pixelfed refuses a
-repeated Idempotency-Key, and snac and Friendica know none. So whatever matters is read again.
+and no version 2 of the instance, calls every status public or private, and up to 2.75 deletes none; Friendica
+and Pixelfed have no `direct` statuses; Pixelfed refuses a repeated Idempotency-Key, and snac and Friendica know
+none. So whatever matters is read again.
 """
 
 import json
@@ -11,7 +12,7 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from providers.base import Secret
+from providers.base import ProviderError, Secret
 from providers.probes.api_answer import require, said
 from providers.probes.check import Attempt, DoesNotHoldError
 from providers.probes.web_answer import Answer
@@ -67,8 +68,16 @@ class MastodonApi:
         return self._ask("GET", "/health", 200, *GONE).status == 200
 
     def account(self) -> Json:
-        """The token's own account, with the text of its profile in `source`."""
-        return self._object(self._ask("GET", "/api/v1/accounts/verify_credentials"), "id")
+        """The token's own account, with the text of its profile in `source`.
+
+        422 says that nobody is signed in with this token, as 401 does.
+        """
+        answer = self._ask("GET", "/api/v1/accounts/verify_credentials", 200, 422)
+        if answer.status == 422:
+            raise ProviderError(
+                f"{WHAT} at {answer.url.host} knows no account by this token; {REMEDY}.", permanent=True
+            )
+        return self._object(answer, "id")
 
     def statuses(self, account: str) -> Iterator[Json]:
         """The account's own statuses, the newest first, as far back as MOST_PAGES."""
@@ -102,17 +111,17 @@ class MastodonApi:
                 return answer
         raise DoesNotHoldError(f"{answer.at} answered 404 ({said(answer)}); expected the new status.")
 
-    def delete(self, status: str) -> None:
-        """Take a status away; one that is gone already is no error."""
-        self._ask("DELETE", f"/api/v1/statuses/{quote(status, safe='')}", 200, *GONE)
+    def delete(self, status: str) -> bool:
+        """Take a status away; False when the server knows none of this id to delete, or does not delete at all."""
+        return self._ask("DELETE", f"/api/v1/statuses/{quote(status, safe='')}", 200, *GONE).status == 200
 
-    def set_fields(self, fields: list[tuple[str, str]]) -> None:
-        """Put these fields, names and plain texts, in the place of all that the profile has."""
+    def set_fields(self, fields: list[tuple[str, str]]) -> Json:
+        """Put these fields, names and plain texts, in the place of all that the profile has; the account after it."""
         form: dict[str, str] = {}
         for index, (name, value) in enumerate(fields or [("", "")]):  # a list without any would change nothing
             form[f"fields_attributes[{index}][name]"] = name
             form[f"fields_attributes[{index}][value]"] = value
-        self._ask("PATCH", "/api/v1/accounts/update_credentials", form=form)
+        return self._object(self._ask("PATCH", "/api/v1/accounts/update_credentials", form=form), "id")
 
     def _instance(self) -> tuple[Answer, Json]:
         answer = self._ask("GET", "/api/v2/instance", 200, *GONE)

@@ -61,10 +61,14 @@ class MastodonPost:
             there = [status for status in held if status is not None]
             if others := [status for status in there if not _is_untouched(status, tag)]:
                 return Finding(Presence.CONFLICT, message=_changed_since(want, others))
-            for status in there:
-                api.delete(str(status["id"]))
-                report(f"Deleted the announcement {status.get('url') or status['id']}")
+            refused = [status for status in there if not api.delete(str(status["id"]))]
             left = [status for status in there if api.status(str(status["id"])) is not None]
+            if any(status in left for status in refused):
+                raise ProviderError(
+                    f"The server of {want.account} deletes no status by its API; delete {_where(left)} by hand.",
+                    permanent=True,
+                )
+        report(f"Deleted the announcement {_where(there)}")
         if left:
             return Finding(Presence.PENDING, message=f"{want.account} is deleting its announcement.")
         self._sent().forget()
@@ -154,5 +158,11 @@ def _is_untouched(status: Json, tag: Tag) -> bool:
 
 
 def _changed_since(want: Post, others: list[Json]) -> str:
-    where = ", ".join(str(status.get("url") or status["id"]) for status in others)
-    return f"People changed the announcement of {want.account} since ({where}); delete it by hand if it has to go."
+    return (
+        f"People changed the announcement of {want.account} since ({_where(others)}); "
+        "delete it by hand if it has to go."
+    )
+
+
+def _where(statuses: list[Json]) -> str:
+    return ", ".join(str(status.get("url") or status["id"]) for status in statuses) or "that was gone already"

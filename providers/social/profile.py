@@ -105,8 +105,7 @@ def _write(api: MastodonApi, want: Profile, account: Json, changes: Held) -> Jso
             "take one away, or change one that is there.",
             permanent=True,
         )
-    api.set_fields(fields)
-    now = api.account()
+    now = api.set_fields(fields)
     if fields_of(now) != fields:
         raise ProviderError(
             f"The server of {want.account} took the change and shows other fields than were sent; "

@@ -4,14 +4,22 @@ A provider more is a function here and one line in its table.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from providers.base import Secret
 from providers.dns.powerdns import PowerDnsRecords
 from providers.dns.rfc2136 import Rfc2136Records
 from providers.notify import AppriseMessage
+from providers.simulator.effects import EffectLog
+from providers.simulator.faults import FaultTable
+from providers.simulator.fediverse import FediverseServer
+from providers.simulator.http_service import HttpService
+from providers.simulator.mastodon import MASTODON
+from providers.social.post import MastodonPost
+from providers.social.profile import MastodonProfile
 from providers.storage.copy import StorageCopy
 from providers.storage.verify import StorageVerify
-from providers.wants import Copy, Message, Place, Record, Records, Verify, Words
+from providers.wants import Copy, Message, Place, Post, Profile, ProfileField, Record, Records, Verify, Words
 from tests.chaos_wire import DnsOverTcp
 from tests.contract.chaos import SetUp, Stage
 from tests.contract.chaos_clouds import (
@@ -26,7 +34,7 @@ from tests.contract.chaos_clouds import (
 from tests.contract.suite import Case
 from tests.contract.test_notify import channel_server
 from tests.dns_servers import API_KEY, KEY, KEY_NAME, ZONE, bind, powerdns
-from tests.vendor_stand_ins import SECRETS, StoreStandIn, reveal, store_stand_in
+from tests.vendor_stand_ins import SECRETS, StoreStandIn, listening, reveal, store_stand_in
 
 NAMES = Records(
     zone=ZONE,
@@ -156,6 +164,40 @@ def apprise_message(stage: Stage) -> Case:
     )
 
 
+def _account(stage: Stage, want: Post | Profile, make: type[MastodonPost] | type[MastodonProfile]) -> Case:
+    """An account at Mastodon's stand-in; what it has is read past the proxy."""
+    effects, faults = EffectLog(), FaultTable()
+    server = FediverseServer(MASTODON, "http://social.example", TOKEN, effects)
+    server.fields = [("Site", "https://old.valbourg.example"), ("Horaires", "9 h - 17 h")]
+    url = stage.stack.enter_context(listening(HttpService("mastodon", server.handle, faults)))
+    scope = {
+        "networks": ["127.0.0.0/8"],
+        "social": {"town": {"driver": "mastodon", "url": stage.through(url), "token": "secret://social-token"}},
+    }
+    return Case(
+        want=want,
+        tag=TAG,
+        context=stage.context(scope, lambda _: Secret(TOKEN)),
+        make=make,
+        world=lambda: ([one.text for one in server.statuses], list(server.fields)),
+        effects=lambda: len(effects.listed()),
+        effects_once=1,
+        secrets=[TOKEN],
+    )
+
+
+def social_post(stage: Stage) -> Case:
+    """One announcement."""
+    words = Words(fr="La mairie déménage.", en="The town hall moves.")
+    return _account(stage, Post(account="town", text=words), MastodonPost)
+
+
+def social_profile(stage: Stage) -> Case:
+    """A profile's link, changed in its place; without preconditions, a late change comes after the undo."""
+    want = Profile(account="town", fields=[ProfileField(name="Site", value="https://www.valbourg.example")])
+    return replace(_account(stage, want, MastodonProfile), awaits_late=False)
+
+
 EFFECTS: Mapping[str, SetUp] = {
     "scaleway server": scaleway_server,
     "ovhcloud server": ovhcloud_server,
@@ -166,6 +208,8 @@ EFFECTS: Mapping[str, SetUp] = {
     "storage copy": storage_copy,
     "powerdns records": powerdns_records,
     "rfc2136 records": rfc2136_records,
+    "social post": social_post,
+    "social profile": social_profile,
 }
 """Whose effect is proved and taken back."""
 

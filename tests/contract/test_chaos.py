@@ -30,6 +30,8 @@ EVERY_DAY = {
     "storage verify": ("HTML 200",),
     "powerdns records": ("P4 lost, then 503",),
     "rfc2136 records": ("RESET",),
+    "social post": ("DELAY",),
+    "social profile": ("P2 all answers lost",),
     "apprise message": ("HANG slow body",),
 }
 """The policies that stand for all in the default suite; of a set-up that is not named, the first."""
