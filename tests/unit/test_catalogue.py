@@ -8,7 +8,7 @@ from orchestrator.catalogue_files import shipped
 from orchestrator.domain.catalogue import matches
 from orchestrator.domain.catalogue_text import read_catalogue
 from orchestrator.domain.kinds import KINDS, check_inputs
-from orchestrator.domain.recipe import STAGES
+from orchestrator.domain.recipe import ROLES, STAGES
 from orchestrator.domain.references import UNKNOWN_YET, substitute
 from providers import catalogue
 
@@ -35,7 +35,7 @@ def test_every_target_expands_to_steps_that_fit(name: str) -> None:
     known = shipped()
     target = known.targets[name]
     recipe = known.recipes[target.recipe]
-    facts = {role: known.facts(target.recipe, role, target if role == "target" else None) for role in recipe.asks}
+    facts = {str(role): known.facts(target.recipe, role, target if role == "target" else None) for role in ROLES}
     given = {
         one: OTHERS.get(one, EXAMPLES[parameter.type]) if parameter.default is None else parameter.default
         for one, parameter in known.parameters(target).items()
