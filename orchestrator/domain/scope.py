@@ -13,15 +13,8 @@ from pydantic_core import PydanticCustomError
 from orchestrator.domain.model import Mode
 from orchestrator.domain.salvage import Part
 from providers.wants import HostName, Name, Network, Port, SecretRef, Zone
+from providers.wants import WebAddress as Url
 
-Url = Annotated[
-    str,
-    Field(
-        max_length=500,
-        pattern=r"^https?://[^\s/@?#]+(?:/[^\s@?#]*)?$",
-        description="a URL that begins with http:// or https://, without user, password and query",
-    ),
-]
 Authorities = Annotated[str, Field(min_length=1, max_length=500, description="a PEM file: in the estate, or absolute")]
 Mailbox = Annotated[
     str, Field(max_length=254, pattern=r"^[^\s@]+@[^\s@]+$", description="a mail address such as crisis@example.net")

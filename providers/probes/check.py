@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 from providers.base import Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
 from providers.dns.deadline import Deadline, TimeIsUpError
 from providers.probes.resolver import Names, UnresolvedError
+from providers.wants import AtAddress
 
 ATTEMPT_SECONDS = 10.0
 """The longest that one attempt at a check may take."""
@@ -70,7 +71,8 @@ class Check(ABC, Generic[Want]):
 
     def _seen(self, want: Want, tag: Tag, *, writing: bool) -> Seen:
         deadline = Deadline(min(self.context.deadline, ATTEMPT_SECONDS))
-        attempt = Attempt(self.context, tag, deadline, Names(self.context.scope, deadline), writing)
+        instead = want.instead() if isinstance(want, AtAddress) else None
+        attempt = Attempt(self.context, tag, deadline, Names(self.context.scope, deadline, instead), writing)
         try:
             return self._look(want, attempt)
         except (UnresolvedError, TimeIsUpError) as error:

@@ -13,7 +13,7 @@ class HttpCheck(Check[HttpProbe]):
 
     def _look(self, want: HttpProbe, attempt: Attempt) -> Seen:
         redirects = 0 if 300 <= want.status < 400 else MOST_REDIRECTS
-        return _judged(call(attempt, "GET", want.url, redirects=redirects, address=want.address), want)
+        return _judged(call(attempt, "GET", want.url, redirects=redirects), want)
 
 
 def _judged(answer: Answer, want: HttpProbe) -> Seen:

@@ -6,7 +6,7 @@ reaches it, and who asks connects to that very address: a name that resolves to
 something else a moment later (DNS rebinding) leads nowhere new.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import dns.exception
 import dns.name
@@ -33,9 +33,11 @@ class UnresolvedError(Exception):
 class Names:
     """Looks names up for one call of a provider; a host keeps the addresses that it had when it was first asked for."""
 
-    def __init__(self, scope: JsonMap, deadline: Deadline) -> None:
+    def __init__(self, scope: JsonMap, deadline: Deadline, instead: Mapping[str, str] | None = None) -> None:
+        """`instead`: host -> the host or address that is taken in its place, where a name has not moved yet."""
         self._scope = scope
         self._deadline = deadline
+        self._instead = instead or {}
         self._known: dict[tuple[str, tuple[str, ...]], list[str]] = {}
 
     def addresses(self, host: str, kinds: Sequence[str] = ("A", "AAAA")) -> list[str]:
@@ -44,6 +46,7 @@ class Names:
         Raises UnresolvedError when it has none, ProviderError(permanent) when all
         are outside the scope's networks.
         """
+        host = self._instead.get(host.lower(), host)
         address = literal(host)
         if address is not None:
             require_allowed(self._scope, str(address))

@@ -42,22 +42,21 @@ def call(
     headers: Headers | None = None,
     body: bytes = b"",
     redirects: int = 0,
-    address: str | None = None,
     most_bytes: int = MOST_BYTES,
 ) -> Answer:
     """The answer, whatever its status.
 
     `redirects`: how many are followed, on the same host only; none when the request writes
-    or holds a secret. `address`: connect to this host or address instead of the URL's.
+    or holds a secret.
     With status 101 the body is left alone.
     Raises DoesNotHoldError when nobody answers; ProviderError(permanent) when the
     URL or a secret can't be used, or no address is in the scope's networks.
     """
     request = _Call(attempt, method, parsed(url), headers or {}, body, most_bytes)
     if redirects == 0 or request.hidden or method not in READING:
-        return _at_any_address(request, address)
+        return _at_any_address(request)
     for _ in range(redirects + 1):
-        answer = _at_any_address(request, address)
+        answer = _at_any_address(request)
         led = _same_host(answer)
         if led is None:
             return answer
@@ -168,10 +167,10 @@ def _parts(secrets: list[str]) -> tuple[str, ...]:
     return tuple(sorted(found, key=len, reverse=True))
 
 
-def _at_any_address(asked: _Call, address: str | None) -> Answer:
+def _at_any_address(asked: _Call) -> Answer:
     """The first address that takes the request answers it; what may have arrived is only repeated when it reads."""
     failures: list[str] = []
-    for each in asked.attempt.names.addresses(address or asked.url.host):
+    for each in asked.attempt.names.addresses(asked.url.host):
         try:
             return asked.at(each)
         except _FAILURES as error:

@@ -4,6 +4,7 @@ The models are the one description of a kind's inputs: the validator, the JSON
 Schema for editors and the providers all read them.
 """
 
+from providers.wants.base import AtAddress as AtAddress
 from providers.wants.base import EstatePath as EstatePath
 from providers.wants.base import HostName as HostName
 from providers.wants.base import Name as Name
@@ -11,6 +12,7 @@ from providers.wants.base import Network as Network
 from providers.wants.base import Port as Port
 from providers.wants.base import Seconds as Seconds
 from providers.wants.base import SecretRef as SecretRef
+from providers.wants.base import WebAddress as WebAddress
 from providers.wants.base import Wish as Wish
 from providers.wants.base import Words as Words
 from providers.wants.base import Zone as Zone
@@ -37,7 +39,6 @@ from providers.wants.functions import MeetProbe as MeetProbe
 from providers.wants.functions import NextcloudProbe as NextcloudProbe
 from providers.wants.functions import OnlyofficeProbe as OnlyofficeProbe
 from providers.wants.functions import UserName as UserName
-from providers.wants.functions import WebAddress as WebAddress
 from providers.wants.functions import WebdavProbe as WebdavProbe
 from providers.wants.people import Approval as Approval
 from providers.wants.people import Message as Message

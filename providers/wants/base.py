@@ -4,6 +4,7 @@ import ipaddress
 import re
 from datetime import timedelta
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -75,3 +76,25 @@ class Words(Wish):
 
     fr: str = Field(min_length=1, max_length=4000)
     en: str = Field(min_length=1, max_length=4000)
+
+
+WebAddress = Annotated[
+    str,
+    Field(
+        max_length=500,
+        pattern=r"^https?://[^\s/@?#]+(?:/[^\s@?#]*)?$",
+        description="a URL that begins with http:// or https://, without user, password and query",
+    ),
+]
+"""Where a service is on the web. Credentials go apart from it, and in clear only to this machine."""
+
+
+class AtAddress(Wish):
+    """The base of checks that ask a place by the name it shall have, before that name leads there."""
+
+    address: HostName | None = Field(default=None, description="connect here instead of what the name resolves to")
+
+    def instead(self) -> dict[str, str]:
+        """Each host of this check's URLs, in lower case, with the address that takes its place."""
+        urls = [value for name, value in self if name in ("url", "safe_url", "issuer", "page") and value]
+        return {urlsplit(url).hostname or "": self.address for url in urls} if self.address else {}

@@ -6,17 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from providers.wants.base import SecretRef, Wish
-
-WebAddress = Annotated[
-    str,
-    Field(
-        max_length=500,
-        pattern=r"^https?://[^\s/@?#]+(?:/[^\s@?#]*)?$",
-        description="a URL that begins with http:// or https://, without user, password and query",
-    ),
-]
-"""Where a service is on the web. Credentials go apart from it, and in clear only to this machine."""
+from providers.wants.base import AtAddress, SecretRef, WebAddress
 
 UserName = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f:]+$")]
 """A user's name as HTTP's basic authentication can carry it (RFC 7617 §2: no colon)."""
@@ -25,7 +15,7 @@ _BELOW = r"^(?:[^\x00-\x1f\x7f/.][^\x00-\x1f\x7f/]*(?:/[^\x00-\x1f\x7f/.][^\x00-
 """A path without `.`, `..` and hidden folders."""
 
 
-class WebdavProbe(Wish):
+class WebdavProbe(AtAddress):
     """`probe.webdav`: a small file can be written, read back and removed; a look only asks for the folder."""
 
     url: WebAddress = Field(description="the user's files, such as https://cloud.example.net/remote.php/dav/files/anne")
@@ -34,7 +24,7 @@ class WebdavProbe(Wish):
     folder: str = Field(default="", max_length=500, pattern=_BELOW, description="below `url`, such as drills/2026")
 
 
-class NextcloudProbe(Wish):
+class NextcloudProbe(AtAddress):
     """`probe.nextcloud`: installed, not in maintenance, up to date; with a user, somebody can sign in."""
 
     url: WebAddress
@@ -52,20 +42,20 @@ class NextcloudProbe(Wish):
         return self
 
 
-class OnlyofficeProbe(Wish):
+class OnlyofficeProbe(AtAddress):
     """`probe.onlyoffice`: healthy, takes what is signed with this secret, and refuses what is not signed."""
 
     url: WebAddress
     secret: SecretRef = Field(description="the secret of its JSON Web Tokens")
 
 
-class CollaboraProbe(Wish):
+class CollaboraProbe(AtAddress):
     """`probe.collabora`: edits text documents, spreadsheets and presentations, under its own address."""
 
     url: WebAddress
 
 
-class CryptpadProbe(Wish):
+class CryptpadProbe(AtAddress):
     """`probe.cryptpad`: both of its origins answer, name each other, and its websocket opens."""
 
     url: WebAddress = Field(description="the origin that people open (httpUnsafeOrigin)")
@@ -82,7 +72,7 @@ class CryptpadProbe(Wish):
         return self
 
 
-class MeetProbe(Wish):
+class MeetProbe(AtAddress):
     """`probe.meet`: Visio is healthy, and its LiveKit answers; with a key, it lets a participant in."""
 
     url: WebAddress
@@ -100,7 +90,7 @@ class MeetProbe(Wish):
         return self
 
 
-class JitsiProbe(Wish):
+class JitsiProbe(AtAddress):
     """`probe.jitsi`: its configuration names an XMPP domain, and that domain opens a session."""
 
     url: WebAddress

@@ -2,17 +2,16 @@
 
 from pydantic import Field
 
-from providers.wants.base import HostName, Port, Wish, Zone
+from providers.wants.base import AtAddress, HostName, Port, Wish, Zone
 from providers.wants.dns import RecordType
 
 
-class HttpProbe(Wish):
+class HttpProbe(AtAddress):
     """`probe.http`: names resolve through the scope's resolvers."""
 
     url: str = Field(max_length=2000, pattern=r"^https?://[^\s]+$")
     status: int = Field(default=200, ge=100, le=599)
     contains: str | None = Field(default=None, max_length=1000)
-    address: HostName | None = Field(default=None, description="connect here instead of what the name resolves to")
 
 
 class TcpProbe(Wish):

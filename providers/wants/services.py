@@ -1,39 +1,30 @@
 """What steps of the kinds `probe.*` ask of services that others lean on: AI models, identity, packages."""
 
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from providers.wants.base import EstatePath, Seconds, SecretRef, Wish
-
-ServiceUrl = Annotated[
-    str,
-    Field(
-        max_length=500,
-        pattern=r"^https?://[^\s/@?#]+(?:/[^\s@?#]*)?$",
-        description="a URL that begins with http:// or https://, without user, password and query",
-    ),
-]
+from providers.wants.base import AtAddress, EstatePath, Seconds, SecretRef, WebAddress
 
 
-class CompletionProbe(Wish):
+class CompletionProbe(AtAddress):
     """`probe.completion`: the API lists the model and, when the step runs, completes a chat with one token.
 
     `url`: the base of an OpenAI-like API, such as https://api.mistral.ai/v1.
     """
 
-    url: ServiceUrl
+    url: WebAddress
     key: SecretRef
     model: str = Field(
         max_length=200, pattern=r"^\S+$", description="a model's name as the API lists it, such as mistral-small-latest"
     )
 
 
-class OidcProbe(Wish):
+class OidcProbe(AtAddress):
     """`probe.oidc`: the issuer describes itself and publishes keys; to a client it grants a signed token."""
 
-    issuer: ServiceUrl
+    issuer: WebAddress
     client_id: str | None = Field(default=None, min_length=1, max_length=200)
     client_secret: SecretRef | None = None
 
@@ -48,14 +39,14 @@ class OidcProbe(Wish):
         return self
 
 
-class AptProbe(Wish):
+class AptProbe(AtAddress):
     """`probe.apt`: the mirror has the suite, signed by one of these keys, still valid, with its package lists.
 
     `key`: OpenPGP public keys in the estate, armoured or binary. `max_age`: how old the
     suite's Date may be at most; nothing else tells the age of one without Valid-Until.
     """
 
-    url: ServiceUrl
+    url: WebAddress
     suite: str = Field(
         max_length=100,
         pattern=r"^[a-z0-9][a-z0-9.+\-]*(?:/[a-z0-9][a-z0-9.+\-]*)*$",

@@ -5,8 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from providers.wants.base import Name, SecretRef, Wish, Words
-from providers.wants.services import ServiceUrl
+from providers.wants.base import AtAddress, Name, SecretRef, WebAddress, Wish, Words
 
 PageUrl = Annotated[
     str,
@@ -20,22 +19,22 @@ FieldText = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\r\n
 """Mastodon's own limit for a profile field."""
 
 
-class MastodonProbe(Wish):
+class MastodonProbe(AtAddress):
     """`probe.mastodon`: the server answers its Mastodon API and, given a token, takes a status and deletes it again.
 
     `visibility`: of that status, which is there for a second. Servers without
     `direct` ones (Friendica, Pixelfed) take `private` or `unlisted`.
     """
 
-    url: ServiceUrl
+    url: WebAddress
     token: SecretRef | None = None
     visibility: Literal["direct", "private", "unlisted"] = "direct"
 
 
-class NodeInfoProbe(Wish):
+class NodeInfoProbe(AtAddress):
     """`probe.nodeinfo`: the server says of itself that it runs this software (the NodeInfo protocol)."""
 
-    url: ServiceUrl
+    url: WebAddress
     software: Name = Field(description="such as mastodon, pixelfed or friendica")
 
 
