@@ -119,11 +119,13 @@ class _Call:
                 "write its URL with https.",
                 permanent=True,
             )
+        # What sends a body says how long it is, also when it is empty: some servers insist (411).
+        content = self.body if self.body or self.method in ("POST", "PUT", "PATCH") else None
         with (
             httpcore.ConnectionPool(
                 ssl_context=tls_context(self.attempt.context), network_backend=BoundedBackend(address, self._wait)
             ) as pool,
-            pool.stream(self.method, self._target(), headers=self.headers, content=self.body or None) as response,
+            pool.stream(self.method, self._target(), headers=self.headers, content=content) as response,
         ):
             body = b"" if response.status == httpx.codes.SWITCHING_PROTOCOLS else self._body(response)
             return self._answer(address, response, body)
