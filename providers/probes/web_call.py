@@ -108,7 +108,9 @@ class _Call:
         self.most_bytes = most_bytes
         self.hidden = _parts([value.reveal() for value in headers.values() if isinstance(value, Secret)])
         # Unpacked answers can be a thousand times larger than what was sent: ask for plain ones.
-        plain: Headers = {"Accept-Encoding": "identity", "User-Agent": "bascule"}
+        plain = {"Accept-Encoding": "identity", "User-Agent": "bascule"}
+        if not body and method in ("POST", "PUT", "PATCH"):
+            plain["Content-Length"] = "0"  # some servers insist on a length (411)
         self.headers = [("Host", url.netloc.decode()), *_sendable({**plain, **headers}, url)]
 
     def at(self, address: str) -> Answer:
@@ -119,13 +121,11 @@ class _Call:
                 "write its URL with https.",
                 permanent=True,
             )
-        # What sends a body says how long it is, also when it is empty: some servers insist (411).
-        content = self.body if self.body or self.method in ("POST", "PUT", "PATCH") else None
         with (
             httpcore.ConnectionPool(
                 ssl_context=tls_context(self.attempt.context), network_backend=BoundedBackend(address, self._wait)
             ) as pool,
-            pool.stream(self.method, self._target(), headers=self.headers, content=content) as response,
+            pool.stream(self.method, self._target(), headers=self.headers, content=self.body or None) as response,
         ):
             body = b"" if response.status == httpx.codes.SWITCHING_PROTOCOLS else self._body(response)
             return self._answer(address, response, body)
