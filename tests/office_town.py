@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,10 @@ from providers.probes.nextcloud import NextcloudCheck
 from providers.probes.onlyoffice import OnlyofficeCheck
 from providers.probes.webdav import WebdavCheck
 from providers.simulator.authority import Authority
-from providers.simulator.collabora import Collabora
 from providers.simulator.condition import Condition, Service, Site
-from providers.simulator.cryptpad import CryptPad
 from providers.simulator.dns_zones import ZoneBook
-from providers.simulator.jitsi import Jitsi
-from providers.simulator.livekit import LiveKit
-from providers.simulator.meet import Meet
-from providers.simulator.nextcloud import Nextcloud
-from providers.simulator.onlyoffice import OnlyOffice
+from providers.simulator.faults import FaultTable
+from providers.simulator.office import HOSTS, USER, Office, OfficeSecrets
 from providers.wants import (
     CollaboraProbe,
     CryptpadProbe,
@@ -38,12 +33,12 @@ from tests.dns_hosts import serving
 from tests.dns_servers import ZONE
 
 SECRETS = {
-    "anne": "the-password-of-anne-in-this-test",
+    "password": "the-password-of-this-test",
     "jwt": "the-jwt-secret-of-this-test",
     "livekit-key": "APIkeyOfThisTest",
     "livekit-secret": "the-livekit-secret-of-this-test",
 }
-NAMES = ("cloud", "docs", "collabora", "pads", "sandbox", "visio", "livekit", "meet")
+OFFICE_SECRETS = OfficeSecrets(*SECRETS.values())
 TAG = Tag("run-1", "office/check")
 
 
@@ -70,32 +65,37 @@ class Town:
 
     directory: Path
     authority: Authority
+    office: Office
     scope: dict[str, Any]
     stack: ExitStack
-    secrets: dict[str, str] = field(default_factory=lambda: dict(SECRETS))
-    trials: dict[str, Trial] = field(default_factory=dict)
-    sites: dict[str, Site] = field(default_factory=dict)
 
     @property
     def context(self) -> Context:
-        secrets = self.secrets
-
         def reveal(reference: str) -> Secret:
-            return Secret(secrets[reference.removeprefix("secret://")])
+            return Secret(SECRETS[reference.removeprefix("secret://")])
 
         return Context(self.scope, reveal, self.directory, self.directory, deadline=10.0)
 
-    def site(self, name: str, service: Service) -> Site:
-        site = Site(name, service, "127.0.0.1", 0, self.authority.certificates(f"{name}.{ZONE}"))
-        self.stack.callback(site.stop)
-        self.sites[name] = site
-        return site
+    def other(self, site: str, service: Service, faults: FaultTable | None = None) -> str:
+        """Another service under the site's name, until the town ends; its URL."""
+        host = self.office.host(site)
+        other = Site(site, service, "127.0.0.1", 0, self.authority.certificates(host), faults)
+        self.stack.callback(other.stop)
+        return f"https://{host}:{other.port}"
 
     def trial(self, kind: str) -> Trial:
-        """The check of this kind against a healthy site, the same one whenever it is asked for."""
-        if kind not in self.trials:
-            self.trials[kind] = _TRIALS[kind](self)
-        return self.trials[kind]
+        """The check of this kind against its site."""
+        return _TRIALS[kind](self)
+
+    def at(
+        self,
+        site: str,
+        make: Callable[[Context], Check[Any]],
+        want: Any,
+        service: Any,
+        world: Callable[[], Any] = lambda: None,
+    ) -> Trial:
+        return Trial(make, want, self.office.sites[site], service, world)
 
     @contextmanager
     def unreachable_by_scope(self) -> Iterator[None]:
@@ -107,19 +107,16 @@ class Town:
             self.scope["networks"] = networks
 
 
-def url(name: str, site: Site | int, path: str = "") -> str:
-    """Below a site, or a port of this machine, under a name of the town."""
-    return f"https://{name}.{ZONE}:{site if isinstance(site, int) else site.port}{path}"
-
-
 @contextmanager
 def office_town(directory: Path) -> Iterator[Town]:
-    records = "".join(f"{name} 60 A 127.0.0.1\n" for name in ("ns1", *NAMES))
+    records = "".join(f"{name} 60 A 127.0.0.1\n" for name in ("ns1", *HOSTS.values()))
     book = ZoneBook({ZONE: f"$ORIGIN {ZONE}.\n@ 60 SOA ns1 hostmaster 1 60 60 60 60\n@ 60 NS ns1\n{records}"})
     authority = Authority(directory)
     with serving(book) as server, ExitStack() as stack:
+        office = Office(ZONE, OFFICE_SECRETS, authority, lambda _: "127.0.0.1", port=0)
+        stack.callback(office.stop)
         scope = {"networks": ["127.0.0.0/8"], "dns": {"resolvers": [server]}, "tls": {"ca": str(authority.file)}}
-        yield Town(directory, authority, scope, stack)
+        yield Town(directory, authority, office, scope, stack)
 
 
 @contextmanager
@@ -132,65 +129,48 @@ def in_condition(site: Site, condition: Condition) -> Iterator[None]:
 
 
 def _webdav(town: Town) -> Trial:
-    service = Nextcloud({"anne": SECRETS["anne"]})
-    service.home("anne").folders.add("Crise 2026")
-    site = town.site("cloud", service)
-    files = url("cloud", site, "/remote.php/dav/files/anne")
-    want = WebdavProbe(url=files, user="anne", password="secret://anne", folder="Crise 2026")
-    return Trial(WebdavCheck, want, site, service, lambda: dict(service.home("anne").files))
+    service = town.office.nextcloud
+    service.home(USER).folders.add("Crise 2026")
+    files = f"{town.office.url('nextcloud')}/remote.php/dav/files/{USER}"
+    want = WebdavProbe(url=files, user=USER, password="secret://password", folder="Crise 2026")
+    return town.at("nextcloud", WebdavCheck, want, service, lambda: dict(service.home(USER).files))
 
 
 def _nextcloud(town: Town) -> Trial:
-    service = Nextcloud({"anne": SECRETS["anne"]})
-    site = town.site("cloud", service)
-    want = NextcloudProbe(url=url("cloud", site), user="anne", password="secret://anne")
-    return Trial(NextcloudCheck, want, site, service, lambda: service.homes)
+    service = town.office.nextcloud
+    want = NextcloudProbe(url=town.office.url("nextcloud"), user=USER, password="secret://password")
+    return town.at("nextcloud", NextcloudCheck, want, service, lambda: dict(service.home(USER).files))
 
 
 def _onlyoffice(town: Town) -> Trial:
-    service = OnlyOffice(SECRETS["jwt"])
-    site = town.site("docs", service)
-    want = OnlyofficeProbe(url=url("docs", site), secret="secret://jwt")
-    return Trial(OnlyofficeCheck, want, site, service, lambda: None)
+    want = OnlyofficeProbe(url=town.office.url("onlyoffice"), secret="secret://jwt")
+    return town.at("onlyoffice", OnlyofficeCheck, want, town.office.onlyoffice)
 
 
 def _collabora(town: Town) -> Trial:
-    service = Collabora()
-    site = town.site("collabora", service)
-    return Trial(CollaboraCheck, CollaboraProbe(url=url("collabora", site)), site, service, lambda: None)
+    want = CollaboraProbe(url=town.office.url("collabora"))
+    return town.at("collabora", CollaboraCheck, want, town.office.collabora)
 
 
 def _cryptpad(town: Town) -> Trial:
-    service = CryptPad("", "")
-    site, sandbox = town.site("pads", service), town.site("sandbox", service)
-    service.url, service.safe_url = url("pads", site), url("sandbox", sandbox)
-    want = CryptpadProbe(url=url("pads", site), safe_url=url("sandbox", sandbox))
-    return Trial(CryptpadCheck, want, site, service, lambda: None)
+    want = CryptpadProbe(url=town.office.url("cryptpad"), safe_url=town.office.url("cryptpad-sandbox"))
+    return town.at("cryptpad", CryptpadCheck, want, town.office.cryptpad)
 
 
 def _meet(town: Town) -> Trial:
-    livekit = town.site("livekit", LiveKit({SECRETS["livekit-key"]: SECRETS["livekit-secret"]}))
-    service = Meet(url("livekit", livekit).replace("https:", "wss:"))
-    site = town.site("visio", service)
-    return Trial(MeetCheck, MeetProbe(url=url("visio", site)), site, service, lambda: None)
+    return town.at("visio", MeetCheck, MeetProbe(url=town.office.url("visio")), town.office.visio)
 
 
 def _livekit(town: Town) -> Trial:
     """The check of Visio with a key, seen from LiveKit."""
-    service = LiveKit({SECRETS["livekit-key"]: SECRETS["livekit-secret"]})
-    site = town.site("livekit", service)
-    visio = town.site("visio", Meet(url("livekit", site)))
-    want = MeetProbe(
-        url=url("visio", visio), livekit_key="secret://livekit-key", livekit_secret="secret://livekit-secret"
-    )
-    return Trial(MeetCheck, want, site, service, lambda: None)
+    keys = {"livekit_key": "secret://livekit-key", "livekit_secret": "secret://livekit-secret"}
+    return town.at("livekit", MeetCheck, MeetProbe(url=town.office.url("visio"), **keys), town.office.livekit)
 
 
 def _jitsi(town: Town) -> Trial:
-    service = Jitsi(f"meet.{ZONE}")
-    site = town.site("meet", service)
-    want = JitsiProbe(url=url("meet", site))
-    return Trial(JitsiCheck, want, site, service, lambda: dict(service.sessions))
+    service = town.office.jitsi
+    want = JitsiProbe(url=town.office.url("jitsi"))
+    return town.at("jitsi", JitsiCheck, want, service, lambda: dict(service.sessions))
 
 
 _TRIALS: Mapping[str, Callable[[Town], Trial]] = {

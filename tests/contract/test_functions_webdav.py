@@ -1,6 +1,10 @@
 """`probe.webdav` at a WebDAV server of others, and its canary in everything that can go wrong with it."""
 
-from collections.abc import Iterator
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,17 +14,18 @@ import pytest
 
 from providers.base import Finding, Presence, Tag
 from providers.probes.webdav import WebdavCheck, canary_name
-from providers.simulator.condition import Site
 from providers.simulator.faults import Fault, FaultTable
 from providers.simulator.http_service import Request, Response
 from providers.simulator.nextcloud import Nextcloud
+from providers.simulator.office import USER
 from providers.wants import WebdavProbe
 from tests.contract.suite import Case, ReadOnlyContract, everything_said, refused
 from tests.dns_servers import ZONE
-from tests.office_town import SECRETS, TAG, Town, office_town, url
+from tests.office_town import SECRETS, TAG, Town, office_town
 from tests.wsgidav_server import Wsgidav, wsgidav
 
-ANNE = SECRETS["anne"]
+PASSWORD = SECRETS["password"]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +37,12 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 @pytest.fixture(scope="module")
 def server(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wsgidav]:
     pair = town.authority.pair(f"cloud.{ZONE}")
-    with wsgidav(tmp_path_factory.mktemp("wsgidav"), pair, "anne", ANNE) as running:
+    with wsgidav(tmp_path_factory.mktemp("wsgidav"), pair, USER, PASSWORD) as running:
         yield running
 
 
-def want(port: int, folder: str = "", user: str = "anne") -> WebdavProbe:
-    return WebdavProbe(url=url("cloud", port, "/"), user=user, password="secret://anne", folder=folder)
+def want(port: int, folder: str = "", user: str = USER) -> WebdavProbe:
+    return WebdavProbe(url=f"https://cloud.{ZONE}:{port}/", user=user, password="secret://password", folder=folder)
 
 
 def files(server: Wsgidav) -> list[str]:
@@ -66,7 +71,7 @@ class TestAtWsgidav(ReadOnlyContract):
             break_permanently=town.unreachable_by_scope,
             break_briefly=lambda: moved_away(folder),
             untrue=lambda: moved_away(folder),
-            secrets=[ANNE],
+            secrets=[PASSWORD],
             tag=TAG,
         )
 
@@ -107,7 +112,7 @@ def refusal(town: Town, asked: WebdavProbe, deadline: float = 10.0) -> str:
     with refused() as caught:
         apply(town, asked, deadline)
     assert not caught.value.permanent
-    assert ANNE not in everything_said(caught.value)
+    assert PASSWORD not in everything_said(caught.value)
     return caught.value.message
 
 
@@ -129,16 +134,12 @@ class Odd(Nextcloud):
 
 @contextmanager
 def odd_cloud(town: Town, **how: Any) -> Iterator[tuple[Odd, WebdavProbe]]:
-    service = Odd({"anne": ANNE}, **how)
-    site = town.site("cloud", service)
-    try:
-        yield service, want_in_nextcloud(site)
-    finally:
-        site.stop()
+    service = Odd({USER: PASSWORD}, **how)
+    yield service, in_nextcloud(town.other("nextcloud", service))
 
 
-def want_in_nextcloud(site: Site) -> WebdavProbe:
-    return WebdavProbe(url=url("cloud", site, "/remote.php/dav/files/anne/"), user="anne", password="secret://anne")
+def in_nextcloud(url: str) -> WebdavProbe:
+    return WebdavProbe(url=f"{url}/remote.php/dav/files/{USER}/", user=USER, password="secret://password")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,7 @@ def want_in_nextcloud(site: Site) -> WebdavProbe:
 def test_what_goes_wrong_is_said_and_nothing_is_left(town: Town, how: dict[str, Any], said: str) -> None:
     with odd_cloud(town, **how) as (service, asked):
         assert said in refusal(town, asked)
-        assert service.home("anne").files == {}
+        assert service.home(USER).files == {}
 
 
 @pytest.mark.parametrize(
@@ -172,39 +173,70 @@ def test_what_goes_wrong_is_said_and_nothing_is_left(town: Town, how: dict[str, 
 def test_a_canary_that_cannot_be_removed_is_named(town: Town, answer: Response, said: str) -> None:
     with odd_cloud(town, method="DELETE", answer=answer, pretends=True) as (service, asked):
         message = refusal(town, asked)
-        (left,) = service.home("anne").files
+        (left,) = service.home(USER).files
     assert said in message
     assert f"the canary may still be at {asked.url}{left}: remove it." in message
 
 
 def test_no_space_left_is_seen_without_writing(town: Town) -> None:
     with odd_cloud(town) as (service, asked):
-        service.home("anne").free = 0
+        service.home(USER).free = 0
         found = WebdavCheck(town.context).observe(asked, TAG, None)
         assert found.presence is Presence.ABSENT
         assert "has 0 bytes left; expected space for a file" in found.message
-        assert service.home("anne").writes == 0
+        assert service.home(USER).writes == 0
 
 
 @contextmanager
 def faulty_cloud(town: Town, fault: Fault) -> Iterator[tuple[Nextcloud, WebdavProbe]]:
-    service, faults = Nextcloud({"anne": ANNE}), FaultTable()
-    site = Site("nextcloud", service, "127.0.0.1", 0, town.authority.certificates(f"cloud.{ZONE}"), faults)
+    service, faults = Nextcloud({USER: PASSWORD}), FaultTable()
     faults.replace([fault])
-    try:
-        yield service, want_in_nextcloud(site)
-    finally:
-        faults.stopping.set()
-        site.stop()
+    yield service, in_nextcloud(town.other("nextcloud", service, faults))
+    faults.stopping.set()
 
 
 def test_a_lost_answer_leaves_nothing(town: Town) -> None:
     with faulty_cloud(town, Fault(service="nextcloud", kind="lose_answer", route="PUT *")) as (service, asked):
         assert "does not answer" in refusal(town, asked)
-        assert service.home("anne").files == {}
+        assert service.home(USER).files == {}
 
 
 def test_a_server_that_hangs_leaves_time_to_tidy_up(town: Town) -> None:
     with faulty_cloud(town, Fault(service="nextcloud", kind="hang", route="GET *")) as (service, asked):
         refusal(town, asked, deadline=1.0)
-        assert service.home("anne").files == {}
+        assert service.home(USER).files == {}
+
+
+KILLED = """
+import json, sys
+from pathlib import Path
+from providers.base import Context, Secret, Tag
+from providers.probes.webdav import WebdavCheck
+from providers.wants import WebdavProbe
+
+scope, want, run, step = json.loads(sys.argv[1])
+context = Context(scope, lambda _: Secret(sys.stdin.readline().strip()), Path("."), Path("."), deadline=60.0)
+WebdavCheck(context).apply(WebdavProbe.model_validate(want), Tag(run, step), {}, print)
+"""
+"""An attempt in a process of its own."""
+
+
+def test_a_killed_attempt_is_tidied_up_by_the_next(town: Town) -> None:
+    with faulty_cloud(town, Fault(service="nextcloud", kind="hang", route="GET *")) as (service, asked):
+        told = json.dumps([town.scope, asked.model_dump(), TAG.run, TAG.step])
+        with subprocess.Popen([sys.executable, "-c", KILLED, told], stdin=subprocess.PIPE, cwd=ROOT) as attempt:
+            assert attempt.stdin is not None
+            attempt.stdin.write(f"{PASSWORD}\n".encode() * 9)
+            attempt.stdin.flush()
+            wait_until(lambda: canary_name(TAG) in service.home(USER).files)
+            attempt.kill()
+        assert canary_name(TAG) in service.home(USER).files
+        assert apply(town, asked).presence is Presence.ALREADY
+        assert service.home(USER).files == {}
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
