@@ -284,6 +284,13 @@ _PATTERNS: Mapping[str, str] = {
     _pattern(wants.Record, "name"): "a name inside the zone, or @ for the zone itself",
     _pattern(wants.Place, "bucket"): "a bucket name of 3 to 63 lower-case letters, digits, dots and hyphens",
     _pattern(wants.HttpProbe, "url"): "a URL that begins with http:// or https://",
+    _json(wants.ServiceUrl)["pattern"]: "a URL that begins with http:// or https://, without user, password and query",
+    _json(wants.PageUrl)["pattern"]: "a page's URL that begins with http:// or https://, without user and password",
+    _json(wants.FieldText)["pattern"]: "one line of text",
+    _pattern(wants.CompletionProbe, "model"): "a model's name as the API lists it, such as mistral-small-latest",
+    _pattern(wants.AptProbe, "suite"): "a suite such as bookworm or bookworm-security",
+    _pattern(wants.AptProbe, "component"): "a component such as main",
+    _pattern(wants.AptProbe, "architecture"): "an architecture such as amd64",
     _pattern(wants.SmtpProbe, "deliver_to"): "a mail address such as canary@example.net",
     _VARIABLE: "a variable name in lower case, digits and underscores, such as web_root",
 }

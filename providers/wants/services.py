@@ -7,14 +7,8 @@ from pydantic_core import PydanticCustomError
 
 from providers.wants.base import EstatePath, Seconds, SecretRef, Wish
 
-ServiceUrl = Annotated[
-    str,
-    Field(
-        max_length=500,
-        pattern=r"^https?://[^\s/@?#]+(?:/[^\s@?#]*)?$",
-        description="a URL that begins with http:// or https://, without user, password and query",
-    ),
-]
+ServiceUrl = Annotated[str, Field(max_length=500, pattern=r"^https?://[^\s/@?#]+(?:/[^\s@?#]*)?$")]
+"""Where a service is on the web, without user, password and query."""
 
 
 class CompletionProbe(Wish):
@@ -25,9 +19,7 @@ class CompletionProbe(Wish):
 
     url: ServiceUrl
     key: SecretRef
-    model: str = Field(
-        max_length=200, pattern=r"^\S+$", description="a model's name as the API lists it, such as mistral-small-latest"
-    )
+    model: str = Field(max_length=200, pattern=r"^\S+$")
 
 
 class OidcProbe(Wish):
@@ -56,16 +48,8 @@ class AptProbe(Wish):
     """
 
     url: ServiceUrl
-    suite: str = Field(
-        max_length=100,
-        pattern=r"^[a-z0-9][a-z0-9.+\-]*(?:/[a-z0-9][a-z0-9.+\-]*)*$",
-        description="a suite such as bookworm or bookworm-security",
-    )
+    suite: str = Field(max_length=100, pattern=r"^[a-z0-9][a-z0-9.+\-]*(?:/[a-z0-9][a-z0-9.+\-]*)*$")
     key: EstatePath
-    component: str = Field(
-        default="main", max_length=60, pattern=r"^[a-z0-9][a-z0-9.\-]*$", description="a component such as main"
-    )
-    architecture: str = Field(
-        default="amd64", max_length=30, pattern=r"^[a-z0-9][a-z0-9\-]*$", description="an architecture such as amd64"
-    )
+    component: str = Field(default="main", max_length=60, pattern=r"^[a-z0-9][a-z0-9.\-]*$")
+    architecture: str = Field(default="amd64", max_length=30, pattern=r"^[a-z0-9][a-z0-9\-]*$")
     max_age: Seconds | None = None
