@@ -210,9 +210,8 @@ def _profile(step: PlannedStep) -> Iterator[str]:
 
 
 def _probe(step: PlannedStep) -> Iterator[str]:
-    what = next(
-        (step.with_[key] for key in ("url", "issuer", "page", "host", "domain", "zone") if step.with_.get(key)), ""
-    )
+    names = ("url", "issuer", "page", "host", "domain", "zone")
+    what = next((step.with_[name] for name in names if step.with_.get(name)), "")
     port = f" port {step.with_['port']}" if step.with_.get("port") else ""
     yield f"check {step.uses.removeprefix('probe.')} {known(str(what))}{port}; changes nothing"
 
