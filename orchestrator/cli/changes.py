@@ -196,8 +196,22 @@ def _message(step: PlannedStep) -> Iterator[str]:
     yield f"tell {step.with_.get('channel')}: {known(str(said))}"
 
 
+def _announcement(step: PlannedStep) -> Iterator[str]:
+    text = step.with_.get("text")
+    said = text.get("en", "") if isinstance(text, Mapping) else ""
+    yield f"announce on {step.with_.get('account')}: {known(one_line(str(said)))}"
+
+
+def _profile(step: PlannedStep) -> Iterator[str]:
+    held = (step.before or {}).get("fields", {})
+    for one in step.with_.get("fields", []):
+        was = held.get(one.get("name")) or "nothing"
+        yield f"profile of {step.with_.get('account')}: {one.get('name')} from {was} to {known(str(one.get('value')))}"
+
+
 def _probe(step: PlannedStep) -> Iterator[str]:
-    what = next((step.with_[key] for key in ("url", "host", "domain", "zone") if step.with_.get(key)), "")
+    names = ("url", "issuer", "page", "host", "domain", "zone")
+    what = next((step.with_[name] for name in names if step.with_.get(name)), "")
     port = f" port {step.with_['port']}" if step.with_.get("port") else ""
     yield f"check {step.uses.removeprefix('probe.')} {known(str(what))}{port}; changes nothing"
 
@@ -232,4 +246,6 @@ _DESCRIPTIONS = {
     "human.task": _task,
     "wait.for": _wait,
     "notify.send": _message,
+    "social.post": _announcement,
+    "social.profile": _profile,
 } | {name: _probe for name in KINDS if name.startswith("probe.")}

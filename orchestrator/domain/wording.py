@@ -287,6 +287,12 @@ _PATTERNS: Mapping[str, str] = {
     _json(wants.WebAddress)["pattern"]: "a URL that begins with http:// or https://, without user, password and query",
     _json(wants.UserName)["pattern"]: "a user name without a colon",
     _pattern(wants.WebdavProbe, "folder"): "a folder below the URL, such as drills/2026",
+    _json(wants.PageUrl)["pattern"]: "a page's URL that begins with http:// or https://, without user and password",
+    _json(wants.FieldText)["pattern"]: "one line of text",
+    _pattern(wants.CompletionProbe, "model"): "a model's name as the API lists it, such as mistral-small-latest",
+    _pattern(wants.AptProbe, "suite"): "a suite such as bookworm or bookworm-security",
+    _pattern(wants.AptProbe, "component"): "a component such as main",
+    _pattern(wants.AptProbe, "architecture"): "an architecture such as amd64",
     _pattern(wants.SmtpProbe, "deliver_to"): "a mail address such as canary@example.net",
     _VARIABLE: "a variable name in lower case, digits and underscores, such as web_root",
 }

@@ -110,6 +110,8 @@ def _others(scope: Scope, now: float) -> Iterator[Subject]:
         yield Subject("ssh", "key", "", now)
     for entry, channel in sorted(scope.notify.items()):
         yield Subject("notify", entry, channel.driver, now)
+    for entry, account in sorted(scope.social.items()):
+        yield Subject("social", entry, account.driver, now)
     for file in authorities_of(scope):
         yield Subject("tls", file, "", now)
 

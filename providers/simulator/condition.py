@@ -66,6 +66,7 @@ class Site:
         faults: FaultTable | None = None,
     ) -> None:
         self.condition = Condition.HEALTHY
+        self.service = service
         self.host = host
         self._http = HttpService(name, self.handle, faults or FaultTable())
         self._certificates = certificates

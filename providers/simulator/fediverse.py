@@ -104,6 +104,13 @@ class FediverseServer:
             return self.dialect.outside_scope()
         return self.handle(request)
 
+    def clear(self) -> None:
+        """Nobody has posted anything, and the profile has no fields."""
+        with self._lock:
+            self.statuses.clear()
+            self.fields.clear()
+            self._keys.clear()
+
     def edit(self, status: str, text: str) -> None:
         """People change a status."""
         found = self._find(status)

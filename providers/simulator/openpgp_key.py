@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 EDDSA, SHA256 = 22, 8
 TEXT, POSITIVE_CERTIFICATION = 0x01, 0x13
+FIXED_CREATED = 1_767_225_600
+"""2026-01-01."""
 CURVE = bytes.fromhex("2b06010401da470f01")
 
 
@@ -27,6 +29,12 @@ class OpenPgpKey:
     @classmethod
     def made(cls, owner: str, created: int) -> "OpenPgpKey":
         return cls(Ed25519PrivateKey.generate(), created, owner)
+
+    @classmethod
+    def fixed(cls, owner: str) -> "OpenPgpKey":
+        """The same at every start, so that an estate can hold its public half. It protects nothing: anybody has it."""
+        secret = hashlib.sha256(owner.encode()).digest()
+        return cls(Ed25519PrivateKey.from_private_bytes(secret), FIXED_CREATED, owner)
 
     @property
     def fingerprint(self) -> str:

@@ -63,7 +63,7 @@ class MastodonPost:
                 return Finding(Presence.CONFLICT, message=_changed_since(want, others))
             refused = [status for status in there if not api.delete(str(status["id"]))]
             left = [status for status in there if api.status(str(status["id"])) is not None]
-            if any(status in left for status in refused):
+            if any(status in left for status in refused) and self._sent().outlives():
                 raise ProviderError(
                     f"The server of {want.account} deletes no status by its API; delete {_where(left)} by hand.",
                     permanent=True,

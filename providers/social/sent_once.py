@@ -18,6 +18,7 @@ class SentOnce:
     def __init__(self, workspace: Path, clock: Callable[[], float]) -> None:
         self._sent = workspace / "post-sent.json"
         self._receipt = workspace / "post-receipt.json"
+        self._shown = workspace / "post-shown.json"
         self._clock = clock
 
     def begin(self) -> None:
@@ -33,10 +34,21 @@ class SentOnce:
         _write(self._receipt, {"id": status})
         self._sent.unlink(missing_ok=True)
 
+    def outlives(self) -> bool:
+        """Whether it is still shown long after the server first said that it has none to delete.
+
+        A list or a cache that lags behind shows for a moment what is gone.
+        """
+        first = _read(self._shown).get("at")
+        if not isinstance(first, int | float):
+            _write(self._shown, {"at": self._clock()})
+            return False
+        return self._clock() - first > IN_FLIGHT_SECONDS
+
     def forget(self) -> None:
         """It was taken back."""
-        self._receipt.unlink(missing_ok=True)
-        self._sent.unlink(missing_ok=True)
+        for note in (self._receipt, self._sent, self._shown):
+            note.unlink(missing_ok=True)
 
     def status(self) -> str | None:
         """The id of the post that arrived."""

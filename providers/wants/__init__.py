@@ -57,8 +57,10 @@ from providers.wants.probes import TlsProbe as TlsProbe
 from providers.wants.services import AptProbe as AptProbe
 from providers.wants.services import CompletionProbe as CompletionProbe
 from providers.wants.services import OidcProbe as OidcProbe
+from providers.wants.social import FieldText as FieldText
 from providers.wants.social import MastodonProbe as MastodonProbe
 from providers.wants.social import NodeInfoProbe as NodeInfoProbe
+from providers.wants.social import PageUrl as PageUrl
 from providers.wants.social import Post as Post
 from providers.wants.social import Profile as Profile
 from providers.wants.social import ProfileField as ProfileField

@@ -16,9 +16,7 @@ class CompletionProbe(AtAddress):
 
     url: WebAddress
     key: SecretRef
-    model: str = Field(
-        max_length=200, pattern=r"^\S+$", description="a model's name as the API lists it, such as mistral-small-latest"
-    )
+    model: str = Field(max_length=200, pattern=r"^\S+$")
 
 
 class OidcProbe(AtAddress):
@@ -50,13 +48,8 @@ class AptProbe(AtAddress):
     suite: str = Field(
         max_length=100,
         pattern=r"^[a-z0-9][a-z0-9.+\-]*(?:/[a-z0-9][a-z0-9.+\-]*)*$",
-        description="a suite such as bookworm or bookworm-security",
     )
     key: EstatePath
-    component: str = Field(
-        default="main", max_length=60, pattern=r"^[a-z0-9][a-z0-9.\-]*$", description="a component such as main"
-    )
-    architecture: str = Field(
-        default="amd64", max_length=30, pattern=r"^[a-z0-9][a-z0-9\-]*$", description="an architecture such as amd64"
-    )
+    component: str = Field(default="main", max_length=60, pattern=r"^[a-z0-9][a-z0-9.\-]*$")
+    architecture: str = Field(default="amd64", max_length=30, pattern=r"^[a-z0-9][a-z0-9\-]*$")
     max_age: Seconds | None = None

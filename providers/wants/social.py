@@ -7,15 +7,9 @@ from pydantic_core import PydanticCustomError
 
 from providers.wants.base import AtAddress, Name, SecretRef, WebAddress, Wish, Words
 
-PageUrl = Annotated[
-    str,
-    Field(
-        max_length=2000,
-        pattern=r"^https?://[^\s/@?#]+(?:/[^\s]*)?$",
-        description="a page's URL that begins with http:// or https://, without user and password",
-    ),
-]
-FieldText = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\r\n]+$", description="one line of text")]
+PageUrl = Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\s/@?#]+(?:/[^\s]*)?$")]
+"""A page on the web, without user and password."""
+FieldText = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\r\n]+$")]
 """Mastodon's own limit for a profile field."""
 
 

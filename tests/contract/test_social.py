@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from providers.base import Context, Finding, Presence, ProviderError, Tag
+from providers.examiners import examine
+from providers.rights import State, Subject
 from providers.simulator.condition import Condition
-from providers.simulator.fediverse import Dialect, FediverseServer, Status
+from providers.simulator.fediverse import Dialect, FediverseServer, Status, error
 from providers.simulator.friendica import FRIENDICA
 from providers.simulator.mastodon import MASTODON
 from providers.simulator.pixelfed import PIXELFED
@@ -288,3 +290,28 @@ def test_no_token_is_in_the_workspace(mastodon: Served, tmp_path: Path) -> None:
     assert json.loads(kept)["id"] == mastodon.stand_in.statuses[-1].id
     assert TOKEN not in kept
     assert text_of(POST, TAG) not in kept
+
+
+def test_the_doctor_signs_in_and_announces_nothing(mastodon: Served, tmp_path: Path) -> None:
+    found = examine(social(mastodon, tmp_path), Subject("social", "town", "mastodon"))
+    assert (found.ok, found.where) == (True, f"{mastodon.url}/@valbourg")
+    assert [right.state for right in found.rights] == [State.HELD, State.UNKNOWN]
+    assert mastodon.written() == []
+    wrong = examine(social(mastodon, tmp_path, token="another"), Subject("social", "town", "mastodon"))
+    assert not wrong.ok
+    assert "The access token is invalid" in wrong.message
+
+
+def test_a_server_that_deletes_nothing_is_a_persons_affair_once_that_is_sure(
+    mastodon: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_000_000.0
+    provider = MastodonPost(replace(social(mastodon, tmp_path), clock=lambda: now))
+    done = provider.apply(POST, TAG, {}, quiet)
+    monkeypatch.setattr(mastodon.stand_in, "_delete", lambda _: error(404, "Record not found"))
+    assert provider.undo(POST, TAG, done.effect, quiet).presence is Presence.PENDING
+    now += 11
+    with refused() as caught:
+        provider.undo(POST, TAG, done.effect, quiet)
+    assert caught.value.permanent
+    assert "deletes no status by its API; delete " in caught.value.message

@@ -1,7 +1,9 @@
 """The check of Mastodon's API, announcements and profiles, at a real server that speaks a part of that API."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +104,11 @@ class TestProfile(ProviderContract):
 def test_an_announcement_is_taken_back_or_a_person_is_told_to(snac: Snac, tmp_path: Path) -> None:
     provider = MastodonPost(context(snac, tmp_path))
     done = provider.apply(POST, TAG, {}, quiet)
+    later = MastodonPost(replace(context(snac, tmp_path), clock=lambda: time.time() + 60))
     told = ""
     try:
         provider.undo(POST, TAG, done.effect, quiet)
+        later.undo(POST, TAG, done.effect, quiet)
     except ProviderError as error:
         told = error.message
     by_hand = f"deletes no status by its API; delete {done.outputs['url']} by hand" in told

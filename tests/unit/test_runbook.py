@@ -121,6 +121,8 @@ def test_every_kind_is_done_by_a_provider_or_by_the_engine() -> None:
         "compute.volume",
         "dns.records",
         "dns.ttl",
+        "social.post",
+        "social.profile",
         "storage.copy",
     }
 
