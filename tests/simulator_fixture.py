@@ -89,6 +89,10 @@ class Simulator:
         found: list[dict[str, Any]] = self._ask("GET", "/faults")["faults"]
         return found
 
+    def conditions(self, **products: str) -> None:
+        """Put these products in these conditions (`apt-mirror` is written `apt_mirror`); the others stay."""
+        self._ask("PUT", "/conditions", {name.replace("_", "-"): condition for name, condition in products.items()})
+
     def reset(self) -> None:
         """Back to the seed: no servers, no effects, no faults."""
         self._ask("POST", "/reset")

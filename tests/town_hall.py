@@ -46,9 +46,19 @@ def git(repository: Path, *arguments: str) -> str:
 class TownHall:
     """Bascule with the starter estate, and the people who answer its hold points."""
 
-    def __init__(self, simulator: Simulator, directory: Path, database_url: str = "") -> None:
+    def __init__(
+        self,
+        simulator: Simulator,
+        directory: Path,
+        database_url: str = "",
+        change: Callable[[Path], None] | None = None,
+    ) -> None:
+        """`change`: what is done to the starter estate before the first commit that is read."""
         self.simulator = simulator
         self.estate = commit_estate(directory / "estate", simulator.index)
+        if change is not None:
+            change(self.estate)
+            commit_all(self.estate, "changed")
         data = directory / "data"
         (data / "secrets").mkdir(parents=True)
         shutil.copytree(simulator.data / "secrets", data / "secrets" / "rehearsal")

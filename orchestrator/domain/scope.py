@@ -15,7 +15,14 @@ from orchestrator.domain.salvage import Part
 from providers.wants import HostName, Name, Network, Port, SecretRef, Zone
 from providers.wants import WebAddress as Url
 
-Authorities = Annotated[str, Field(min_length=1, max_length=500, description="a PEM file: in the estate, or absolute")]
+Authorities = Annotated[
+    str,
+    Field(
+        max_length=500,
+        pattern=r"^(?:[^:]|:[^/]|:/[^/])+$",
+        description="a PEM file: in the estate, or absolute",
+    ),
+]
 Mailbox = Annotated[
     str, Field(max_length=254, pattern=r"^[^\s@]+@[^\s@]+$", description="a mail address such as crisis@example.net")
 ]
@@ -254,7 +261,9 @@ class Smtp(Part):
 class Tls(Part):
     """The authorities that certificates are checked against; `verify` also checks those of mail servers."""
 
-    ca: Authorities | None = None
+    ca: SecretRef | Authorities | None = Field(
+        default=None, description="a PEM file, in the estate or absolute, or a secret that holds it"
+    )
     verify: bool = False
 
 

@@ -111,9 +111,13 @@ def _with_authorities(block: Any, estate: Path) -> Any:
     if not isinstance(block, Mapping):
         return block
     return {
-        key: str(estate / value) if key == "ca" and isinstance(value, str) else _with_authorities(value, estate)
+        key: _authority(value, estate) if key == "ca" and isinstance(value, str) else _with_authorities(value, estate)
         for key, value in block.items()
     }
+
+
+def _authority(ca: str, estate: Path) -> str:
+    return ca if ca.startswith("secret://") else str(estate / ca)
 
 
 def resolve(spec: ActionSpec, outputs: Mapping[str, Any], run_id: str) -> Any:

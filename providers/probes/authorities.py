@@ -6,24 +6,26 @@ from cryptography import x509
 
 from providers.base import Context, ProviderError
 from providers.expiry import validity
+from providers.probes.connection import SECRET
 from providers.rights import Examination, Right, Subject
 
 
 def examine(context: Context, subject: Subject) -> Examination:
     """Every certificate of the file that the subject's entry names; nothing is contacted."""
+    held = context.reveal(subject.entry).reveal() if subject.entry.startswith(SECRET) else None
     path = context.estate / subject.entry
     rights = []
-    for certificate in _certificates(path):
+    for certificate in _certificates(path, held):
         name = certificate.subject.rfc4514_string() or f"serial {certificate.serial_number:x}"
         told = validity(certificate.not_valid_after_utc, subject.now, "get the authority's next certificate")
         rights.append(Right(f"{name}, {told.name}", told.state, told.advice))
-    return subject.found(_short(path, context.estate), rights)
+    return subject.found(subject.entry if held else _short(path, context.estate), rights)
 
 
-def _certificates(path: Path) -> list[x509.Certificate]:
-    """Raises ProviderError(permanent)."""
+def _certificates(path: Path, held: str | None) -> list[x509.Certificate]:
+    """Those of the file, or of the secret's text. Raises ProviderError(permanent)."""
     try:
-        return x509.load_pem_x509_certificates(path.read_bytes())
+        return x509.load_pem_x509_certificates(held.encode() if held else path.read_bytes())
     except OSError as error:
         raise ProviderError(
             f"The authorities in {path.name} can't be read ({error.strerror}); correct `ca` in bascule.yaml.",

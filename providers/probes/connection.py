@@ -6,6 +6,8 @@ import ssl
 from providers.base import Context, ProviderError
 from providers.probes.check import ATTEMPT_SECONDS, Attempt, DoesNotHoldError
 
+SECRET = "secret://"
+
 
 def connect(host: str, port: int, attempt: Attempt) -> tuple[socket.socket, str]:
     """A connection to the first address of the host that takes one, and that address. Raises DoesNotHoldError."""
@@ -23,12 +25,13 @@ def connect(host: str, port: int, attempt: Attempt) -> tuple[socket.socket, str]
 def tls_context(context: Context, *, verify: bool = True) -> ssl.SSLContext:
     """The authorities of the scope's `tls.ca`, or the machine's when it is not set.
 
-    `tls.ca` is a file of the estate or an absolute path, in PEM form. Raises
-    ProviderError(permanent) when it can't be read.
+    `tls.ca` is a file of the estate, an absolute path, or a secret that holds it, in PEM
+    form. Raises ProviderError(permanent) when it can't be read.
     """
     ca = context.scope.get("tls", {}).get("ca")
+    held = context.reveal(ca).reveal() if ca and ca.startswith(SECRET) else None
     try:
-        made = ssl.create_default_context(cafile=str(context.estate / ca) if ca else None)
+        made = ssl.create_default_context(cafile=str(context.estate / ca) if ca and not held else None, cadata=held)
     except OSError as error:  # ssl.SSLError is one
         raise ProviderError(
             f"The authorities in `tls.ca` ({ca}) can't be read ({words(error)}); give a PEM file.", permanent=True

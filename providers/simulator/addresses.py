@@ -8,6 +8,7 @@ STORAGE_PORT = 9000
 DNS_PORT = 53
 SMTP_PORT = 25
 HTTP_PORT = 80
+HTTPS_PORT = 443
 LDAP_PORT = 389
 
 MAX_INDEX = 250
@@ -130,5 +131,6 @@ class Addresses:
             "smtp-new": f"{self.smtp_new}:{SMTP_PORT}",
             "smtp-crisis": f"{self.smtp_crisis}:{SMTP_PORT}",
             "portal-old": f"http://{self.portal}:{HTTP_PORT}",
+            "products": f"https://{self.service(101)}-126:{HTTPS_PORT}",
             "identity-old": f"ldap://{self.identity}:{LDAP_PORT}",
         }

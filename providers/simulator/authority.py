@@ -19,14 +19,15 @@ VALID_DAYS = 30
 
 
 class Authority:
-    """Makes certificates in a directory. `file`: its own, in PEM form."""
+    """Makes certificates in a directory. `file`: its own, in PEM form, there or where it is wanted."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, file: Path | None = None) -> None:
         self._directory = directory
         self._key = ec.generate_private_key(ec.SECP256R1())
         usage = x509.BasicConstraints(ca=True, path_length=0)
         certificate = self._builder(AUTHORITY, self._key).add_extension(usage, critical=True)
-        self.file = directory / "authority.pem"
+        self.file = file or directory / "authority.pem"
+        self.file.touch(mode=0o600)
         self.file.write_bytes(_pem(certificate.sign(self._key, hashes.SHA256())))
 
     def certificates(self, *names: str) -> Certificates:

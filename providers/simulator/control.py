@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 
+from providers.simulator.condition import Condition
 from providers.simulator.dns_zones import ZoneBook
 from providers.simulator.effects import EffectLog
 from providers.simulator.faults import Fault, FaultTable
@@ -13,6 +14,7 @@ from providers.simulator.fleet import Fleet
 from providers.simulator.http_service import Request, Response
 from providers.simulator.mail import Mailbox
 from providers.simulator.ovh_dns import OvhDns
+from providers.simulator.products import Products
 from providers.simulator.s3_store import Store
 
 
@@ -26,7 +28,11 @@ class _Stock(RootModel[dict[str, dict[str, int]]]):
     """Cloud: size: servers left."""
 
 
-@dataclass(frozen=True, slots=True)
+class _Conditions(RootModel[dict[str, Condition]]):
+    """Product: condition."""
+
+
+@dataclass(slots=True)
 class Control:
     """Unauthenticated: it listens on loopback and knows nothing worth stealing.
 
@@ -37,6 +43,7 @@ class Control:
     | GET /effects | every write so far |
     | GET, PUT, DELETE /faults | the rules in force, `{"faults": [...]}` |
     | PUT /stock | `{"cloud": {"size": how many are left}}`: a size that is not named never runs out |
+    | GET, PUT /conditions | `{"product": "healthy"}`, or down, parked, maintenance, wrong-certificate, read-only |
     | GET /mailboxes | every message with its text |
     | POST /reset | back to the seed: no servers, no effects, no faults |
     """
@@ -48,6 +55,8 @@ class Control:
     effects: EffectLog
     faults: FaultTable
     ovh_dns: OvhDns
+    products: Products | None = None
+    """Set when they listen."""
 
     def handle(self, request: Request) -> Response:
         routes: dict[str, Callable[[Request], Response]] = {
@@ -58,6 +67,8 @@ class Control:
             "PUT /faults": self._set_faults,
             "DELETE /faults": self._clear_faults,
             "PUT /stock": self._set_stock,
+            "GET /conditions": lambda _: _json(200, {"conditions": self._conditions()}),
+            "PUT /conditions": self._set_conditions,
             "GET /mailboxes": lambda _: _json(200, self.messages()),
             "POST /reset": self._reset,
         }
@@ -70,6 +81,7 @@ class Control:
         return {
             **self._clouds(),
             "zones": self.zones.state(),
+            "social": self.products.state() if self.products else {},
             "buckets": {name: store.state() for name, store in sorted(self.stores.items())},
             "mailboxes": {
                 name: [message.message_id for message in mailbox.listed()]
@@ -110,6 +122,20 @@ class Control:
             return _json(422, {"message": f"This is no stock of a cloud: {' '.join(str(wrong).split())}"})
         return _json(200, {"stock": {name: fleet.catalogue.stock for name, fleet in self.fleets.items()}})
 
+    def _conditions(self) -> dict[str, str]:
+        return self.products.conditions() if self.products else {}
+
+    def _set_conditions(self, request: Request) -> Response:
+        """Those that are named change; the others stay."""
+        try:
+            asked = _Conditions.model_validate_json(request.body).root
+            for name, condition in asked.items():
+                if self.products is not None:
+                    self.products.become(name, condition)
+        except (ValidationError, KeyError) as wrong:
+            return _json(422, {"message": f"This is no condition of a product: {' '.join(str(wrong).split())}"})
+        return _json(200, {"conditions": self._conditions()})
+
     def _clear_faults(self, _request: Request) -> Response:
         self.faults.replace([])
         return Response(204)
@@ -124,6 +150,8 @@ class Control:
             store.reset()
         for mailbox in self.mailboxes.values():
             mailbox.clear()
+        if self.products is not None:
+            self.products.reset()
         self.effects.clear()
         return _json(200, {"ready": True})
 

@@ -29,6 +29,13 @@ class Credentials:
     target_access: str
     target_secret: str
     gandi_token: str
+    canary_password: str
+    onlyoffice_jwt: str
+    livekit_key: str
+    livekit_secret: str
+    keycloak_secret: str
+    mistral_key: str
+    social_token: str
     ssh_public: str
 
     def __repr__(self) -> str:
@@ -56,6 +63,13 @@ def kept(folder: Path) -> Credentials:
         target_access=_kept(folder / "target-access", f"SCW{secrets.token_hex(8).upper()}"),
         target_secret=_kept(folder / "target-secret", str(uuid.uuid4())),
         gandi_token=_kept(folder / "gandi-token", secrets.token_hex(20)),
+        canary_password=_kept(folder / "nextcloud-canary", secrets.token_urlsafe(24)),
+        onlyoffice_jwt=_kept(folder / "onlyoffice-jwt", secrets.token_urlsafe(32)),
+        livekit_key=_kept(folder / "livekit-key", f"API{secrets.token_hex(6)}"),
+        livekit_secret=_kept(folder / "livekit-secret", secrets.token_urlsafe(32)),
+        keycloak_secret=_kept(folder / "keycloak-canary", secrets.token_urlsafe(24)),
+        mistral_key=_kept(folder / "mistral-key", secrets.token_urlsafe(24)),
+        social_token=_kept(folder / "social-token", secrets.token_urlsafe(32)),
         ssh_public=f"{public.decode()} bascule",
     )
 

@@ -65,13 +65,18 @@ class Office:
         with ExitStack() as opened:
             self.sites: dict[str, Site] = {}
             for name, service in services.items():
-                shown = authority.certificates(self.host(name))
+                shown = authority.certificates(*self._names(name))
                 site = Site(name.removesuffix("-sandbox"), service, address(name), port, shown, faults)
                 self.sites[name] = site
                 opened.callback(site.stop)
             self._sites_open = opened.pop_all()
         self.cryptpad.url, self.cryptpad.safe_url = self.url("cryptpad"), self.url("cryptpad-sandbox")
         self.visio.livekit_url = self.url("livekit").replace("https:", "wss:")
+
+    def _names(self, site: str) -> list[str]:
+        """Its own and those of the same server: CryptPad's page and its sandbox are one."""
+        server = site.removesuffix("-sandbox")
+        return [self.host(name) for name in HOSTS if name.removesuffix("-sandbox") == server]
 
     def host(self, site: str) -> str:
         return f"{HOSTS[site]}.{self.domain}"

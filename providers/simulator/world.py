@@ -15,6 +15,7 @@ import yaml
 from providers.simulator import addresses as ports
 from providers.simulator import kernel
 from providers.simulator.addresses import Addresses
+from providers.simulator.authority import Authority
 from providers.simulator.control import Control
 from providers.simulator.credentials import Credentials, kept
 from providers.simulator.directory import DirectoryListener
@@ -38,6 +39,7 @@ from providers.simulator.ovh_api import OvhApi
 from providers.simulator.ovh_dns import OvhDns
 from providers.simulator.ovh_signature import Secrets, Signatures
 from providers.simulator.portal import Portal
+from providers.simulator.products import Products
 from providers.simulator.s3_service import S3Service
 from providers.simulator.s3_signature import AccessKey
 from providers.simulator.s3_store import Store
@@ -46,6 +48,8 @@ from providers.simulator.scaleway_dns import ScalewayDns
 
 SEED = Path(__file__).parent / "seed"
 DOMAIN = "valbourg.example"
+AUTHORITY = "simulator-authority"
+"""The secret with the certificate that the products' own are signed with: `secret://simulator-authority`."""
 CRISIS_MAILBOX = f"crise@{DOMAIN}"
 DNS_KEY = "bascule"
 SOURCE_REGION, TARGET_REGION = "eu-west-1", "fr-par"
@@ -77,6 +81,7 @@ class Parts:
     stores: dict[str, Store]
     mailboxes: dict[str, Mailbox]
     fleets: Mapping[str, Fleet]
+    authority: Authority
 
 
 class World:
@@ -89,7 +94,9 @@ class World:
         credentials = kept(data / "secrets")
         self.network = Network(addresses)
         self.machines = NamespaceMachines(addresses, self.network, image, data / "disks", credentials.ssh_public)
-        self.parts = _parts(addresses, credentials, self.faults, self.machines)
+        (data / "certificates").mkdir(exist_ok=True, mode=0o700)
+        authority = Authority(data / "certificates", data / "secrets" / AUTHORITY)
+        self.parts = _parts(addresses, credentials, self.faults, self.machines, authority)
         self._listeners: list[Listener] = []
 
     def start(self) -> None:
@@ -148,7 +155,13 @@ def give_to_caller(data: Path) -> None:
         os.chown(path, *owner)
 
 
-def _parts(addresses: Addresses, credentials: Credentials, faults: FaultTable, machines: NamespaceMachines) -> Parts:
+def _parts(
+    addresses: Addresses,
+    credentials: Credentials,
+    faults: FaultTable,
+    machines: NamespaceMachines,
+    authority: Authority,
+) -> Parts:
     effects, hosts = EffectLog(), Hosts()
     zones = _seed("zones.yaml", addresses)
     return Parts(
@@ -173,6 +186,7 @@ def _parts(addresses: Addresses, credentials: Credentials, faults: FaultTable, m
             )
             for vendor in CLOUDS
         },
+        authority=authority,
     )
 
 
@@ -203,6 +217,11 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
     gandi_dns = GandiDns(hosted, credentials.gandi_token, parts.effects)
     control = Control(parts.fleets, parts.zones, parts.stores, parts.mailboxes, parts.effects, parts.faults, ovh_dns)
     names = _dns(parts)
+
+    def products() -> Listener:
+        control.products = Products(DOMAIN, where, credentials, parts.authority, parts.effects, parts.faults)
+        return control.products
+
     return [
         http("scaleway", where.api, ports.API_PORT, api.handle, api.refusal),
         http("openstack", where.openstack, ports.API_PORT, openstack.handle, openstack.refusal),
@@ -222,6 +241,7 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
             lambda: DirectoryListener(parts.faults, where.identity, ports.LDAP_PORT),
         ),
         (f"{where.service(25)}-27:{ports.SMTP_PORT}", lambda: MailListeners(_mail(parts))),
+        (f"{where.service(101)}-126:{ports.HTTPS_PORT}", products),
         http("control", where.control, ports.CONTROL_PORT, control.handle),
     ]
 

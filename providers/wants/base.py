@@ -82,7 +82,7 @@ WebAddress = Annotated[
     str,
     Field(
         max_length=500,
-        pattern=r"^https?://[^\s/@?#]+(?:/[^\s@?#]*)?$",
+        pattern=r"^https?://[^\s/@?#]+(?:/[^\s?#]*)?$",
         description="a URL that begins with http:// or https://, without user, password and query",
     ),
 ]

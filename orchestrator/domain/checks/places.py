@@ -146,7 +146,11 @@ def _authorities(draft: Draft) -> Iterator[Problem]:
         path, value = todo.pop()
         if isinstance(value, Mapping):
             todo.extend(((*path, key), inner) for key, inner in value.items())
-        elif path[-1] == "ca" and isinstance(value, str) and not value.startswith("/") and value not in draft.files:
+        elif path[-1] == "ca" and isinstance(value, str) and _is_lacking(value, draft):
             message = f"The estate has no file {value}."
             remedy = "Add the PEM file to the estate, write an absolute path, or `ca: null` for the machine's own."
             yield draft.in_estate(Complaint(path, message, remedy))
+
+
+def _is_lacking(ca: str, draft: Draft) -> bool:
+    return not ca.startswith(("/", "secret://")) and ca not in draft.files

@@ -1,0 +1,162 @@
+"""Every swap of the catalogue, rehearsed: there and back through the engine, over real TLS, HTTP and DNS.
+
+One estate has a service for each target; each is moved to it and taken back. Beside that, each is stopped by every
+way in which the new place can be wrong, before people's name leads there.
+"""
+
+from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from orchestrator.domain.model import RunState, StepState
+from orchestrator.domain.plan import PlannedStep
+from orchestrator.engine.spec import ActionSpec
+from providers.base import ProviderError, Tag
+from tests.simulator_fixture import Simulator
+from tests.town_hall import TownHall
+
+DOMAIN = "valbourg.example"
+TEXT = {"fr": "La mairie est ici désormais.", "en": "The town hall is here now."}
+SOCIAL = {"token": "secret://social-token", "page": f"https://news.{DOMAIN}/", "announcement": TEXT}
+
+
+def web(name: str, host: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "host": f"{host}.secours.example", "url": f"https://{name}.{DOMAIN}", **more}
+
+
+def social(software: str) -> dict[str, Any]:
+    url = f"https://{software}.secours.example"
+    return {**SOCIAL, "account": software, "url": url, "profile": f"{url}/@valbourg"}
+
+
+SWAPS: dict[str, tuple[str, dict[str, Any]]] = {
+    "nextcloud": ("nextcloud", web("cloud", "nextcloud", user="crise", password="secret://nextcloud-canary")),
+    "onlyoffice": ("onlyoffice", web("docs", "onlyoffice", secret="secret://onlyoffice-jwt")),
+    "libreoffice-online": ("collabora", web("collabora", "collabora")),
+    "cryptpad": (
+        "cryptpad",
+        web("pads", "cryptpad", second="sandbox.pads", safe_url=f"https://sandbox.pads.{DOMAIN}"),
+    ),
+    "visio": (
+        "visio",
+        web("visio", "visio", livekit_key="secret://livekit-key", livekit_secret="secret://livekit-secret"),
+    ),
+    "jitsi": ("jitsi", web("jitsi", "jitsi")),
+    "keycloak": (
+        "keycloak",
+        web("sso", "keycloak", realm="valbourg", client="bascule-canary", client_secret="secret://keycloak-canary"),
+    ),
+    "mastodon": ("mastodon", social("mastodon")),
+    "pixelfed": ("pixelfed", social("pixelfed")),
+    "friendica": ("friendica", social("friendica")),
+}
+"""Target -> the stand-in that plays it, and the settings of its swap."""
+
+
+def runbook(target: str) -> dict[str, Any]:
+    settings = SWAPS[target][1]
+    with_ = {"to": target, "settings": settings} | ({"domain": DOMAIN} if "name" in settings else {})
+    steps = {"moves": {"uses": "endpoint.swap", "with": with_}}
+    return {"runbook": f"{target}-failover", "service": target, "title": {"fr": target, "en": target}, "steps": steps}
+
+
+def write_estate(folder: Path) -> None:
+    """The starter estate with a service and a runbook for each target in the place of its own services."""
+    sheet = yaml.safe_load((folder / "bascule.yaml").read_text())
+    for target in SWAPS:
+        sheet["services"][target] = {
+            "title": {"fr": target, "en": target},
+            "vendor": "microsoft-365",
+            "target": target,
+            "failover": f"{target}-failover",
+            "origin": {"uses": "probe.tcp", "with": {"host": "valbourg.sharepoint.test", "port": 80}},
+        }
+        (folder / "runbooks" / f"{target}-failover.yaml").write_text(
+            yaml.safe_dump(runbook(target), allow_unicode=True)
+        )
+    sheet["scopes"]["rehearsal"]["social"] = {
+        name: {"driver": "mastodon", "url": f"https://{name}.secours.example", "token": "secret://social-token"}
+        for name in ("mastodon", "pixelfed", "friendica")
+    }
+    (folder / "bascule.yaml").write_text(yaml.safe_dump(sheet, allow_unicode=True, sort_keys=False))
+
+
+@pytest.fixture(scope="module")
+def hall(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TownHall]:
+    simulator.reset()
+    made = TownHall(simulator, tmp_path_factory.mktemp("swaps"), change=write_estate)
+    yield made
+    made.stop()
+
+
+def world(simulator: Simulator) -> dict[str, Any]:
+    state = simulator.state()
+    return {"zones": state["zones"], "social": state["social"]}
+
+
+@pytest.mark.parametrize("target", SWAPS)
+def test_a_service_moves_and_comes_back(hall: TownHall, target: str) -> None:
+    before = world(hall.simulator)
+    run_id = hall.run([target])
+    assert hall.state(run_id) is RunState.SUCCEEDED
+    assert world(hall.simulator) != before
+    hall.undo(run_id)
+    assert world(hall.simulator) == before
+    hall.check_fold(run_id)
+
+
+WRONG = ("down", "parked", "maintenance", "wrong-certificate", "read-only")
+READS_ONLY = {"libreoffice-online", "cryptpad", "jitsi"}
+"""Nobody's content is behind these: their stand-ins take no writes that could be refused."""
+
+
+def proofs(hall: TownHall, target: str) -> list[PlannedStep]:
+    """The steps of the plan that prove the new place, before the first one that changes something."""
+    steps = hall.bascule.plans.make([target], "rehearsal").steps
+    found = list(takewhile(lambda step: step.uses.startswith("probe."), steps))
+    assert found, [step.id for step in steps]
+    return found
+
+
+def says(hall: TownHall, step: PlannedStep) -> str:
+    """What the step's own provider says of the new place, as the engine would ask it; empty when all is well."""
+    run = SimpleNamespace(id="looks", commit=hall.bascule.estates.newest(), scope="rehearsal")
+    spec = ActionSpec.model_validate({"uses": step.uses, "with": step.with_})
+    action = hall.bascule.workshop.action(run, step.id, spec, {}, 20.0)
+    try:
+        action.provider.apply(action.want, Tag("looks", step.id), {}, lambda _: None)
+    except ProviderError as error:
+        return error.message
+    return ""
+
+
+@pytest.mark.parametrize("target", SWAPS)
+def test_a_wrong_place_is_found_before_people_are_led_there(hall: TownHall, target: str) -> None:
+    stand_in = SWAPS[target][0]
+    steps = proofs(hall, target)
+    assert [says(hall, step) for step in steps] == [""] * len(steps)
+    for condition in WRONG:
+        hall.simulator.conditions(**{stand_in: condition})
+        told = [said for step in steps if (said := says(hall, step))]
+        hall.simulator.conditions(**{stand_in: "healthy"})
+        assert told or (condition == "read-only" and target in READS_ONLY), f"{target} {condition} was not found"
+        assert all("secret" not in said.lower() or "secret://" not in said for said in told)
+
+
+def test_a_run_stops_at_a_wrong_place_and_nobody_is_led_there(hall: TownHall) -> None:
+    before = world(hall.simulator)
+    hall.simulator.conditions(onlyoffice="maintenance")
+    run_id = hall.begin(["onlyoffice"])
+    step_id = "onlyoffice-failover/moves/prepare-works-at-host-edits"
+    hall.until(lambda: hall.steps(run_id)[step_id].state == StepState.FAILED.value, "the proof to fail")
+    assert world(hall.simulator) == before
+    hall.simulator.conditions(onlyoffice="healthy")
+    hall.bascule.decisions.retry(run_id, step_id, "olga")
+    assert hall.end(run_id) is RunState.SUCCEEDED
+    hall.undo(run_id)
+    assert world(hall.simulator) == before
