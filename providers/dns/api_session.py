@@ -139,8 +139,8 @@ class ApiSession(requests.Session):
         )
 
     def _require_json(self, answer: requests.Response, writes: bool) -> None:
-        """A success that is not JSON comes from something in between."""
-        if answer.content and _body(answer) is None and answer.content.strip() != b"null":
+        """A success that is not JSON comes from something in between; only a write may be answered with nothing."""
+        if (answer.content or not writes) and _body(answer) is None and answer.content.strip() != b"null":
             kind = AnswerLostError if writes else ProviderError
             raise kind(
                 f"What answers at {self.api.url} is not the API of {self.api.host}; correct `url`, or try again.",

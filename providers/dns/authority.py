@@ -3,6 +3,8 @@
 import socket
 import struct
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
@@ -27,6 +29,15 @@ ANSWER_SECONDS = 5.0
 
 AT_ONCE = 16
 """Questions that go out before their answers are read: few enough that neither side waits for the other's buffer."""
+
+ID_BYTES = 2
+NO_ID = bytes(ID_BYTES)
+
+MESSAGES_KEPT = 2048
+"""Questions, and short answers, whose parsed form is kept: a step asks each zone the same several times."""
+
+SHORT_BYTES = 512
+"""What an answer mostly fits into, as it did in UDP (RFC 1035 §4.2.1)."""
 
 LOST = (dns.exception.DNSException, OSError, EOFError)
 """What dnspython raises when an answer does not come or can't be read."""
@@ -62,10 +73,22 @@ def read(zone: str, server: Endpoint, keys: tuple[Key, ...], deadline: Deadline)
     Raises ProviderError: permanent when the server is not authoritative for a
     name, passing when it does not answer.
     """
-    queries = [_query(key, zone) for key in keys]
+    questions = [_question(key, zone) for key in keys]
     with _Line(server, deadline) as line:
-        answers = [answer for batch in _batches(queries) for answer in line.ask(batch)]
+        answers = [answer for batch in _batches(questions) for answer in line.ask(batch)]
     return tuple(_held(answer, zone, server, key) for answer, key in zip(answers, keys, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A query without its id, which the line gives it: in `message` it is 0, and `wire` begins after it."""
+
+    message: dns.message.Message
+    wire: bytes
+
+    def sent_as(self, number: int) -> bytes:
+        """With its length before it (RFC 1035 §4.2.2)."""
+        return struct.pack("!HH", len(self.wire) + ID_BYTES, number) + self.wire
 
 
 class _Line:
@@ -86,16 +109,19 @@ class _Line:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._close()
 
-    def ask(self, queries: Sequence[dns.message.Message]) -> list[dns.message.Message]:
-        """The answers, in the order of the questions."""
+    def ask(self, questions: Sequence[_Question]) -> list[dns.message.Message]:
+        """The answers, in the order of the questions, whose ids are 0 as in these."""
+        first = dns.entropy.random_16()
+        open_ = {(first + at) & 0xFFFF: question for at, question in enumerate(questions)}
         answers: dict[int, dns.message.Message] = {}
-        number = {query.id: at for at, query in enumerate(queries)}
+        numbers = list(open_)
         try:
-            while open_ := [query for query in queries if number[query.id] not in answers]:
+            while open_:
                 fresh, known = self._socket is None, len(answers)
                 try:
-                    for answer in self._exchange(open_):
-                        answers[number[answer.id]] = answer
+                    for number, answer in self._exchange(dict(open_)):
+                        answers[number] = answer
+                        del open_[number]
                 except (EOFError, ConnectionError):
                     self._close()
                     if fresh and len(answers) == known:
@@ -105,21 +131,22 @@ class _Line:
                 f"The DNS server {self._server} does not answer ({_words(error)}); check that it runs.",
                 permanent=False,
             ) from error
-        return [answers[at] for at in range(len(queries))]
+        return [answers[number] for number in numbers]
 
-    def _exchange(self, queries: Sequence[dns.message.Message]) -> Iterator[dns.message.Message]:
+    def _exchange(self, awaited: dict[int, _Question]) -> Iterator[tuple[int, dns.message.Message]]:
         line = self._socket or self._open()
         line.settimeout(self._deadline.within(ANSWER_SECONDS))
-        line.sendall(b"".join(query.to_wire(prepend_length=True) for query in queries))
-        awaited = {query.id: query for query in queries}
+        line.sendall(b"".join(question.sent_as(number) for number, question in awaited.items()))
         while awaited:
             patience = Deadline(self._deadline.within(ANSWER_SECONDS))
             (length,) = struct.unpack("!H", self._take(line, 2, patience))
-            answer = dns.message.from_wire(self._take(line, length, patience))
-            query = awaited.pop(answer.id, None)
-            if query is None or not query.is_response(answer):
+            sent = self._take(line, length, patience)
+            number = int.from_bytes(sent[:ID_BYTES])
+            answer = _parsed(sent[ID_BYTES:])
+            question = awaited.pop(number, None)
+            if question is None or not question.message.is_response(answer):
                 raise dns.query.BadResponse
-            yield answer
+            yield number, answer
 
     def _take(self, line: socket.socket, count: int, patience: Deadline) -> bytes:
         while len(self._received) < count:
@@ -146,20 +173,28 @@ class _Line:
             self._socket = None
 
 
-def _query(key: Key, zone: str) -> dns.message.QueryMessage:
-    query = dns.message.make_query(owner(key[0], zone), dns.rdatatype.from_text(key[1]))
+@lru_cache(MESSAGES_KEPT)
+def _question(key: Key, zone: str) -> _Question:
+    query = dns.message.make_query(owner(key[0], zone), dns.rdatatype.from_text(key[1]), id=0)
     query.flags &= ~dns.flags.RD
-    return query
+    return _Question(query, query.to_wire()[ID_BYTES:])
 
 
-def _batches(queries: Sequence[dns.message.Message]) -> Iterator[Sequence[dns.message.Message]]:
-    """A few questions at a time, each of a batch with an id of its own."""
-    for start in range(0, len(queries), AT_ONCE):
-        batch = queries[start : start + AT_ONCE]
-        first = dns.entropy.random_16()
-        for at, query in enumerate(batch):
-            query.id = (first + at) & 0xFFFF
-        yield batch
+def _parsed(wire: bytes) -> dns.message.Message:
+    """The answer that these bytes are after its id. Raises DNSException."""
+    return _parsed_before(wire) if len(wire) <= SHORT_BYTES else dns.message.from_wire(NO_ID + wire)
+
+
+@lru_cache(MESSAGES_KEPT)
+def _parsed_before(wire: bytes) -> dns.message.Message:
+    """A server that changed nothing says the same again, byte for byte: what is kept is the reading, not the answer."""
+    return dns.message.from_wire(NO_ID + wire)
+
+
+def _batches(questions: Sequence[_Question]) -> Iterator[Sequence[_Question]]:
+    """A few questions at a time."""
+    for start in range(0, len(questions), AT_ONCE):
+        yield questions[start : start + AT_ONCE]
 
 
 def _held(answer: dns.message.Message, zone: str, server: Endpoint, key: Key) -> RecordSet:

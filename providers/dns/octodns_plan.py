@@ -19,6 +19,10 @@ from providers.dns.swap import Swap
 
 APEX_NS: Key = ("@", "NS")
 
+# Left to itself octoDNS enables these at the first record, which in several threads are several: one then empties the
+# table that another walks.
+Record.enable_validators({"legacy"})
+
 
 @dataclass(frozen=True, slots=True)
 class HeldRecord:
@@ -96,6 +100,19 @@ def planned(api: ZoneApi, swap: Swap, held: RecordSets) -> Plan | None:
     return ours
 
 
+def whole(swap: Swap) -> Plan:
+    """octoDNS's plan of a swap at a host that changes all of it or nothing, once it holds what is expected.
+
+    Of the zone octoDNS then sees nothing but the swap's record sets, so it can change nothing else.
+    """
+    existing, desired = Zone(f"{swap.zone}.", []), Zone(f"{swap.zone}.", [])
+    changes: list[Change] = []
+    for old, new in zip(swap.expected, swap.wanted, strict=True):
+        before, after = _put(existing, old, swap.zone), _put(desired, new, swap.zone)
+        changes.append(Create(after) if before is None else Delete(before) if after is None else Update(before, after))
+    return Plan(existing, desired, changes, True, 1.0, 1.0)
+
+
 def _changes(made: Plan, keys: Iterable[Key]) -> list[Change]:
     """The changes of these keys: octoDNS's own, and those that it does not see (it joins the strings of a TXT).
 
@@ -140,14 +157,16 @@ def _name(change: Change) -> str:
     return name
 
 
-def _put(zone: Zone, one: RecordSet, zone_name: str) -> None:
-    """Make the record set in octoDNS's zone what it shall be."""
+def _put(zone: Zone, one: RecordSet, zone_name: str) -> Record | None:
+    """Make the record set in octoDNS's zone what it shall be; None when that is absent."""
     name = "" if one.name == "@" else one.name
     if not one.values:
         for record in [r for r in zone.records if (r.name, r._type) == (name, one.type)]:
             zone.remove_record(record)
-        return
-    zone.add_record(_record(zone, name, one, zone_name), replace=True, lenient=True)
+        return None
+    made = _record(zone, name, one, zone_name)
+    zone.add_record(made, replace=True, lenient=True)
+    return made
 
 
 def _record(zone: Zone, name: str, one: RecordSet, zone_name: str) -> Record:

@@ -6,7 +6,8 @@ overwritten unnoticed is one that falls between that reading and the write.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from octodns.provider import ProviderException
 from octodns.provider.plan import Plan, UnsafePlan
@@ -62,8 +63,14 @@ class OctoDnsRecords(SwapRecords):
         return Written.DONE
 
     def _plan(self, api: ZoneApi, swap: Swap, held: RecordSets) -> Plan | None:
-        try:
+        with self._explaining(swap):
             return planned(api, swap, held)
+
+    @contextmanager
+    def _explaining(self, swap: Swap) -> Iterator[None]:
+        """octoDNS's exceptions for what the host's provider can't hold, for a person."""
+        try:
+            yield
         except (ProviderException, RecordException, UnsafePlan) as error:
             raise ProviderError(
                 f"{self.host} can't hold {swap}: {' '.join(str(error).split())}; correct the step.", permanent=True

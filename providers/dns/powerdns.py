@@ -16,10 +16,10 @@ import requests
 from octodns_powerdns import PowerDnsProvider
 
 from providers.base import Context, ProviderError
-from providers.dns.api_session import Api, ApiSession
+from providers.dns.api_session import AnswerLostError, Api, ApiSession
 from providers.dns.authority import zone_settings
 from providers.dns.deadline import Deadline, TimeIsUpError
-from providers.dns.octodns_plan import HeldRecord, ZoneApi
+from providers.dns.octodns_plan import HeldRecord, ZoneApi, record_sets, whole
 from providers.dns.octodns_records import OctoDnsRecords
 from providers.dns.record_sets import Key, origin, relative
 from providers.dns.swap import Swap, Written
@@ -48,8 +48,19 @@ class PowerDnsRecords(OctoDnsRecords):
         return made
 
     def _write(self, swap: Swap, deadline: Deadline) -> Written:
+        """The plan is made before the turn: only the comparing read and the PATCH have to follow each other."""
+        keys = [one.key for one in swap.wanted]
+        api = self._api(swap.zone, keys, deadline)
+        with self._explaining(swap):
+            plan = whole(swap)
         with _turn(self.context, swap.zone, deadline):
-            return super()._write(swap, deadline)
+            if record_sets(api.held(swap.zone), keys, swap.zone) != swap.expected:
+                return Written.STALE
+            try:
+                api.apply(plan)
+            except AnswerLostError:
+                return Written.LOST
+        return Written.DONE
 
 
 class PowerDnsTtl(TtlChange):

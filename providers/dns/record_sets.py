@@ -5,6 +5,7 @@ duplicates, letter case of names and relative names (RFC 4034 §6.2 names the
 canonical form that is used here).
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,8 +33,17 @@ TYPES: tuple[str, ...] = get_args(RecordType)
 _NAMELESS = frozenset({dns.rdatatype.A, dns.rdatatype.AAAA, dns.rdatatype.CAA, dns.rdatatype.TXT})
 """Types whose data holds no name, and so has one spelling only."""
 
+_PLAIN = re.compile(r"[a-z0-9_*-]+(?:\.[a-z0-9_*-]+)*\.")
+"""An absolute name that is spelled as its canonical form is: nothing escaped."""
+
 NAMES_KEPT = 4096
 """Names whose parsed form is kept: the same few are asked for at every look."""
+
+VALUES_KEPT = 1024
+"""Values whose canonical text is kept: a change of many zones brings the same few to each, and finds the same few.
+
+A name is at most 255 bytes (RFC 1035 §2.3.4), a text mostly a few hundred.
+"""
 
 Key = tuple[str, str]
 """Name relative to the zone, and type."""
@@ -82,8 +92,12 @@ def owner(name: str, zone: str) -> dns.name.Name:
 
 def relative(name: str, zone: str) -> str:
     """The name of a record relative to its zone, `@` for the zone itself; `name` is absolute."""
-    found = dns.name.from_text(name).canonicalize().relativize(origin(zone))
-    return found.to_text()
+    plain, end = name.lower(), f"{zone}."
+    if plain == end:
+        return "@"
+    if plain.endswith(f".{end}") and _PLAIN.fullmatch(plain):
+        return plain.removesuffix(f".{end}")
+    return dns.name.from_text(name).canonicalize().relativize(origin(zone)).to_text()
 
 
 def wanted_sets(want: Records) -> RecordSets:
@@ -122,13 +136,22 @@ def canonical_values(kind: str, values: Iterable[str], zone: str) -> tuple[str, 
 
     Raises DNSException or ValueError for a text that the type does not allow.
     """
-    return _texts(_parse(kind, value, zone) for value in values)
+    return tuple(sorted({_absolute(kind, value) or _text(_parse(kind, value, origin(zone))) for value in values}))
 
 
-def _parse(kind: str, value: str, zone: str) -> dns.rdata.Rdata:
+@lru_cache(VALUES_KEPT)
+def _absolute(kind: str, value: str) -> str:
+    """The canonical text of a value that is the same in every zone; empty when it holds a relative name."""
+    try:
+        return _text(_parse(kind, value, None))
+    except dns.name.NeedAbsoluteNameOrOrigin:
+        return ""
+
+
+def _parse(kind: str, value: str, zone: dns.name.Name | None) -> dns.rdata.Rdata:
     if kind == "TXT":
         return TXT(dns.rdataclass.IN, dns.rdatatype.TXT, list(_strings(value)))
-    return dns.rdata.from_text(dns.rdataclass.IN, kind, value, origin(zone), relativize=False)
+    return dns.rdata.from_text(dns.rdataclass.IN, kind, value, zone, relativize=False)
 
 
 def _strings(value: str) -> Iterator[bytes]:
@@ -145,23 +168,23 @@ def _strings(value: str) -> Iterator[bytes]:
         yield from (text[at : at + STRING_BYTES] for at in range(0, max(len(text), 1), STRING_BYTES))
 
 
-def _texts(rdatas: Iterable[dns.rdata.Rdata]) -> tuple[str, ...]:
-    return tuple(sorted({_canonical(rdata).to_text() for rdata in rdatas}))
-
-
-def _canonical(rdata: dns.rdata.Rdata) -> dns.rdata.Rdata:
-    """The same data as the canonical wire form spells it: names in lower case."""
+def _text(rdata: dns.rdata.Rdata) -> str:
+    """The data as the canonical wire form spells it: names in lower case."""
     if rdata.rdtype in _NAMELESS:
-        return rdata
-    wire = rdata.to_digestable()
-    return dns.rdata.from_wire(rdata.rdclass, rdata.rdtype, wire, 0, len(wire))
+        return rdata.to_text()
+    return _text_of_wire(rdata.rdclass, rdata.rdtype, rdata.to_digestable())
+
+
+@lru_cache(VALUES_KEPT)
+def _text_of_wire(rdclass: dns.rdataclass.RdataClass, rdtype: dns.rdatatype.RdataType, wire: bytes) -> str:
+    return dns.rdata.from_wire(rdclass, rdtype, wire, 0, len(wire)).to_text()
 
 
 def from_rdataset(key: Key, rdataset: dns.rdataset.Rdataset | None) -> RecordSet:
     """What a server answered for this key; None is absent."""
     if rdataset is None or not len(rdataset):
         return RecordSet(*key)
-    return RecordSet(*key, rdataset.ttl, _texts(rdataset))
+    return RecordSet(*key, rdataset.ttl, tuple(sorted({_text(rdata) for rdata in rdataset})))
 
 
 def to_rdataset(one: RecordSet, ttl: int) -> dns.rdataset.Rdataset:

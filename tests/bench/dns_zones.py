@@ -9,6 +9,8 @@ each time with fresh servers; the medians are shown. Seconds are those of one wh
 ours      imports, the step's look (what a claim does), and its apply: compare, change, read back from the server
 octodns   the installed `octodns-sync --doit --force`: imports, whole zones from YAML, plan, apply
 
+CPU seconds are those of that process alone, user and system: what else the machine does moves them less.
+
 Before it both saw the same state: ours as the plan's values, octoDNS as the YAML of whole zones in which the three
 record sets were then changed. Then somebody else edited some zones: in half of these a record was added, in half
 the MX itself was changed; ours refuses the latter and sends nothing there. An edit is kept when it is still
@@ -19,6 +21,7 @@ the wanted records afterwards are counted as wrong.
 import argparse
 import json
 import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -56,6 +59,7 @@ class Turn:
     """What one side's process took and left."""
 
     seconds: float
+    cpu: float
     requests: Counter[str]
     kept: int
     wrong: int
@@ -133,6 +137,12 @@ def program(name: str) -> str:
     return str(path)
 
 
+def cpu_of_children() -> float:
+    """Seconds, user and system, of all child processes that have ended; the servers run on."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def turn(side: str, zones: Sequence[str]) -> Turn:
     edits = Edits.of(zones)
     with tempfile.TemporaryDirectory(prefix="bascule-bench-") as name:
@@ -142,21 +152,22 @@ def turn(side: str, zones: Sequence[str]) -> Turn:
             edits.make(server)
             log = at / "log"
             start = log.stat().st_size
-            began = time.perf_counter()
+            began, used = time.perf_counter(), cpu_of_children()
             done = subprocess.run(command, capture_output=True, text=True, check=False)
-            seconds = time.perf_counter() - began
+            seconds, cpu = time.perf_counter() - began, cpu_of_children() - used
             said = done.stdout.strip()
             assert done.returncode == 0, f"{side} failed: {said[-500:]} {done.stderr[-2000:]}"
             requests = Counter(f"{verb} {code}" for verb, code in REQUEST.findall(log.read_text()[start:]))
             edited = {*edits.added, *edits.moved}
             wrong = sum(not set(WANTED) <= set(server.records(zone)) for zone in zones if zone not in edited)
-            return Turn(seconds, requests, edits.kept(server), wrong, said)
+            return Turn(seconds, cpu, requests, edits.kept(server), wrong, said)
 
 
 def table(turns: dict[str, list[Turn]], zones: Sequence[str]) -> Table:
     edits = Edits.of(zones)
     made = Table(title=f"MX, SPF and autodiscover in {len(zones)} zones at PowerDNS; whole processes")
-    for column in ("", "seconds, median", "all rounds", "HTTP requests", "a zone", "foreign edits kept", "zones wrong"):
+    columns = ("seconds, median", "all rounds", "CPU s", "HTTP requests", "a zone", "foreign edits kept", "zones wrong")
+    for column in ("", *columns):
         made.add_column(column, justify="right" if column else "left")
     for side, taken in turns.items():
         total = sum(taken[-1].requests.values())
@@ -164,6 +175,7 @@ def table(turns: dict[str, list[Turn]], zones: Sequence[str]) -> Table:
             side,
             f"{statistics.median(one.seconds for one in taken):.2f}",
             " ".join(f"{one.seconds:.2f}" for one in taken),
+            f"{statistics.median(one.cpu for one in taken):.2f}",
             f"{total} ({', '.join(f'{count} {what}' for what, count in sorted(taken[-1].requests.items()))})",
             f"{total / len(zones):.2f}",
             f"{min(one.kept for one in taken)} of {edits.count}",

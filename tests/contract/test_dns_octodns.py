@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from octodns.provider.plan import Plan, TooMuchChange
-from octodns.record.change import Delete
+from octodns.record.change import Create, Delete, Update
 
 from providers.base import ProviderError
 from providers.dns.api_session import Api, ApiSession
 from providers.dns.deadline import Deadline
-from providers.dns.octodns_plan import key_of, planned, record_sets
+from providers.dns.octodns_plan import key_of, planned, record_sets, set_of, whole
 from providers.dns.octodns_records import OctoDnsRecords
 from providers.dns.record_sets import RecordSet
 from providers.dns.swap import Swap
@@ -67,6 +67,19 @@ def test_a_plan_holds_nothing_but_the_swaps_own_record_sets(host: Host) -> None:
     half = Swap(ZONE, SWAP.expected[:6], tuple(RecordSet(*one.key) for one in SWAP.expected[:6]))
     made = plan_of(host, half)
     assert {key_of(change.record) for change in made.changes} == {one.key for one in half.wanted}
+
+
+def test_a_swap_that_is_made_whole_is_a_plan_of_its_record_sets() -> None:
+    old = (
+        RecordSet("gone", "A", 300, ("192.0.2.1",)),
+        RecordSet("new", "A"),
+        RecordSet("www", "A", 60, ("192.0.2.2",)),
+    )
+    new = (RecordSet("gone", "A"), RecordSet("new", "A", 300, ("192.0.2.1",)), RecordSet("www", "A", 5, ("192.0.2.2",)))
+    made = whole(Swap(ZONE, old, new))
+    assert [type(change) for change in made.changes] == [Delete, Create, Update]
+    assert tuple(set_of(change.record, ZONE).key for change in made.changes) == tuple(one.key for one in new)
+    assert {set_of(record, ZONE) for record in made.desired.records} == {one for one in new if one.values}
 
 
 def test_a_plan_that_would_take_more_than_the_swap_is_unsafe(host: Host) -> None:

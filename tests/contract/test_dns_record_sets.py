@@ -19,6 +19,7 @@ from providers.dns.record_sets import (
     from_json,
     only,
     presence,
+    relative,
     wanted_sets,
 )
 from providers.dns.rfc2136 import update_message
@@ -81,6 +82,33 @@ def test_unquoted_text_is_kept_byte_for_byte_in_strings_that_fit(text: str) -> N
 )
 def test_canonical_forms(kind: str, text: str, canonical: str) -> None:
     assert canonical_values(kind, [text], ZONE) == (canonical,)
+
+
+def test_a_relative_name_in_a_value_is_each_zones_own() -> None:
+    for zone in ("a.example", "b.example"):
+        assert canonical_values("MX", ["10 Mail", "5 MX.other.example."], zone) == (
+            f"10 mail.{zone}.",
+            "5 mx.other.example.",
+        )
+        assert canonical_values("CNAME", ["@"], zone) == (f"{zone}.",)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("a.example.", "@"),
+        ("A.Example.", "@"),
+        ("_imaps._TCP.a.example.", "_imaps._tcp"),
+        ("*.a.example.", "*"),
+        ("one\\.label.a.example.", "one\\.label"),
+        ("\\065.a.example.", "a"),
+        ("bücher.a.example.", "xn--bcher-kva"),
+        ("other.example.", "other.example."),
+        ("aa.example.", "aa.example."),
+    ],
+)
+def test_names_relative_to_the_zone(name: str, found: str) -> None:
+    assert relative(name, "a.example") == found
 
 
 def test_record_sets_survive_the_journal() -> None:
