@@ -27,7 +27,7 @@ from octodns.record.change import Change
 from octodns_ovh import OvhProvider
 
 from providers.base import Context, ProviderError, Secret
-from providers.dns.api_session import Api, ApiSession
+from providers.dns.api_session import ApiSession
 from providers.dns.authority import zone_settings
 from providers.dns.deadline import Deadline
 from providers.dns.octodns_plan import HeldRecord, key_of, set_of
@@ -97,7 +97,7 @@ class OvhcloudRecords(HostedRecords):
 
     def _api(self, zone: str, keys: Iterable[Key], deadline: Deadline) -> "_Zone":
         settings = zone_settings(self.context.scope, zone)
-        session = ApiSession(Api.of(self.context, settings, zone, self.host, VENDOR_URL, _explained), deadline)
+        session = self._session(zone, VENDOR_URL, _explained, deadline)
         keyring = (
             self.context.reveal(settings[name]) for name in ("application_key", "application_secret", "consumer_key")
         )

@@ -16,7 +16,7 @@ import requests
 from octodns_powerdns import PowerDnsProvider
 
 from providers.base import Context, ProviderError
-from providers.dns.api_session import Api, ApiSession
+from providers.dns.api_session import ApiSession
 from providers.dns.authority import zone_settings
 from providers.dns.deadline import Deadline, TimeIsUpError
 from providers.dns.octodns_plan import HeldRecord, ZoneApi
@@ -41,8 +41,7 @@ class PowerDnsRecords(OctoDnsRecords):
                 "correct bascule.yaml.",
                 permanent=True,
             )
-        api = Api.of(self.context, settings, zone, self.host, "http://192.0.2.1:8081", _explained)
-        session = ApiSession(api, deadline)
+        session = self._session(zone, "http://192.0.2.1:8081", _explained, deadline)
         session.headers["X-API-Key"] = self.context.reveal(settings["api_key"]).reveal()
         made: ZoneApi = _ExistingZones(session, settings.get("server_id", "localhost"))
         return made

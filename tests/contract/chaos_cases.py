@@ -109,7 +109,6 @@ def powerdns_records(stage: Stage) -> Case:
         world=server.records,
         effects=server.serial,
         effects_once=1,
-        awaits_late=False,
         secrets=[API_KEY],
     )
 
@@ -129,7 +128,6 @@ def rfc2136_records(stage: Stage) -> Case:
         world=server.records,
         effects=server.serial,
         effects_once=1,
-        awaits_late=False,
         secrets=[KEY],
     )
 

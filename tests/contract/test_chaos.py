@@ -36,7 +36,6 @@ EVERY_DAY = {
 
 IMPOSSIBLE = {
     "rfc2136 records": frozenset({Fault.PAGE, Fault.EMPTY, Fault.BAD_GATEWAY}),  # DNS has no gateways
-    "powerdns records": frozenset({Fault.LATE}),  # without preconditions, a late change comes twice, with one content
     "storage copy": frozenset({Fault.STALE}),  # S3 reads what was written, since 2020
     "apprise message": frozenset({Fault.PAGE, Fault.EMPTY}),  # what a success looks like is the channel's affair
 }
