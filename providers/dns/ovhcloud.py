@@ -35,7 +35,7 @@ from providers.dns.octodns_records import HostedRecords
 from providers.dns.record_sets import TYPES, Key, RecordSet, RecordSets, canonical_values
 from providers.dns.swap import Swap, Written
 from providers.dns.ttl import TtlChange
-from providers.dns.value_edits import Edit, Value, edits, states
+from providers.dns.value_edits import Edit, Value, edits, record_set, states
 from providers.ovhcloud_rules import LISTED_AT, not_told, rules_beside, told, zone_rules
 from providers.rights import Right
 
@@ -101,7 +101,7 @@ class OvhcloudRecords(HostedRecords):
         keyring = (
             self.context.reveal(settings[name]) for name in ("application_key", "application_secret", "consumer_key")
         )
-        return _Zone(_Client(session, self._clock, *keyring), zone, keys)
+        return _Zone(_Client(session, self._clock, *keyring), session, zone, keys)
 
 
 class OvhcloudTtl(TtlChange):
@@ -137,11 +137,12 @@ class _Client(ovh.Client):  # type: ignore[misc]  # untyped
 class _Zone(OvhProvider):  # type: ignore[misc]  # octoDNS ships no types
     """octoDNS's provider for the names of one swap, value by value. Its own publishes nothing."""
 
-    def __init__(self, client: _Client, zone: str, keys: Iterable[Key]) -> None:
+    def __init__(self, client: _Client, session: ApiSession, zone: str, keys: Iterable[Key]) -> None:
         self.log = getLogger("bascule.dns.ovhcloud")
         # octoDNS's own would make a client of its own, and log the consumer key.
         BaseProvider.__init__(self, zone, root_ns_warnings=False)
         self._client = client
+        self._session = session
         self._name = zone
         self._keys = list(keys)
         self._records: list[dict[str, Any]] | None = None
@@ -201,10 +202,16 @@ class _Zone(OvhProvider):  # type: ignore[misc]  # octoDNS ships no types
         key = key_of(change.record)
         wanted = RecordSet(*key) if change.new is None else set_of(change.new, self._name)
         ours = [r for r in self.get_records(self._name) if (r["subDomain"] or "@", r["fieldType"]) == key]
-        for edit in edits((_value(record) for record in ours), wanted, in_place=_in_place(key[1])):
+        passed = [_value(record) for record in ours]
+        for edit in edits(passed, wanted, in_place=_in_place(key[1])):
             record = next((one for one in ours if _value(one) == edit.old), None)
             if record is not None:
                 ours.remove(record)
+            before = record_set(wanted, passed)
+            edit.carry_out(passed)
+            after = record_set(wanted, passed)
+            # A TTL that changes under a lower one cannot be seen from outside.
+            self._session.in_flight.leads_to = () if after == before else (after,)
             self._edit(edit, key, record)
 
     def _edit(self, edit: Edit, key: Key, record: dict[str, Any] | None) -> None:

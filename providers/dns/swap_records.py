@@ -98,7 +98,6 @@ class SwapRecords(ABC):
         view = self._view(want.zone, wanted, deadline, at_origin=expected is not None)
         if expected is None:
             return self._found(want, view, None, wanted, deadline)
-        self._in_flight(want.zone).seen(view.primary)
         found = self._begun(want.zone, view, expected, wanted) or self._found(want, view, expected, wanted, deadline)
         return self._unless_in_flight(want.zone, found, _effect(expected, wanted))
 
@@ -166,7 +165,6 @@ class SwapRecords(ABC):
         ours, original = from_json(effect["after"]), from_json(effect["before"])
         view = self._view(want.zone, original, deadline, at_origin=True)
         flight = self._in_flight(want.zone)
-        flight.seen(view.primary)
         if not self.conditional and flight.left() > 0:
             return _awaited(want.zone, as_values(original), effect, flight.left())
         if self._on_the_way(view, ours, original):
@@ -192,8 +190,12 @@ class SwapRecords(ABC):
 
     def _view(self, zone: str, of: RecordSets, deadline: Deadline, *, at_origin: bool = False) -> View:
         """`at_origin`: with what the place that takes the changes holds; a plan needs neither that nor its secrets."""
-        origin = self._held(zone, (one.key for one in of), deadline) if at_origin else None
-        return View.taken(self.context.scope, zone, of, deadline, origin)
+        if not at_origin:
+            return View.taken(self.context.scope, zone, of, deadline)
+        origin = self._held(zone, (one.key for one in of), deadline)
+        view = View.taken(self.context.scope, zone, of, deadline, origin)
+        self._in_flight(zone).seen(view.primary)
+        return view
 
     def _possible(self, current: RecordSets, expected: RecordSets, wanted: RecordSets) -> bool:
         """Whether our swap alone may have left this: one of its two ends or, unless atomic, something between."""
@@ -255,7 +257,6 @@ class SwapRecords(ABC):
                 return True
             doubt = doubt or written is Written.LOST
             current = self._current_after_doubt(swap, deadline)
-            flight.seen(current)
             if current == swap.wanted and self._is_published(swap.zone, current):
                 return True
             if written is Written.STALE or not self._possible(current, swap.expected, swap.wanted):

@@ -26,6 +26,13 @@ class Edit:
     old: Value | None
     new: Value | None
 
+    def carry_out(self, held: list[Value]) -> None:
+        """As the write does, on what is held."""
+        if self.old is not None:
+            held.remove(self.old)
+        if self.new is not None:
+            held.append(self.new)
+
 
 def edits(held: Iterable[Value], wanted: RecordSet, *, in_place: bool) -> tuple[Edit, ...]:
     """What leads from the values held to exactly the wanted ones, in order; empty when they are there.
@@ -71,9 +78,6 @@ def states(start: RecordSet, end: RecordSet, *, in_place: bool) -> list[RecordSe
     held = values_of(start)
     passed = [start]
     for edit in edits(held, end, in_place=in_place):
-        if edit.old is not None:
-            held.remove(edit.old)
-        if edit.new is not None:
-            held.append(edit.new)
+        edit.carry_out(held)
         passed.append(record_set(start, held))
     return passed

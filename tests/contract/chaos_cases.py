@@ -6,36 +6,17 @@ A provider more is a function here and one line in its table.
 from collections.abc import Mapping
 
 from providers.base import Secret
-from providers.dns.powerdns import PowerDnsRecords
-from providers.dns.rfc2136 import Rfc2136Records
 from providers.notify import AppriseMessage
 from providers.storage.copy import StorageCopy
 from providers.storage.verify import StorageVerify
-from providers.wants import Copy, Message, Place, Record, Records, Verify, Words
-from tests.chaos_wire import DnsOverTcp
+from providers.wants import Copy, Message, Place, Verify, Words
 from tests.contract.chaos import SetUp, Stage
-from tests.contract.chaos_clouds import (
-    TAG,
-    openstack_server,
-    outscale_server,
-    outscale_volume,
-    ovhcloud_server,
-    scaleway_server,
-    scaleway_volume,
-)
+from tests.contract.chaos_clouds import CLOUDS, TAG
+from tests.contract.chaos_dns import ZONES
 from tests.contract.suite import Case
 from tests.contract.test_notify import channel_server
-from tests.dns_servers import API_KEY, KEY, KEY_NAME, ZONE, bind, powerdns
 from tests.vendor_stand_ins import SECRETS, StoreStandIn, reveal, store_stand_in
 
-NAMES = Records(
-    zone=ZONE,
-    records=[
-        Record(name="@", type="MX", values=["10 mx.mailo.com."]),
-        Record(name="www", type="A", ttl=60, values=["198.51.100.8"]),
-        Record(name="autodiscover", type="CNAME", state="absent"),
-    ],
-)
 TOKEN = "token-only-known-to-this-test"
 
 
@@ -94,44 +75,6 @@ def storage_verify(stage: Stage) -> Case:
     )
 
 
-def powerdns_records(stage: Stage) -> Case:
-    """Record sets by PowerDNS's API; what is published is read past the proxy."""
-    (directory := stage.directory / "powerdns").mkdir()
-    server = stage.stack.enter_context(powerdns(directory))
-    url = stage.through(f"http://127.0.0.1:{server.api}")
-    settings = {"url": url, "api_key": "secret://api", "servers": [server.address]}
-    scope = {"networks": ["127.0.0.0/8"], "dns": {"zones": {ZONE: settings}}}
-    return Case(
-        want=NAMES,
-        tag=TAG,
-        context=stage.context(scope, lambda _: Secret(API_KEY)),
-        make=PowerDnsRecords,
-        world=server.records,
-        effects=server.serial,
-        effects_once=1,
-        secrets=[API_KEY],
-    )
-
-
-def rfc2136_records(stage: Stage) -> Case:
-    """Record sets by dynamic update at BIND, questions and updates through the proxy."""
-    (directory := stage.directory / "bind").mkdir()
-    server = stage.stack.enter_context(bind(directory))
-    proxy = stage.proxy("127.0.0.1", server.port, DnsOverTcp())
-    settings = {"key_name": KEY_NAME, "key": "secret://tsig", "servers": [f"127.0.0.1:{proxy.port}"]}
-    scope = {"networks": ["127.0.0.0/8"], "dns": {"zones": {ZONE: settings}}}
-    return Case(
-        want=NAMES,
-        tag=TAG,
-        context=stage.context(scope, lambda _: Secret(KEY)),
-        make=Rfc2136Records,
-        world=server.records,
-        effects=server.serial,
-        effects_once=1,
-        secrets=[KEY],
-    )
-
-
 def apprise_message(stage: Stage) -> Case:
     """A message that Apprise posts."""
     channel = stage.stack.enter_context(channel_server())
@@ -155,15 +98,9 @@ def apprise_message(stage: Stage) -> Case:
 
 
 EFFECTS: Mapping[str, SetUp] = {
-    "scaleway server": scaleway_server,
-    "ovhcloud server": ovhcloud_server,
-    "outscale server": outscale_server,
-    "openstack server": openstack_server,
-    "scaleway volume": scaleway_volume,
-    "outscale volume": outscale_volume,
+    **CLOUDS,
     "storage copy": storage_copy,
-    "powerdns records": powerdns_records,
-    "rfc2136 records": rfc2136_records,
+    **ZONES,
 }
 """Whose effect is proved and taken back."""
 
