@@ -12,10 +12,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import tenacity
 import urllib3.exceptions
 
 from providers.base import Context, JsonMap, ProviderError
-from providers.dns.deadline import Deadline
+from providers.dns.deadline import Deadline, TimeIsUpError
 from providers.dns.endpoint import literal, require_allowed
 from providers.dns.guarded_adapter import GuardedAdapter
 from providers.dns.in_flight import AnswerLostError, InFlight
@@ -23,6 +24,9 @@ from providers.retry_after import asked_wait
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 15.0
+READ_ATTEMPTS = 3
+READ_AGAIN_SECONDS = 0.2
+"""The first wait between two attempts; the next are longer by as much."""
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that say: not now."""
 GATEWAYS = frozenset({502, 504})
@@ -84,9 +88,13 @@ class ApiSession(requests.Session):
         self.wrote = False
 
     def request(self, method: str, url: str | bytes, *args: Any, **settings: Any) -> requests.Response:
-        """Send once. Raises ProviderError for anything but a success, AnswerLostError for a write without an answer."""
+        """A read is repeated within seconds, a write is sent once.
+
+        Raises ProviderError for anything but a success, AnswerLostError for a write without an answer.
+        """
         if method == "GET":
-            return self._request(method, url, *args, **settings)
+            answer: requests.Response = _repeated(self.deadline)(self._request, method, url, *args, **settings)
+            return answer
         with self.in_flight.message():
             return self._request(method, url, *args, **settings)
 
@@ -159,6 +167,26 @@ class ApiSession(requests.Session):
                 permanent=False,
                 effect_possible=self.wrote,
             )
+
+
+def _repeated(deadline: Deadline) -> tenacity.Retrying:
+    """Repeats a read while that may help, a few times and within the deadline."""
+
+    def wait(state: tenacity.RetryCallState) -> float:
+        failure = state.outcome.exception() if state.outcome else None
+        asked = failure.retry_after if isinstance(failure, ProviderError) else None
+        return READ_AGAIN_SECONDS * state.attempt_number if asked is None else asked
+
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_may_pass),
+        wait=wait,
+        stop=tenacity.stop_after_attempt(READ_ATTEMPTS) | tenacity.stop_before_delay(deadline.left()),
+        reraise=True,
+    )
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, ProviderError) and not error.permanent and not isinstance(error, TimeIsUpError)
 
 
 def _body(answer: requests.Response) -> Any:

@@ -234,8 +234,6 @@ class ChaosContract:
         with stage.under(policy):
             pursuit.attempt(before)
             stage.lift()
-            if not case.awaits_late:
-                stage.settle()
             left = pursuit.left(before)
             assert pursuit.undo(left.effect).presence is Presence.ABSENT, pursuit.story()
         assert stage.struck(), "the policy met no request"

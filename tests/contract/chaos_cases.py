@@ -52,7 +52,6 @@ def storage_copy(stage: Stage) -> Case:
         effects=lambda: len(set(stores["target"].written())),
         effects_once=4,
         atomic=False,
-        awaits_late=False,
         secrets=list(SECRETS.values()),
     )
 

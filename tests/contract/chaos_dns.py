@@ -14,13 +14,14 @@ from providers.dns.ovhcloud import OvhcloudRecords, OvhcloudTtl
 from providers.dns.powerdns import PowerDnsRecords
 from providers.dns.rfc2136 import Rfc2136Records
 from providers.dns.scaleway import ScalewayRecords, ScalewayTtl
+from providers.dns.ttl import TtlChange
 from providers.wants import Record, RecordName, Records, Ttl
 from tests import dns_hosts
 from tests.chaos_wire import DnsOverTcp
 from tests.contract.chaos import SetUp, Stage
 from tests.contract.chaos_clouds import TAG
 from tests.contract.suite import Case
-from tests.dns_hosts import Host, dns_host
+from tests.dns_hosts import SEED, Host, dns_host
 from tests.dns_servers import API_KEY, KEY, KEY_NAME, ZONE, bind, powerdns
 
 NAMES = Records(
@@ -31,8 +32,9 @@ NAMES = Records(
         Record(name="autodiscover", type="CNAME", state="absent"),
     ],
 )
-SLOWER = Ttl(zone=ZONE, ttl=600, change="set", records=[RecordName(name="www", type="A")])
-FAST = 300
+LONG_LIVED = "\n".join([SEED, "long 900 A 192.0.2.20", "long 900 A 192.0.2.21"])
+LOWER = Ttl(zone=ZONE, ttl=300, records=[RecordName(name="long", type="A")])
+FAST = 900
 """How many times faster the clock runs by which old TTLs end."""
 
 
@@ -74,30 +76,51 @@ def rfc2136_records(stage: Stage) -> Case:
     )
 
 
-def at_host(name: str, make: Callable[[Context], Provider[Any]], want: Any, once: int) -> SetUp:
-    """At a host's stand-in; what is published is read past the proxy. `once`: how many writes it takes."""
+def records_at(name: str, make: Callable[[Context], Provider[Any]], once: int) -> SetUp:
+    """Record sets at a host's stand-in. `once`: how many writes it takes."""
 
     def set_up(stage: Stage) -> Case:
         host = stage.stack.enter_context(dns_host(name, stage.directory))
-        host.block["url"] = stage.through(host.block["url"])
-        context = host.context
-        if isinstance(want, Ttl):
-            patch = stage.stack.enter_context(pytest.MonkeyPatch.context())
-            patch.setattr(in_flight, "IN_FLIGHT_SECONDS", in_flight.IN_FLIGHT_SECONDS * FAST)
-            context = replace(context, clock=lambda: time.time() * FAST)
-        return Case(
-            want=want,
-            tag=TAG,
-            context=context,
-            make=make,
-            world=host.world,
-            effects=lambda: _writes(host),
-            effects_once=once,
-            atomic=name == "scaleway",
-            secrets=list(dns_hosts.SECRETS.values()),
-        )
+        return _hosted(stage, host, host.context, make, NAMES, once)
 
     return set_up
+
+
+def ttl_at(name: str, make: Callable[[Context], TtlChange], once: int) -> SetUp:
+    """TTLs there. The step's timeout, which the old TTL must fit in, is longer than one call may take here."""
+
+    def set_up(stage: Stage) -> Case:
+        def patient(context: Context) -> TtlChange:
+            change = make(context)
+            change.context = replace(context, deadline=3600.0)
+            return change
+
+        host = stage.stack.enter_context(dns_host(name, stage.directory, LONG_LIVED))
+        began = time.time()
+        patch = stage.stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(in_flight, "IN_FLIGHT_SECONDS", in_flight.IN_FLIGHT_SECONDS * FAST)
+        context = replace(host.context, clock=lambda: began + (time.time() - began) * FAST)
+        return _hosted(stage, host, context, patient, LOWER, once)
+
+    return set_up
+
+
+def _hosted(
+    stage: Stage, host: Host, context: Context, make: Callable[[Context], Provider[Any]], want: Any, once: int
+) -> Case:
+    """The host's API is behind a proxy; what is published is read past it."""
+    host.block["url"] = stage.through(host.block["url"])
+    return Case(
+        want=want,
+        tag=TAG,
+        context=context,
+        make=make,
+        world=host.world,
+        effects=lambda: _writes(host),
+        effects_once=once,
+        atomic=host.name == "scaleway",
+        secrets=list(dns_hosts.SECRETS.values()),
+    )
 
 
 def _writes(host: Host) -> int:
@@ -111,11 +134,11 @@ ZONES: Mapping[str, SetUp] = {
     "powerdns records": powerdns_records,
     "rfc2136 records": rfc2136_records,
     # One write for each value, and one that publishes.
-    "ovhcloud records": at_host("ovh", OvhcloudRecords, NAMES, 5),
-    "ovhcloud ttl": at_host("ovh", OvhcloudTtl, SLOWER, 3),
-    "scaleway records": at_host("scaleway", ScalewayRecords, NAMES, 1),
-    "scaleway ttl": at_host("scaleway", ScalewayTtl, SLOWER, 1),
+    "ovhcloud records": records_at("ovh", OvhcloudRecords, 5),
+    "ovhcloud ttl": ttl_at("ovh", OvhcloudTtl, 3),
+    "scaleway records": records_at("scaleway", ScalewayRecords, 1),
+    "scaleway ttl": ttl_at("scaleway", ScalewayTtl, 1),
     # One for each record set.
-    "gandi records": at_host("gandi", GandiRecords, NAMES, 3),
-    "gandi ttl": at_host("gandi", GandiTtl, SLOWER, 1),
+    "gandi records": records_at("gandi", GandiRecords, 3),
+    "gandi ttl": ttl_at("gandi", GandiTtl, 1),
 }

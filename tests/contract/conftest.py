@@ -8,6 +8,7 @@ import pytest
 
 from providers.base import Context
 from providers.dns import in_flight, signed_exchange
+from providers.storage import open_writes
 from tests.vendor_stand_ins import CloudStandIn, StoreStandIn, cloud_stand_in, reveal, store_stand_in
 
 pytest.register_assert_rewrite("tests.contract.suite")
@@ -17,6 +18,7 @@ pytest.register_assert_rewrite("tests.contract.suite")
 def _soon_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """What has no answer is waited for, though not as long as a real network would need."""
     monkeypatch.setattr(in_flight, "IN_FLIGHT_SECONDS", 2.0)
+    monkeypatch.setattr(open_writes, "IN_FLIGHT_SECONDS", 2.0)
     monkeypatch.setattr(signed_exchange, "FUDGE_SECONDS", 1)
 
 

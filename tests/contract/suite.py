@@ -50,8 +50,6 @@ class Case:
     ABSENT, because `apply` must go on, and gives the effect, so that `undo` can take the part back.
     `secrets`: values that must never be seen.
     `settle`: seconds a PENDING effect may take here.
-    `awaits_late`: an undo right after a write without an answer waits for it to arrive; without that, it takes
-    everything back only once nothing is on its way any more.
     `leftovers`: names of what is on the other side without a mark of whose it is, and was not there before.
     """
 
@@ -70,7 +68,6 @@ class Case:
     secrets: Sequence[str] = ()
     tag: Tag = field(default=Tag("run-1", "step-1"))
     settle: float = 20.0
-    awaits_late: bool = True
     leftovers: Callable[[], list[str]] = field(default=list)
 
     def provider(self, deadline: float | None = None) -> Provider[Any]:
