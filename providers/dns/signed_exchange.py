@@ -26,8 +26,8 @@ LENIENT_SECONDS = 300
 REFUSALS = frozenset({dns.rcode.REFUSED, dns.rcode.NOTAUTH})
 
 
-class ClocksDifferError(ProviderError):
-    """The server's clock is too far from this machine's for the signature; nothing was done."""
+class SignatureRefusedError(ProviderError):
+    """The server did not take the signature, perhaps because the two clocks are too far apart for it."""
 
 
 def in_flight_seconds(fudge: int) -> float:
@@ -43,7 +43,7 @@ def signed_answer(
 ) -> dns.message.Message:
     """Sign, send once, and check the answer's signature.
 
-    Raises AnswerLostError when no answer came that is the server's own; ClocksDifferError; and any other
+    Raises AnswerLostError when no answer came that is the server's own; SignatureRefusedError; and any other
     ProviderError when the message did nothing.
     """
     message.use_tsig(key, fudge=fudge)
@@ -54,7 +54,7 @@ def signed_answer(
             answer = dns.message.from_wire(received, keyring=message.keyring, request_mac=message.mac)
         except dns.tsig.PeerBadTime as error:
             said = f"The DNS server {server} of {zone} has another time than this machine; set both clocks."
-            raise ClocksDifferError(said, permanent=True) from error
+            raise SignatureRefusedError(said, permanent=True) from error
         except dns.tsig.PeerError as error:
             raise _unsigned(server, zone, error) from error
         except dns.exception.FormError as error:
@@ -97,7 +97,7 @@ def _taken(line: socket.socket, count: int, patience: Deadline) -> bytes:
 
 
 def _without_signature(received: bytes, message: dns.message.Message, server: Endpoint, zone: str) -> ProviderError:
-    """PowerDNS refuses a key that it does not know, or whose signature is wrong, without a word of TSIG.
+    """PowerDNS refuses a key that it does not know, or a signature that is wrong or too old, without a word of TSIG.
 
     Anybody in between could say the same, so an effect is possible.
     """
@@ -107,10 +107,10 @@ def _without_signature(received: bytes, message: dns.message.Message, server: En
         return _lost(server, zone)
     if plain.rcode() not in REFUSALS or not message.is_response(plain):
         return _lost(server, zone)
-    return ProviderError(
+    return SignatureRefusedError(
         f"The DNS server {server} of {zone} answers {dns.rcode.to_text(plain.rcode())} without a signature, as to a "
         "TSIG key that is wrong or may not update; compare `key_name`, `key_algorithm` and `key` with the server's, "
-        "and let the key update the zone.",
+        "set both clocks, and give the key the right to change the zone.",
         permanent=True,
         effect_possible=True,
     )
