@@ -6,9 +6,10 @@ minutes. So a change that is cut off is held by the API and not published, until
 somebody refreshes the zone. Refreshing also publishes what others have changed
 there without doing so.
 
-Servers answer a record set with the lowest TTL that one of its values has. So where TTLs
-are raised, a change cut off between two values looks as if it had not begun: applying
-again finishes it, while an undo leaves the values as they are, and with them the answer.
+Servers answer a record set with the lowest TTL that one of its values has. Of several
+texts each keeps its record, whose type OVHcloud chose; so where their TTLs alone
+change, a change cut off between two of them may look like one that is over, or that has
+not begun, and some keep a TTL that no server gives out.
 
 octodns_ovh removes all values before it adds the new ones, reads every record of
 the zone one by one, and does not see the types SPF and DMARC, which are TXT to the

@@ -135,7 +135,7 @@ ZONES: Mapping[str, SetUp] = {
     "rfc2136 records": rfc2136_records,
     # One write for each value, and one that publishes.
     "ovhcloud records": records_at("ovh", OvhcloudRecords, 5),
-    "ovhcloud ttl": ttl_at("ovh", OvhcloudTtl, 3),
+    "ovhcloud ttl": ttl_at("ovh", OvhcloudTtl, 4),
     "scaleway records": records_at("scaleway", ScalewayRecords, 1),
     "scaleway ttl": ttl_at("scaleway", ScalewayTtl, 1),
     # One for each record set.
