@@ -17,6 +17,7 @@ from providers.compute.volume import ComputeSnapshot, ComputeVolume
 from providers.simulator.fleet import ServerOrder
 from providers.simulator.fleet import Volume as SimulatedVolume
 from providers.simulator.fleet_catalogue import CATALOGUE_DATE, GB
+from providers.simulator.outscale_answers import vendor_id
 from providers.wants import Server, Snapshot, Volume
 from tests import openstack_stand_in, outscale_stand_in, ovhcloud_stand_in, vendor_stand_ins
 from tests.chaos_wire import Actions, Wire
@@ -44,22 +45,32 @@ class Door:
     place: str
     disk: str
     wire: Wire | None = None
+    id_of: Callable[[str, str], str] = lambda _, made: made
+    """A server's or volume's id as the API has it, from its kind and the stand-in's own."""
 
     def others_server(self) -> str:
         """The id of a server that somebody else made."""
         fleet = self.cloud.fleet
         size, image = next(iter(fleet.catalogue.sizes.values())), fleet.catalogue.images[0]
         order = ServerOrder(
-            "web", self.place, fleet.catalogue.project, size, image, [], root_is_volume=False, started_later=False
+            "web",
+            self.place,
+            fleet.catalogue.project,
+            size,
+            image,
+            [],
+            root_is_volume=False,
+            started_later=False,
+            facts={"metadata": {}, "network": "Ext-Net"},
         )
         made = fleet.create(order)
         fleet.settle()
-        return made.id
+        return self.id_of("server", made.id)
 
     def others_volume(self) -> str:
         """The same for a volume that no server holds."""
         made = SimulatedVolume(str(uuid.uuid4()), "other", 20 * GB, self.disk, self.place, created=CATALOGUE_DATE)
-        return self.cloud.fleet.add_volume(made).id
+        return self.id_of("volume", self.cloud.fleet.add_volume(made).id)
 
 
 OpenDoor = Callable[[Stage], Door]
@@ -83,7 +94,7 @@ def outscale(stage: Stage) -> Door:
     cloud = stage.stack.enter_context(outscale_stand_in.outscale_stand_in(strict=False))
     secrets = list(outscale_stand_in.SECRETS.values())
     place = f"{outscale_stand_in.REGION}a"
-    return Door(cloud, outscale_stand_in.reveal, secrets, place=place, disk="gp2", wire=Actions())
+    return Door(cloud, outscale_stand_in.reveal, secrets, place=place, disk="gp2", wire=Actions(), id_of=vendor_id)
 
 
 def openstack(stage: Stage) -> Door:
