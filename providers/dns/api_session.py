@@ -12,25 +12,28 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import tenacity
 import urllib3.exceptions
 
 from providers.base import Context, JsonMap, ProviderError
-from providers.dns.deadline import Deadline
+from providers.dns.deadline import Deadline, TimeIsUpError
 from providers.dns.endpoint import literal, require_allowed
 from providers.dns.guarded_adapter import GuardedAdapter
+from providers.dns.in_flight import AnswerLostError, InFlight
 from providers.retry_after import asked_wait
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 15.0
+READ_ATTEMPTS = 3
+READ_AGAIN_SECONDS = 0.2
+"""The first wait between two attempts; the next are longer by as much."""
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that say: not now."""
+GATEWAYS = frozenset({502, 504})
+"""Statuses by which something in between says that it had no answer either."""
 
 Explain = Callable[[int, Any], tuple[str, str]]
 """Status and JSON body of a refusal -> the host's own words for it, and what to do; either may be empty."""
-
-
-class AnswerLostError(ProviderError):
-    """A write whose answer did not come: it may have happened, or may happen yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +71,12 @@ class Api:
 
 
 class ApiSession(requests.Session):
-    """A session to one API, bounded by one deadline. `wrote`: a write was taken on, or may have been."""
+    """A session to one API, bounded by one deadline. `wrote`: a write was taken on, or may have been.
 
-    def __init__(self, api: Api, deadline: Deadline) -> None:
+    `in_flight` notes each write before it goes.
+    """
+
+    def __init__(self, api: Api, deadline: Deadline, in_flight: InFlight) -> None:
         super().__init__()
         self.trust_env = False
         self.verify = api.ca or True
@@ -78,10 +84,21 @@ class ApiSession(requests.Session):
             self.mount(scheme, GuardedAdapter(api.scope, deadline.left))
         self.api = api
         self.deadline = deadline
+        self.in_flight = in_flight
         self.wrote = False
 
     def request(self, method: str, url: str | bytes, *args: Any, **settings: Any) -> requests.Response:
-        """Send once. Raises ProviderError for anything but a success, AnswerLostError for a write without an answer."""
+        """A read is repeated within seconds, a write is sent once.
+
+        Raises ProviderError for anything but a success, AnswerLostError for a write without an answer.
+        """
+        if method == "GET":
+            answer: requests.Response = _repeated(self.deadline)(self._request, method, url, *args, **settings)
+            return answer
+        with self.in_flight.message():
+            return self._request(method, url, *args, **settings)
+
+    def _request(self, method: str, url: str | bytes, *args: Any, **settings: Any) -> requests.Response:
         settings |= {"allow_redirects": False, "timeout": self._timeout()}
         writes = method != "GET"
         try:
@@ -131,7 +148,8 @@ class ApiSession(requests.Session):
         self.wrote = self.wrote or (writes and code >= 500 and code != 503)
         words, remedy = api.explain(code, _body(answer))
         told = f" ({' '.join(words.split())[:300]})" if words else ""
-        return ProviderError(
+        kind = AnswerLostError if writes and code in GATEWAYS else ProviderError
+        return kind(
             f"{api.host} answered {code} for {api.zone}{told}; {remedy or _remedy(code)}.",
             permanent=code not in PASSING,
             effect_possible=self.wrote,
@@ -139,14 +157,36 @@ class ApiSession(requests.Session):
         )
 
     def _require_json(self, answer: requests.Response, writes: bool) -> None:
-        """A success that is not JSON comes from something in between; only a write may be answered with nothing."""
-        if (answer.content or not writes) and _body(answer) is None and answer.content.strip() != b"null":
+        """A success that is not JSON comes from something in between; to a write, 201, 202 and 204 may lack a body."""
+        if writes and not answer.content and answer.status_code in (201, 202, 204):
+            return
+        if _body(answer) is None and answer.content.strip() != b"null":
             kind = AnswerLostError if writes else ProviderError
             raise kind(
                 f"What answers at {self.api.url} is not the API of {self.api.host}; correct `url`, or try again.",
                 permanent=False,
                 effect_possible=self.wrote,
             )
+
+
+def _repeated(deadline: Deadline) -> tenacity.Retrying:
+    """Repeats a read while that may help, a few times and within the deadline."""
+
+    def wait(state: tenacity.RetryCallState) -> float:
+        failure = state.outcome.exception() if state.outcome else None
+        asked = failure.retry_after if isinstance(failure, ProviderError) else None
+        return READ_AGAIN_SECONDS * state.attempt_number if asked is None else asked
+
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_may_pass),
+        wait=wait,
+        stop=tenacity.stop_after_attempt(READ_ATTEMPTS) | tenacity.stop_before_delay(deadline.left()),
+        reraise=True,
+    )
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, ProviderError) and not error.permanent and not isinstance(error, TimeIsUpError)
 
 
 def _body(answer: requests.Response) -> Any:

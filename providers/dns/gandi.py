@@ -17,12 +17,12 @@ from octodns.record.change import Change
 from octodns_gandi import GandiClient, GandiProvider
 
 from providers.base import Context
-from providers.dns.api_session import Api, ApiSession
+from providers.dns.api_session import ApiSession
 from providers.dns.authority import zone_settings
 from providers.dns.deadline import Deadline
-from providers.dns.octodns_plan import HeldRecord, ZoneApi, texts_of
+from providers.dns.octodns_plan import HeldRecord, ZoneApi, key_of, set_of, texts_of
 from providers.dns.octodns_records import HostedRecords
-from providers.dns.record_sets import TYPES, Key, canonical_values
+from providers.dns.record_sets import TYPES, Key, RecordSet, canonical_values
 from providers.dns.ttl import TtlChange
 
 VENDOR_URL = "https://api.gandi.net"
@@ -40,7 +40,7 @@ class GandiRecords(HostedRecords):
     def _api(self, zone: str, keys: Iterable[Key], deadline: Deadline) -> ZoneApi:
         del keys
         settings = zone_settings(self.context.scope, zone)
-        session = ApiSession(Api.of(self.context, settings, zone, self.host, VENDOR_URL, _explained), deadline)
+        session = self._session(zone, VENDOR_URL, _explained, deadline)
         session.headers["Authorization"] = f"Bearer {self.context.reveal(settings['token']).reveal()}"
         made: ZoneApi = _LiveDns(session)
         return made
@@ -90,6 +90,7 @@ class _LiveDns(GandiProvider):  # type: ignore[misc]
         self.log = getLogger("bascule.dns.gandi")
         # octoDNS's own would open a session of its own.
         BaseProvider.__init__(self, session.api.zone, root_ns_warnings=False)
+        self._session = session
         self._client = _Client(session)
         self._zone_records: dict[str, list[dict[str, Any]]] = {}
         self._domains = None
@@ -104,9 +105,14 @@ class _LiveDns(GandiProvider):  # type: ignore[misc]
 
     def _apply_create(self, change: Change) -> None:
         new = change.new
+        self._session.in_flight.leads_to = (set_of(new, new.zone.name[:-1]),)
         self._client.record_put(new.zone.name[:-1], getattr(self, f"_params_for_{new._type}")(new))
 
     _apply_update = _apply_create
+
+    def _apply_delete(self, change: Change) -> None:
+        self._session.in_flight.leads_to = (RecordSet(*key_of(change.existing)),)
+        super()._apply_delete(change)
 
     def _params_for_TXT(self, record: Any) -> dict[str, Any]:  # noqa: N802  # octoDNS finds it by this name
         params: dict[str, Any] = self._params_for_multiple(record)

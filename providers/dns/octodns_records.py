@@ -2,7 +2,10 @@
 
 These APIs know no precondition. What the host holds is compared with what was
 expected right before the first write, so the foreign change that can be
-overwritten unnoticed is one that falls between that reading and the write.
+overwritten unnoticed is one that falls between that reading and the write, or
+between a request that was given up and its late arrival. No request can be made to
+refuse itself, so one without an answer is waited for (in_flight.py), and nothing is
+sent meanwhile.
 """
 
 from abc import abstractmethod
@@ -14,8 +17,10 @@ from octodns.provider.plan import Plan, UnsafePlan
 from octodns.record.exception import RecordException
 
 from providers.base import ProviderError
-from providers.dns.api_session import AnswerLostError
+from providers.dns.api_session import Api, ApiSession, Explain
+from providers.dns.authority import zone_settings
 from providers.dns.deadline import Deadline
+from providers.dns.in_flight import AnswerLostError
 from providers.dns.octodns_plan import APEX_NS, ZoneApi, planned, record_sets
 from providers.dns.record_sets import Key, RecordSets
 from providers.dns.swap import Swap, Written
@@ -32,10 +37,16 @@ class OctoDnsRecords(SwapRecords):
     """The lowest TTL in seconds that the host keeps."""
     sets_apex_ns = True
     """Whether the zone's own NS set can be changed; else the host sets it."""
+    conditional = False
 
     @abstractmethod
     def _api(self, zone: str, keys: Iterable[Key], deadline: Deadline) -> ZoneApi:
         """The provider, from the scope's block. Raises ProviderError when the block is wrong."""
+
+    def _session(self, zone: str, vendor_url: str, explain: Explain, deadline: Deadline) -> ApiSession:
+        """HTTP to the host by the zone's block of the scope, without a credential as yet."""
+        api = Api.of(self.context, zone_settings(self.context.scope, zone), zone, self.host, vendor_url, explain)
+        return ApiSession(api, deadline, self._in_flight(zone))
 
     def look(self, zone: str, deadline: Deadline) -> None:
         """Read the zone through the API as a step does. Raises ProviderError."""

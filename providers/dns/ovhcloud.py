@@ -6,6 +6,11 @@ minutes. So a change that is cut off is held by the API and not published, until
 somebody refreshes the zone. Refreshing also publishes what others have changed
 there without doing so.
 
+Servers answer a record set with the lowest TTL that one of its values has. Of several
+texts each keeps its record, whose type OVHcloud chose; so where their TTLs alone
+change, a change cut off between two of them may look like one that is over, or that has
+not begun, and some keep a TTL that no server gives out.
+
 octodns_ovh removes all values before it adds the new ones, reads every record of
 the zone one by one, and does not see the types SPF and DMARC, which are TXT to the
 world; here these are mended.
@@ -27,7 +32,7 @@ from octodns.record.change import Change
 from octodns_ovh import OvhProvider
 
 from providers.base import Context, ProviderError, Secret
-from providers.dns.api_session import Api, ApiSession
+from providers.dns.api_session import ApiSession
 from providers.dns.authority import zone_settings
 from providers.dns.deadline import Deadline
 from providers.dns.octodns_plan import HeldRecord, key_of, set_of
@@ -35,7 +40,7 @@ from providers.dns.octodns_records import HostedRecords
 from providers.dns.record_sets import TYPES, Key, RecordSet, RecordSets, canonical_values
 from providers.dns.swap import Swap, Written
 from providers.dns.ttl import TtlChange
-from providers.dns.value_edits import Edit, Value, edits, states
+from providers.dns.value_edits import Edit, Value, edits, record_set, states
 from providers.ovhcloud_rules import LISTED_AT, not_told, rules_beside, told, zone_rules
 from providers.rights import Right
 
@@ -97,11 +102,11 @@ class OvhcloudRecords(HostedRecords):
 
     def _api(self, zone: str, keys: Iterable[Key], deadline: Deadline) -> "_Zone":
         settings = zone_settings(self.context.scope, zone)
-        session = ApiSession(Api.of(self.context, settings, zone, self.host, VENDOR_URL, _explained), deadline)
+        session = self._session(zone, VENDOR_URL, _explained, deadline)
         keyring = (
             self.context.reveal(settings[name]) for name in ("application_key", "application_secret", "consumer_key")
         )
-        return _Zone(_Client(session, self._clock, *keyring), zone, keys)
+        return _Zone(_Client(session, self._clock, *keyring), session, zone, keys)
 
 
 class OvhcloudTtl(TtlChange):
@@ -137,11 +142,12 @@ class _Client(ovh.Client):  # type: ignore[misc]  # untyped
 class _Zone(OvhProvider):  # type: ignore[misc]  # octoDNS ships no types
     """octoDNS's provider for the names of one swap, value by value. Its own publishes nothing."""
 
-    def __init__(self, client: _Client, zone: str, keys: Iterable[Key]) -> None:
+    def __init__(self, client: _Client, session: ApiSession, zone: str, keys: Iterable[Key]) -> None:
         self.log = getLogger("bascule.dns.ovhcloud")
         # octoDNS's own would make a client of its own, and log the consumer key.
         BaseProvider.__init__(self, zone, root_ns_warnings=False)
         self._client = client
+        self._session = session
         self._name = zone
         self._keys = list(keys)
         self._records: list[dict[str, Any]] | None = None
@@ -201,10 +207,16 @@ class _Zone(OvhProvider):  # type: ignore[misc]  # octoDNS ships no types
         key = key_of(change.record)
         wanted = RecordSet(*key) if change.new is None else set_of(change.new, self._name)
         ours = [r for r in self.get_records(self._name) if (r["subDomain"] or "@", r["fieldType"]) == key]
-        for edit in edits((_value(record) for record in ours), wanted, in_place=_in_place(key[1])):
+        passed = [_value(record) for record in ours]
+        for edit in edits(passed, wanted, in_place=_in_place(key[1])):
             record = next((one for one in ours if _value(one) == edit.old), None)
             if record is not None:
                 ours.remove(record)
+            before = record_set(wanted, passed)
+            edit.carry_out(passed)
+            after = record_set(wanted, passed)
+            # A TTL that changes under a lower one cannot be seen from outside.
+            self._session.in_flight.leads_to = () if after == before else (after,)
             self._edit(edit, key, record)
 
     def _edit(self, edit: Edit, key: Key, record: dict[str, Any] | None) -> None:

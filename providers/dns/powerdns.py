@@ -16,9 +16,10 @@ import requests
 from octodns_powerdns import PowerDnsProvider
 
 from providers.base import Context, ProviderError
-from providers.dns.api_session import AnswerLostError, Api, ApiSession
+from providers.dns.api_session import ApiSession
 from providers.dns.authority import zone_settings
 from providers.dns.deadline import Deadline, TimeIsUpError
+from providers.dns.in_flight import AnswerLostError
 from providers.dns.octodns_plan import HeldRecord, ZoneApi, record_sets, whole
 from providers.dns.octodns_records import OctoDnsRecords
 from providers.dns.record_sets import Key, origin, relative
@@ -41,8 +42,7 @@ class PowerDnsRecords(OctoDnsRecords):
                 "correct bascule.yaml.",
                 permanent=True,
             )
-        api = Api.of(self.context, settings, zone, self.host, "http://192.0.2.1:8081", _explained)
-        session = ApiSession(api, deadline)
+        session = self._session(zone, "http://192.0.2.1:8081", _explained, deadline)
         session.headers["X-API-Key"] = self.context.reveal(settings["api_key"]).reveal()
         made: ZoneApi = _ExistingZones(session, settings.get("server_id", "localhost"))
         return made

@@ -8,6 +8,13 @@ Prerequisites don't compare TTLs (§2.4.2). Our own reading just before does; so
 only foreign change that can go unnoticed is one that touches nothing but a TTL, in
 the instant between that reading and our message.
 
+A message without an answer can't take effect once the state has moved on. After an
+undo the expected state is there again, and then it could: so its signature holds for
+seconds only, and an undo waits until the server would refuse it (signed_exchange.py).
+What remains: a message that arrives within these seconds and after the record sets
+were brought back by hand to what it expects; and a server whose clock differs by
+more, whose answers are all lost.
+
 BIND refuses, with REFUSED, an MX or SRV whose target is in the zone and has no
 address: publish the address in the same step or before.
 """
@@ -17,17 +24,19 @@ from dataclasses import replace
 
 import dns.message
 import dns.name
-import dns.query
 import dns.rcode
 import dns.rdatatype
 import dns.tsig
 import dns.update
 
 from providers.base import Context, ProviderError
-from providers.dns.authority import ANSWER_SECONDS, LOST, servers_of, zone_settings
+from providers.dns import signed_exchange
+from providers.dns.authority import servers_of, zone_settings
 from providers.dns.deadline import Deadline
 from providers.dns.endpoint import Endpoint
+from providers.dns.in_flight import AnswerLostError
 from providers.dns.record_sets import origin, owner, rivals, to_rdataset
+from providers.dns.signed_exchange import SignatureRefusedError, in_flight_seconds, signed_answer
 from providers.dns.swap import Swap, Written
 from providers.dns.swap_records import SwapRecords
 from providers.dns.ttl import TtlChange
@@ -40,18 +49,18 @@ class Rfc2136Records(SwapRecords):
     """`dns.records` through dynamic updates to the first of the zone's `servers`."""
 
     def _write(self, swap: Swap, deadline: Deadline) -> Written:
-        primary = servers_of(self.context.scope, swap.zone)[0]
-        message = update_message(swap)
-        message.use_tsig(tsig_key(self.context, swap.zone))
         try:
-            answer = dns.query.tcp(message, primary.address, deadline.within(ANSWER_SECONDS), primary.port)
-        except ConnectionRefusedError as error:
-            raise ProviderError(
-                f"The DNS server {primary} takes no connection; check that it runs and is reachable.", permanent=False
-            ) from error
-        except dns.tsig.PeerError as error:
-            raise unsigned(primary, swap.zone, error) from error
-        except LOST:
+            return self._send(swap, signed_exchange.FUDGE_SECONDS, deadline)
+        except SignatureRefusedError:  # the clocks may be farther apart
+            return self._send(swap, signed_exchange.LENIENT_SECONDS, deadline)
+
+    def _send(self, swap: Swap, fudge: int, deadline: Deadline) -> Written:
+        primary = servers_of(self.context.scope, swap.zone)[0]
+        key = tsig_key(self.context, swap.zone)
+        try:
+            with self._in_flight(swap.zone).message(in_flight_seconds(fudge)):
+                answer = signed_answer(update_message(swap), key, fudge, primary, swap.zone, deadline)
+        except AnswerLostError:
             return Written.LOST
         return _judged(answer, swap, primary)
 
@@ -117,18 +126,6 @@ def tsig_key(context: Context, zone: str) -> dns.tsig.Key:
             f"The TSIG key of {zone} is not base64; store the key's text as BIND's tsig-keygen prints it.",
             permanent=True,
         ) from None
-
-
-def unsigned(server: Endpoint, zone: str, error: dns.tsig.PeerError) -> ProviderError:
-    """Why the server did not take the signature (RFC 8945 §5.2)."""
-    match error:
-        case dns.tsig.PeerBadKey():
-            why = "does not know the TSIG key; compare `key_name` and `key_algorithm` with the server's"
-        case dns.tsig.PeerBadTime():
-            why = "has another time than this machine; set both clocks"
-        case _:
-            why = "did not accept the TSIG signature; compare `key` with the server's"
-    return ProviderError(f"The DNS server {server} of {zone} {why}.", permanent=True)
 
 
 def _judged(answer: dns.message.Message, swap: Swap, server: Endpoint) -> Written:

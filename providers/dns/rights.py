@@ -25,7 +25,8 @@ from providers.dns.deadline import Deadline
 from providers.dns.endpoint import Endpoint, endpoint, require_allowed
 from providers.dns.octodns_records import OctoDnsRecords
 from providers.dns.record_sets import origin
-from providers.dns.rfc2136 import STALE, tsig_key, unsigned
+from providers.dns.rfc2136 import STALE, tsig_key
+from providers.dns.signed_exchange import LENIENT_SECONDS, signed_answer
 from providers.rights import Examination, Right, State, Subject
 
 NOBODY = "_bascule-asks-for-nobody"
@@ -115,20 +116,8 @@ def _asked(context: Context, zone: str, primary: Endpoint, deadline: Deadline, *
     message.absent(origin(zone), dns.rdatatype.SOA)
     if changing:
         message.delete(dns.name.from_text(NOBODY, origin(zone)), dns.rdatatype.TXT)
-    message.use_tsig(tsig_key(context, zone))
-    try:
-        return dns.query.tcp(message, primary.address, deadline.within(ANSWER_SECONDS), primary.port).rcode()
-    except dns.tsig.PeerError as error:
-        raise unsigned(primary, zone, error) from error
-    except dns.exception.FormError as error:
-        # PowerDNS refuses a key that it does not know, or whose signature is wrong, without a word of TSIG.
-        raise ProviderError(
-            f"The DNS server {primary} of {zone} answers without a signature, as to a TSIG key that is wrong; compare "
-            "`key_name`, `key_algorithm` and `key` with the server's.",
-            permanent=True,
-        ) from error
-    except LOST as error:
-        raise ProviderError(f"The DNS server {primary} does not answer an update.", permanent=False) from error
+    key = tsig_key(context, zone)
+    return signed_answer(message, key, LENIENT_SECONDS, primary, zone, deadline).rcode()
 
 
 def _resolves(context: Context, resolver: Endpoint, deadline: Deadline) -> Right:

@@ -17,7 +17,7 @@ from octodns.provider.base import BaseProvider
 from octodns_scaleway import ScalewayClient, ScalewayProvider
 
 from providers.base import Context, ProviderError
-from providers.dns.api_session import Api, ApiSession
+from providers.dns.api_session import ApiSession
 from providers.dns.authority import zone_settings
 from providers.dns.deadline import Deadline
 from providers.dns.octodns_plan import HeldRecord, ZoneApi, texts_of
@@ -40,7 +40,7 @@ class ScalewayRecords(HostedRecords):
 
     def _api(self, zone: str, keys: Iterable[Key], deadline: Deadline) -> ZoneApi:
         settings = zone_settings(self.context.scope, zone)
-        session = ApiSession(Api.of(self.context, settings, zone, self.host, VENDOR_URL, _explained), deadline)
+        session = self._session(zone, VENDOR_URL, _explained, deadline)
         session.headers["X-Auth-Token"] = self.context.reveal(settings["token"]).reveal()
         made: ZoneApi = _PlainZones(session, settings["project"], frozenset(keys))
         return made

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from providers.base import Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
 from providers.dns.deadline import Deadline, TimeIsUpError
+from providers.dns.in_flight import InFlight
 from providers.dns.record_sets import (
     Key,
     RecordSet,
@@ -29,6 +30,10 @@ TAKE_OVER_SECONDS = 10.0
 """How long one call waits for that; then the step is PENDING, and no thread waits for a slow zone transfer."""
 
 
+LOOK_AT_FLIGHT_SECONDS = 2.0
+"""Between two looks for a change whose answer was lost."""
+
+
 class SwapRecords(ABC):
     """Changes record sets from what the plan saw to what is wanted.
 
@@ -40,12 +45,25 @@ class SwapRecords(ABC):
     after the other, and may be cut off in between. Invariant: what is there then lies
     between the two states, that is, each record set is in one of its `_states`; so it
     is known as begun by us, and apply walks on from it and undo walks back.
+
+    A message without an answer may arrive late. A `conditional` driver's does nothing
+    once the state has moved on, so it is sent again at once; it would only take effect
+    where the expected state is there again, as after an undo. Any other driver sends
+    nothing while one may arrive. Invariant: nothing is said to be absent or taken back
+    while a message of ours may still change it (in_flight.py).
     """
 
     atomic = True
+    conditional = True
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        self._flights: dict[str, InFlight] = {}
+
+    def _in_flight(self, zone: str) -> InFlight:
+        """This step's messages to the zone that have no answer."""
+        path = self.context.workspace / f"{zone}-in-flight.json"
+        return self._flights.setdefault(zone, InFlight(path, self.context.clock))
 
     @abstractmethod
     def _write(self, swap: Swap, deadline: Deadline) -> Written:
@@ -78,14 +96,35 @@ class SwapRecords(ABC):
         expected = None if before is None else _expected(before, wanted, want.zone)
         deadline = Deadline(self.context.deadline)
         view = self._view(want.zone, wanted, deadline, at_origin=expected is not None)
-        if expected is not None and (begun := self._begun(want.zone, view, expected, wanted)):
-            return begun
+        if expected is None:
+            return self._found(want, view, None, wanted, deadline)
+        found = self._begun(want.zone, view, expected, wanted) or self._found(want, view, expected, wanted, deadline)
+        return self._unless_in_flight(want.zone, found, _effect(expected, wanted))
+
+    def _found(
+        self, want: Records, view: View, expected: RecordSets | None, wanted: RecordSets, deadline: Deadline
+    ) -> Finding:
+        """What the view shows, whatever is on its way."""
         current = view.agreed()
         found = _finding(want.zone, expected, current, wanted)
         if found.presence is Presence.ABSENT and (obstacle := self._obstacle(want.zone, wanted, current, deadline)):
             return replace(found, presence=Presence.CONFLICT, message=obstacle)
         if found.presence is Presence.CONFLICT and expected is not None and not self.atomic:
             return replace(found, effect=self._ours(expected, view.primary, wanted))
+        return found
+
+    def _unless_in_flight(self, zone: str, found: Finding, effect: JsonMap) -> Finding:
+        """What was found, as far as it can be said while a message of ours may still arrive.
+
+        With a conditional driver apply may go on; an undo is given the effect, and waits.
+        """
+        left = self._in_flight(zone).left()
+        if left <= 0 or found.presence not in (Presence.ABSENT, Presence.CONFLICT):
+            return found
+        if not self.conditional:
+            return _awaited(zone, found.values, effect, left)
+        if found.presence is Presence.ABSENT:
+            return replace(found, effect=effect, message=_IN_FLIGHT.format(zone=zone))
         return found
 
     def apply(self, want: Records, tag: Tag, before: JsonMap, report: Report) -> Finding:
@@ -106,7 +145,9 @@ class SwapRecords(ABC):
                 raise ProviderError(obstacle, permanent=True)
             swap = Swap.between(want.zone, expected, wanted)
             report(f"Changing {swap}.")
-            self._carry_out(swap, deadline)
+            if not self._carry_out(swap, deadline):
+                left = self._in_flight(want.zone).left()
+                return _awaited(want.zone, as_values(current), _effect(expected, wanted), left)
         if self._taken_over(want.zone, expected, wanted, deadline):
             return _finding(want.zone, expected, wanted, wanted)
         return _on_the_way(want.zone, expected, wanted)
@@ -114,7 +155,8 @@ class SwapRecords(ABC):
     def undo(self, want: Records, tag: Tag, effect: JsonMap, report: Report) -> Finding:
         """Takes back the record sets that the effect names, those only, and only if nobody changed them since.
 
-        The zone is the wish's; its records are the effect's, whatever the wish says by now.
+        The zone is the wish's; its records are the effect's, whatever the wish says by now. What may still arrive
+        is waited for: before anything is taken back or, with a conditional driver, after it.
         """
         del tag
         if not effect:
@@ -122,6 +164,9 @@ class SwapRecords(ABC):
         deadline = Deadline(self.context.deadline)
         ours, original = from_json(effect["after"]), from_json(effect["before"])
         view = self._view(want.zone, original, deadline, at_origin=True)
+        flight = self._in_flight(want.zone)
+        if not self.conditional and flight.left() > 0:
+            return _awaited(want.zone, as_values(original), effect, flight.left())
         if self._on_the_way(view, ours, original):
             self._publish(want.zone, deadline)
         else:
@@ -133,17 +178,24 @@ class SwapRecords(ABC):
             if swap.wanted:
                 report(f"Taking back {swap}.")
                 try:
-                    self._carry_out(swap, deadline)
+                    if not self._carry_out(swap, deadline):
+                        return _awaited(want.zone, as_values(original), effect, flight.left())
                 except StaleError as stale:
                     return _changed_by_others(want.zone, swap.expected, stale.current)
         if self._taken_over(want.zone, ours, original, deadline):
+            if (left := flight.left()) > 0:
+                return _awaited(want.zone, as_values(original), effect, left)
             return Finding(Presence.ABSENT, as_values(original), message=f"{want.zone} is as it was before.")
         return Finding(Presence.PENDING, as_values(original), effect=effect, message=_LAGGING.format(zone=want.zone))
 
     def _view(self, zone: str, of: RecordSets, deadline: Deadline, *, at_origin: bool = False) -> View:
         """`at_origin`: with what the place that takes the changes holds; a plan needs neither that nor its secrets."""
-        origin = self._held(zone, (one.key for one in of), deadline) if at_origin else None
-        return View.taken(self.context.scope, zone, of, deadline, origin)
+        if not at_origin:
+            return View.taken(self.context.scope, zone, of, deadline)
+        origin = self._held(zone, (one.key for one in of), deadline)
+        view = View.taken(self.context.scope, zone, of, deadline, origin)
+        self._in_flight(zone).seen(view.primary)
+        return view
 
     def _possible(self, current: RecordSets, expected: RecordSets, wanted: RecordSets) -> bool:
         """Whether our swap alone may have left this: one of its two ends or, unless atomic, something between."""
@@ -189,21 +241,27 @@ class SwapRecords(ABC):
         listed = "; ".join(f"{one.name} {one.type} is {one}" for one in there)
         return f"A CNAME stands alone at its name, and in {zone} {listed}; add it to the step with `state: absent`."
 
-    def _carry_out(self, swap: Swap, deadline: Deadline) -> None:
-        """Send until it is known to have happened.
+    def _carry_out(self, swap: Swap, deadline: Deadline) -> bool:
+        """Send until it is known to have happened; False when it is to be waited for.
 
-        Sending again after a lost answer is safe: whichever message comes second
+        A conditional message is sent again after a lost answer: whichever comes second
         finds something else than expected. Raises StaleError when somebody else
         changed the record sets.
         """
+        flight = self._in_flight(swap.zone)
+        flight.leads_to = swap.wanted
         doubt = False
-        while (written := self._write_again(swap, deadline, doubt)) is not Written.DONE:
+        while self.conditional or flight.left() <= 0:
+            written = self._write_again(swap, deadline, doubt)
+            if written is Written.DONE:
+                return True
             doubt = doubt or written is Written.LOST
             current = self._current_after_doubt(swap, deadline)
             if current == swap.wanted and self._is_published(swap.zone, current):
-                return
+                return True
             if written is Written.STALE or not self._possible(current, swap.expected, swap.wanted):
                 raise StaleError(swap.zone, swap.expected, current, doubt=doubt)
+        return False
 
     def _write_again(self, swap: Swap, deadline: Deadline, doubt: bool) -> Written:
         """As `_write`; after a message in `doubt`, a failure does not mean that nothing happened."""
@@ -251,6 +309,7 @@ class SwapRecords(ABC):
 
 
 _LAGGING = "The primary server of {zone} has the change; the other servers take it over."
+_IN_FLIGHT = "The answer to a change of {zone} was lost, and the change may still arrive."
 
 
 def _expected(before: JsonMap, wanted: RecordSets, zone: str) -> RecordSets:
@@ -294,6 +353,12 @@ def _on_the_way(zone: str, expected: RecordSets, wanted: RecordSets) -> Finding:
         effect=_effect(expected, wanted),
         message=_LAGGING.format(zone=zone),
     )
+
+
+def _awaited(zone: str, values: JsonMap, effect: JsonMap, left: float) -> Finding:
+    """A message of ours may arrive for so many seconds."""
+    again = min(max(left, 0.1), LOOK_AT_FLIGHT_SECONDS)
+    return Finding(Presence.PENDING, values, effect=effect, message=_IN_FLIGHT.format(zone=zone), again_after=again)
 
 
 def _changed_by_others(zone: str, expected: RecordSets, current: RecordSets) -> Finding:

@@ -26,12 +26,21 @@ class Edit:
     old: Value | None
     new: Value | None
 
+    def carry_out(self, held: list[Value]) -> None:
+        """As the write does, on what is held."""
+        if self.old is not None:
+            held.remove(self.old)
+        if self.new is not None:
+            held.append(self.new)
+
 
 def edits(held: Iterable[Value], wanted: RecordSet, *, in_place: bool) -> tuple[Edit, ...]:
     """What leads from the values held to exactly the wanted ones, in order; empty when they are there.
 
-    `in_place`: a value may take another's place. Otherwise new ones come before old ones go; a TTL always changes
-    in place.
+    `in_place`: a value may take another's place. Otherwise new ones come before old ones go, and TTLs change in place.
+
+    A server gives out the lowest TTL of a set. So with `in_place` the order is one in which no state on the way looks
+    like either end: of the values whose TTL alone changes, all but one go and come back.
     """
     present = sorted(held)
     missing = values_of(wanted)
@@ -39,18 +48,29 @@ def edits(held: Iterable[Value], wanted: RecordSet, *, in_place: bool) -> tuple[
         if value in present:
             present.remove(value)
             missing.remove(value)
-    found: list[Edit] = []
+    renewed: list[Edit] = []
     for value in list(missing):
         same = next((one for one in present if one.text == value.text), None)
         if same is not None:
-            found.append(Edit(same, value))
+            renewed.append(Edit(same, value))
             present.remove(same)
             missing.remove(value)
-    paired = min(len(present), len(missing)) if in_place else 0
-    found += [Edit(old, new) for old, new in zip(present[:paired], missing[:paired], strict=True)]
-    found += [Edit(None, new) for new in missing[paired:]]
-    found += [Edit(old, None) for old in present[paired:]]
-    return tuple(found)
+    if not in_place:
+        return (*renewed, *(Edit(None, new) for new in missing), *(Edit(old, None) for old in present))
+    kept, apart = renewed[:1], renewed[1:]
+    paired = min(len(present), len(missing))
+    replaced = [Edit(old, new) for old, new in zip(present[:paired], missing[:paired], strict=True)]
+    gone = [Edit(old, None) for old in present[paired:]]
+    lowers = any(edit.old is not None and edit.new is not None and edit.old.ttl > edit.new.ttl for edit in kept)
+    return (
+        *(Edit(edit.old, None) for edit in apart),
+        *(kept if lowers else ()),
+        *replaced,
+        *gone,
+        *(() if lowers else kept),
+        *(Edit(None, new) for new in missing[paired:]),
+        *(Edit(None, edit.new) for edit in apart),
+    )
 
 
 def values_of(one: RecordSet) -> list[Value]:
@@ -71,9 +91,6 @@ def states(start: RecordSet, end: RecordSet, *, in_place: bool) -> list[RecordSe
     held = values_of(start)
     passed = [start]
     for edit in edits(held, end, in_place=in_place):
-        if edit.old is not None:
-            held.remove(edit.old)
-        if edit.new is not None:
-            held.append(edit.new)
+        edit.carry_out(held)
         passed.append(record_set(start, held))
     return passed

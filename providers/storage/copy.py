@@ -9,7 +9,7 @@ what arrived compares as equal, and parts of large objects are known by theirs.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from providers.base import Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
@@ -19,6 +19,7 @@ from providers.storage.crew import Crew, OutOfTime
 from providers.storage.difference import Difference, by_notes, difference, entries
 from providers.storage.ledger import Ledger
 from providers.storage.notes import Note, Notes
+from providers.storage.open_writes import OpenWrites
 from providers.storage.pair import Pair, crew_of
 from providers.storage.progress import Progress, amount
 from providers.storage.store import Bucket, Entry
@@ -74,7 +75,7 @@ class StorageCopy:
                 message = f"What there is to copy is not known: {error.message}"
                 return Finding(Presence.ABSENT, {"source": "unreadable"}, message=message)
             with call.pair.errors():
-                return _found(self._look(call, want, tag, before, wanted), want)
+                return self._unless_open(_found(self._look(call, want, tag, before, wanted), want), want)
 
     def apply(self, want: Copy, tag: Tag, before: JsonMap, report: Report) -> Finding:
         with self._call(want) as call:
@@ -82,7 +83,7 @@ class StorageCopy:
             with call.pair.errors():
                 state = self._look(call, want, tag, before, wanted)
                 if state.bucket and not state.left.lacking:
-                    return _found(state, want)
+                    return self._unless_open(_found(state, want), want)
                 _refuse_lossy(call.pair.target, want, state)
                 self._copy(call, tag, state, report)
                 after = self._look(call, want, tag, before, wanted)
@@ -93,7 +94,7 @@ class StorageCopy:
                     permanent=False,
                     effect_possible=True,
                 )
-            return _found(after, want)
+            return self._unless_open(_found(after, want), want)
 
     def undo(self, want: Copy, tag: Tag, effect: JsonMap, report: Report) -> Finding:
         """Puts back all that this step wrote, or nothing when others changed some of it since."""
@@ -101,6 +102,17 @@ class StorageCopy:
             return Finding(Presence.ABSENT, message="Nothing was copied, so nothing is taken back.")
         with Ledger(self._context.workspace / LEDGER) as ledger:
             return Undoing(self._context, want, tag, effect, ledger, report).take_back()
+
+    def _unless_open(self, found: Finding, want: Copy) -> Finding:
+        """What was found, as far as it can be said while a write may arrive: what is lacking may be sent again."""
+        left = OpenWrites(self._context.workspace).left()
+        if left <= 0:
+            return found
+        effect = found.effect or _effect(Note(), want)
+        if found.presence is Presence.ABSENT:
+            return replace(found, effect=effect)
+        message = f"The answer to a write to {want.target.bucket} was lost; it may still arrive."
+        return replace(found, presence=Presence.PENDING, effect=effect, message=message, again_after=left)
 
     @contextmanager
     def _call(self, want: Copy) -> Iterator[_Call]:

@@ -19,6 +19,7 @@ import urllib3
 from providers.base import Context, ProviderError
 from providers.storage.content import Content
 from providers.storage.driver import StoreDriver
+from providers.storage.open_writes import OpenWrites
 from providers.vendor_http import Deadline, Endpoint, RefusedError, VendorConnection, is_lost, is_passing, repeated
 
 META = "x-amz-meta-"
@@ -86,6 +87,7 @@ class Bucket:
         self.limits = Limits(
             (block.get("part_mib") or 16) * MIB, block.get("max_parts") or 10_000, block.get("parallel") or 4
         )
+        self._open_writes = OpenWrites(context.workspace)
         endpoint = Endpoint.at(block["url"], block.get("ca"))
         virtual = block.get("addressing") == "virtual"
         self._root = "" if virtual else f"/{name}"
@@ -212,9 +214,12 @@ class Bucket:
         found(lambda: self.ask("DELETE", key, params=versioned(version)))
 
     def ask(self, method: str, key: str = "", **options: Any) -> Any:
-        """One request for an object, or for the bucket itself."""
+        """One request for an object, or for the bucket itself; a write is noted while it has no answer."""
         path = f"{self._root}/{self._cleaned(key)}" if key else self._root or "/"
-        return self._driver.connection.request(path, method=method, **options)
+        if method in ("GET", "HEAD"):
+            return self._driver.connection.request(path, method=method, **options)
+        with self._open_writes.one():
+            return self._driver.connection.request(path, method=method, **options)
 
     def _cleaned(self, key: str) -> str:
         cleaned: str = self._driver._clean_object_name(key)  # type: ignore[no-untyped-call]

@@ -10,6 +10,7 @@ from providers.storage import taking_back, uploads
 from providers.storage.crew import Crew, OutOfTime
 from providers.storage.ledger import Ledger
 from providers.storage.notes import Notes
+from providers.storage.open_writes import OpenWrites
 from providers.storage.progress import Progress
 from providers.storage.store import Bucket
 from providers.storage.taking_back import Found, Kept
@@ -37,13 +38,23 @@ class Undoing:
         self._deadline = Deadline(context.deadline)
         self._make = partial(Bucket, context, want.target.store, want.target.bucket, self._deadline)
         self._target = self._make()
+        self._open_writes = OpenWrites(context.workspace)
 
     def take_back(self) -> Finding:
-        """Raises ProviderError; permanent when a lock keeps something at the target."""
+        """PENDING while a write of ours may still arrive; raises ProviderError, permanent when a lock keeps something.
+
+        The notes at the target stay as long, because they name what such a write would have to be taken back to.
+        """
         try:
-            return self._take_back()
+            found = self._take_back()
         finally:
             self._target.close()
+        return self._awaited() if found.presence is Presence.ABSENT and self._open_writes.left() > 0 else found
+
+    def _awaited(self) -> Finding:
+        message = f"The answer to a write to {self._target.where} was lost; it may still arrive."
+        left = max(self._open_writes.left(), 0.1)
+        return Finding(Presence.PENDING, effect=self._effect, message=message, again_after=left)
 
     def _take_back(self) -> Finding:
         target = self._target
@@ -63,6 +74,8 @@ class Undoing:
                 return Finding(Presence.CONFLICT, effect=self._effect, message=message + "decide by hand.")
             self._abort_uploads(notes)
             kept = self._restore(crew, [one for one in found if one.is_to_do])
+            if self._open_writes.left() > 0:
+                return self._awaited()
             if not kept.keys:
                 own = taking_back.forget(target, self._tag, versioned)
                 if own is not None:

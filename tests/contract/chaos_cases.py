@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from providers.base import Secret
-from providers.dns.powerdns import PowerDnsRecords
-from providers.dns.rfc2136 import Rfc2136Records
 from providers.notify import AppriseMessage
 from providers.simulator.effects import EffectLog
 from providers.simulator.faults import FaultTable
@@ -19,31 +17,14 @@ from providers.social.post import MastodonPost
 from providers.social.profile import MastodonProfile
 from providers.storage.copy import StorageCopy
 from providers.storage.verify import StorageVerify
-from providers.wants import Copy, Message, Place, Post, Profile, ProfileField, Record, Records, Verify, Words
-from tests.chaos_wire import DnsOverTcp
+from providers.wants import Copy, Message, Place, Post, Profile, ProfileField, Verify, Words
 from tests.contract.chaos import SetUp, Stage
-from tests.contract.chaos_clouds import (
-    TAG,
-    openstack_server,
-    outscale_server,
-    outscale_volume,
-    ovhcloud_server,
-    scaleway_server,
-    scaleway_volume,
-)
+from tests.contract.chaos_clouds import CLOUDS, TAG
+from tests.contract.chaos_dns import ZONES
 from tests.contract.suite import Case
 from tests.contract.test_notify import channel_server
-from tests.dns_servers import API_KEY, KEY, KEY_NAME, ZONE, bind, powerdns
 from tests.vendor_stand_ins import SECRETS, StoreStandIn, listening, reveal, store_stand_in
 
-NAMES = Records(
-    zone=ZONE,
-    records=[
-        Record(name="@", type="MX", values=["10 mx.mailo.com."]),
-        Record(name="www", type="A", ttl=60, values=["198.51.100.8"]),
-        Record(name="autodiscover", type="CNAME", state="absent"),
-    ],
-)
 TOKEN = "token-only-known-to-this-test"
 
 
@@ -79,7 +60,6 @@ def storage_copy(stage: Stage) -> Case:
         effects=lambda: len(set(stores["target"].written())),
         effects_once=4,
         atomic=False,
-        awaits_late=False,
         secrets=list(SECRETS.values()),
     )
 
@@ -99,46 +79,6 @@ def storage_verify(stage: Stage) -> Case:
         world=lambda: {role: one.store.state() for role, one in stores.items()},
         effects=lambda: sum(len(one.written()) for one in stores.values()),
         secrets=list(SECRETS.values()),
-    )
-
-
-def powerdns_records(stage: Stage) -> Case:
-    """Record sets by PowerDNS's API; what is published is read past the proxy."""
-    (directory := stage.directory / "powerdns").mkdir()
-    server = stage.stack.enter_context(powerdns(directory))
-    url = stage.through(f"http://127.0.0.1:{server.api}")
-    settings = {"url": url, "api_key": "secret://api", "servers": [server.address]}
-    scope = {"networks": ["127.0.0.0/8"], "dns": {"zones": {ZONE: settings}}}
-    return Case(
-        want=NAMES,
-        tag=TAG,
-        context=stage.context(scope, lambda _: Secret(API_KEY)),
-        make=PowerDnsRecords,
-        world=server.records,
-        effects=server.serial,
-        effects_once=1,
-        awaits_late=False,
-        secrets=[API_KEY],
-    )
-
-
-def rfc2136_records(stage: Stage) -> Case:
-    """Record sets by dynamic update at BIND, questions and updates through the proxy."""
-    (directory := stage.directory / "bind").mkdir()
-    server = stage.stack.enter_context(bind(directory))
-    proxy = stage.proxy("127.0.0.1", server.port, DnsOverTcp())
-    settings = {"key_name": KEY_NAME, "key": "secret://tsig", "servers": [f"127.0.0.1:{proxy.port}"]}
-    scope = {"networks": ["127.0.0.0/8"], "dns": {"zones": {ZONE: settings}}}
-    return Case(
-        want=NAMES,
-        tag=TAG,
-        context=stage.context(scope, lambda _: Secret(KEY)),
-        make=Rfc2136Records,
-        world=server.records,
-        effects=server.serial,
-        effects_once=1,
-        awaits_late=False,
-        secrets=[KEY],
     )
 
 
@@ -199,17 +139,11 @@ def social_profile(stage: Stage) -> Case:
 
 
 EFFECTS: Mapping[str, SetUp] = {
-    "scaleway server": scaleway_server,
-    "ovhcloud server": ovhcloud_server,
-    "outscale server": outscale_server,
-    "openstack server": openstack_server,
-    "scaleway volume": scaleway_volume,
-    "outscale volume": outscale_volume,
+    **CLOUDS,
     "storage copy": storage_copy,
-    "powerdns records": powerdns_records,
-    "rfc2136 records": rfc2136_records,
     "social post": social_post,
     "social profile": social_profile,
+    **ZONES,
 }
 """Whose effect is proved and taken back."""
 

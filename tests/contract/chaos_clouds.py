@@ -1,7 +1,8 @@
-"""Clouds under chaos: servers and volumes, each through a proxy before the cloud's stand-in."""
+"""Clouds under chaos: servers, volumes and snapshots, each through a proxy before the cloud's stand-in."""
 
+import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,99 +11,159 @@ import pytest
 import providers.compute.sent
 from providers.base import Context, Provider, Reveal, Tag
 from providers.compute import name_marks
-from providers.compute.driver import Order
 from providers.compute.proof import tags_of
 from providers.compute.server import ComputeServer
-from providers.compute.volume import ComputeVolume
-from providers.wants import Server, Volume
+from providers.compute.volume import ComputeSnapshot, ComputeVolume
+from providers.simulator.fleet import ServerOrder
+from providers.simulator.fleet import Volume as SimulatedVolume
+from providers.simulator.fleet_catalogue import CATALOGUE_DATE, GB
+from providers.simulator.outscale_answers import vendor_id
+from providers.wants import Server, Snapshot, Volume
 from tests import openstack_stand_in, outscale_stand_in, ovhcloud_stand_in, vendor_stand_ins
 from tests.chaos_wire import Actions, Wire
-from tests.contract.chaos import Stage
+from tests.contract.chaos import SetUp, Stage
 from tests.contract.suite import Case
-from tests.contract.test_compute_volume import a_server
 from tests.vendor_stand_ins import CloudStandIn
 
 TAG = Tag("run-1", "step-1")
 IN_FLIGHT_SECONDS = 2.0
 """How long a late creation is waited for here: longer than a call may take."""
 
-MAKING = frozenset({"server.create", "volume.create", "firewall.create", "address.create"})
-
-
-def scaleway_server(stage: Stage) -> Case:
-    """Create, user data and power on are three effects."""
-    cloud = stage.stack.enter_context(vendor_stand_ins.cloud_stand_in())
-    want = Server(provider=cloud.name, name="portal", size="DEV1-S", image="debian_bookworm", user_data="portal.yaml")
-    return _server(stage, Door(cloud, vendor_stand_ins.reveal, list(vendor_stand_ins.SECRETS.values())), want, 3)
-
-
-def ovhcloud_server(stage: Stage) -> Case:
-    """One request makes and boots it."""
-    cloud = stage.stack.enter_context(ovhcloud_stand_in.ovhcloud_stand_in())
-    want = Server(provider=cloud.name, name="portal", size="d2-2", image="debian-12", user_data="portal.yaml")
-    return _server(stage, Door(cloud, ovhcloud_stand_in.reveal, list(ovhcloud_stand_in.SECRETS.values())), want, 1)
-
-
-def outscale_server(stage: Stage) -> Case:
-    """A security group and its rules; create, user data and power on; and tags for both, under one name."""
-    cloud = stage.stack.enter_context(outscale_stand_in.outscale_stand_in(strict=False))
-    want = Server(
-        provider=cloud.name,
-        name="portal",
-        size="tinav5.c2r4p2",
-        image="debian-12",
-        user_data="portal.yaml",
-        firewall=[{"port": 443}],
-    )
-    secrets = list(outscale_stand_in.SECRETS.values())
-    return _server(stage, Door(cloud, outscale_stand_in.reveal, secrets, Actions()), want, 6)
-
-
-def openstack_server(stage: Stage) -> Case:
-    """Keystone, the server and its floating address, each through the proxy."""
-    cloud = stage.stack.enter_context(openstack_stand_in.openstack_stand_in())
-    # The catalogue that Keystone answers names the proxy as well.
-    cloud.keystone.base = stage.through(cloud.url)
-    cloud.block |= {"url": f"{cloud.keystone.base}/identity", "network": "private", "floating_network": "Ext-Net"}
-    want = Server(provider=cloud.name, name="portal", size="b3-8", image="debian-12")
-    return _server(stage, Door(cloud, openstack_stand_in.reveal, list(openstack_stand_in.SECRETS.values())), want, 2)
-
-
-def scaleway_volume(stage: Stage) -> Case:
-    """Create and attach are two effects; the server that it is for is somebody else's."""
-    cloud = stage.stack.enter_context(vendor_stand_ins.cloud_stand_in())
-    want = Volume(provider=cloud.name, name="data", size=20, server=a_server(cloud).id)
-    secrets = list(vendor_stand_ins.SECRETS.values())
-    return _case(stage, Door(cloud, vendor_stand_ins.reveal, secrets), want, ComputeVolume, 2)
-
-
-def outscale_volume(stage: Stage) -> Case:
-    """Create, tags and attach are three effects."""
-    cloud = stage.stack.enter_context(outscale_stand_in.outscale_stand_in(strict=False))
-    order = Order("web", "t2.small", "ami-0d0b1202", tags_of(Tag("run-1", "server")))
-    server = cloud.driver().ex_create(order)
-    cloud.driver().ex_complete(server, order)
-    want = Volume(provider=cloud.name, name="data", size=20, server=str(server.id))
-    secrets = list(outscale_stand_in.SECRETS.values())
-    return _case(stage, Door(cloud, outscale_stand_in.reveal, secrets, Actions()), want, ComputeVolume, 3)
+MAKING = frozenset({"server.create", "volume.create", "snapshot.create", "firewall.create", "address.create"})
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """How a case comes to a cloud: `secrets` are what `reveal` knows, `wire` is how its API is read."""
+    """How a case comes to a cloud: `secrets` are what `reveal` knows, `wire` is how its API is read.
+
+    `place` and `disk`: the zone or region of what others have there, and the type of their volumes.
+    """
 
     cloud: CloudStandIn
     reveal: Reveal
     secrets: Sequence[str]
+    place: str
+    disk: str
     wire: Wire | None = None
+    id_of: Callable[[str, str], str] = lambda _, made: made
+    """A server's or volume's id as the API has it, from its kind and the stand-in's own."""
+
+    def others_server(self) -> str:
+        """The id of a server that somebody else made."""
+        fleet = self.cloud.fleet
+        size, image = next(iter(fleet.catalogue.sizes.values())), fleet.catalogue.images[0]
+        order = ServerOrder(
+            "web",
+            self.place,
+            fleet.catalogue.project,
+            size,
+            image,
+            [],
+            root_is_volume=False,
+            started_later=False,
+            facts={"metadata": {}, "network": "Ext-Net"},
+        )
+        made = fleet.create(order)
+        fleet.settle()
+        return self.id_of("server", made.id)
+
+    def others_volume(self) -> str:
+        """The same for a volume that no server holds."""
+        made = SimulatedVolume(str(uuid.uuid4()), "other", 20 * GB, self.disk, self.place, created=CATALOGUE_DATE)
+        return self.id_of("volume", self.cloud.fleet.add_volume(made).id)
 
 
-def _server(stage: Stage, door: Door, want: Server, once: int) -> Case:
-    return _case(stage, door, want, ComputeServer, once)
+OpenDoor = Callable[[Stage], Door]
+
+
+def scaleway(stage: Stage) -> Door:
+    cloud = stage.stack.enter_context(vendor_stand_ins.cloud_stand_in())
+    return Door(
+        cloud, vendor_stand_ins.reveal, list(vendor_stand_ins.SECRETS.values()), place="fr-par-1", disk="sbs_volume"
+    )
+
+
+def ovhcloud(stage: Stage) -> Door:
+    cloud = stage.stack.enter_context(ovhcloud_stand_in.ovhcloud_stand_in())
+    secrets = list(ovhcloud_stand_in.SECRETS.values())
+    return Door(cloud, ovhcloud_stand_in.reveal, secrets, place=ovhcloud_stand_in.REGION, disk="classic")
+
+
+def outscale(stage: Stage) -> Door:
+    """Its every request is a POST."""
+    cloud = stage.stack.enter_context(outscale_stand_in.outscale_stand_in(strict=False))
+    secrets = list(outscale_stand_in.SECRETS.values())
+    place = f"{outscale_stand_in.REGION}a"
+    return Door(cloud, outscale_stand_in.reveal, secrets, place=place, disk="gp2", wire=Actions(), id_of=vendor_id)
+
+
+def openstack(stage: Stage) -> Door:
+    """Keystone and all that its catalogue names, through one proxy."""
+    cloud = stage.stack.enter_context(openstack_stand_in.openstack_stand_in())
+    cloud.keystone.base = stage.through(cloud.url)
+    cloud.block |= {"url": f"{cloud.keystone.base}/identity", "network": "private", "floating_network": "Ext-Net"}
+    secrets = list(openstack_stand_in.SECRETS.values())
+    return Door(cloud, openstack_stand_in.reveal, secrets, place="RegionOne", disk="classic")
+
+
+def server(door: OpenDoor, size: str, image: str, once: int, **more: Any) -> SetUp:
+    """A server; `once`: how many effects it takes."""
+
+    def set_up(stage: Stage) -> Case:
+        at = door(stage)
+        want = Server(provider=at.cloud.name, name="portal", size=size, image=image, **more)
+        return _case(stage, at, want, ComputeServer, once)
+
+    return set_up
+
+
+def volume(door: OpenDoor, once: int) -> SetUp:
+    """A volume attached to a server of somebody else's."""
+
+    def set_up(stage: Stage) -> Case:
+        at = door(stage)
+        want = Volume(provider=at.cloud.name, name="data", size=20, server=at.others_server())
+        return _case(stage, at, want, ComputeVolume, once)
+
+    return set_up
+
+
+def snapshot(door: OpenDoor, once: int) -> SetUp:
+    """A snapshot of a volume of somebody else's."""
+
+    def set_up(stage: Stage) -> Case:
+        at = door(stage)
+        want = Snapshot(provider=at.cloud.name, name="before", volume=at.others_volume())
+        return _case(stage, at, want, ComputeSnapshot, once)
+
+    return set_up
+
+
+CLOUDS: Mapping[str, SetUp] = {
+    # Create, user data and power on.
+    "scaleway server": server(scaleway, "DEV1-S", "debian_bookworm", 3, user_data="portal.yaml"),
+    # One request makes and boots it.
+    "ovhcloud server": server(ovhcloud, "d2-2", "debian-12", 1, user_data="portal.yaml"),
+    # A security group and its rules; create, user data and power on; and tags for both, under one name.
+    "outscale server": server(
+        outscale, "tinav5.c2r4p2", "debian-12", 6, user_data="portal.yaml", firewall=[{"port": 443}]
+    ),
+    # The server and its floating address.
+    "openstack server": server(openstack, "b3-8", "debian-12", 2),
+    # Create and attach; at Outscale tags besides.
+    "scaleway volume": volume(scaleway, 2),
+    "ovhcloud volume": volume(ovhcloud, 2),
+    "outscale volume": volume(outscale, 3),
+    "openstack volume": volume(openstack, 2),
+    "scaleway snapshot": snapshot(scaleway, 1),
+    "ovhcloud snapshot": snapshot(ovhcloud, 1),
+    "outscale snapshot": snapshot(outscale, 2),
+    "openstack snapshot": snapshot(openstack, 1),
+}
+"""Each with the number of effects that it takes."""
 
 
 def _case(stage: Stage, door: Door, want: Any, make: Callable[[Context], Provider[Any]], once: int) -> Case:
-    """`once`: how many effects it takes."""
     cloud = door.cloud
     cloud.effects.clear()
     patch = stage.stack.enter_context(pytest.MonkeyPatch.context())
@@ -135,6 +196,7 @@ def _unmarked(cloud: CloudStandIn) -> Counter[str]:
     """What nobody could tell to be this step's: that which has neither its tags nor its name's mark."""
     fleet, mark = cloud.fleet, name_marks.marked("", tags_of(TAG))
     made: list[Any] = [*fleet.servers.values(), *fleet.firewalls.values(), *fleet.floating.values()]
+    made += fleet.snapshots.values()
     # A volume that came with a server ends with it.
     made += [volume for volume in fleet.volumes.values() if not volume.goes_with_server]
     return Counter(

@@ -7,9 +7,19 @@ from typing import Any
 import pytest
 
 from providers.base import Context
+from providers.dns import in_flight, signed_exchange
+from providers.storage import open_writes
 from tests.vendor_stand_ins import CloudStandIn, StoreStandIn, cloud_stand_in, reveal, store_stand_in
 
 pytest.register_assert_rewrite("tests.contract.suite")
+
+
+@pytest.fixture(autouse=True)
+def _soon_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has no answer is waited for, though not as long as a real network would need."""
+    monkeypatch.setattr(in_flight, "IN_FLIGHT_SECONDS", 2.0)
+    monkeypatch.setattr(open_writes, "IN_FLIGHT_SECONDS", 2.0)
+    monkeypatch.setattr(signed_exchange, "FUDGE_SECONDS", 1)
 
 
 @pytest.fixture

@@ -26,19 +26,30 @@ EVERY_DAY = {
     "openstack server": ("LAG after a lost answer",),
     "scaleway volume": ("LAG after a lost answer",),
     "outscale volume": ("EMPTY 200",),
+    "ovhcloud volume": ("P2 all answers lost",),
+    "openstack volume": ("DELAY",),
+    "scaleway snapshot": ("HTML 502",),
+    "ovhcloud snapshot": ("DELAY",),
+    "outscale snapshot": ("LAG after a lost answer",),
+    "openstack snapshot": ("TRUNCATE",),
     "storage copy": ("P2 all answers lost",),
     "storage verify": ("HTML 200",),
-    "powerdns records": ("P4 lost, then 503",),
+    "powerdns records": ("DELAY",),
     "rfc2136 records": ("RESET",),
     "social post": ("DELAY",),
     "social profile": ("P2 all answers lost",),
+    "ovhcloud records": ("DELAY",),
+    "ovhcloud ttl": ("P1 first answers lost",),
+    "scaleway records": ("HTML 200",),
+    "scaleway ttl": ("P4 lost, then 503",),
+    "gandi records": ("P2 all answers lost",),
+    "gandi ttl": ("EMPTY 200",),
     "apprise message": ("HANG slow body",),
 }
 """The policies that stand for all in the default suite; of a set-up that is not named, the first."""
 
 IMPOSSIBLE = {
     "rfc2136 records": frozenset({Fault.PAGE, Fault.EMPTY, Fault.BAD_GATEWAY}),  # DNS has no gateways
-    "powerdns records": frozenset({Fault.LATE}),  # without preconditions, a late change comes twice, with one content
     "storage copy": frozenset({Fault.STALE}),  # S3 reads what was written, since 2020
     "apprise message": frozenset({Fault.PAGE, Fault.EMPTY}),  # what a success looks like is the channel's affair
 }

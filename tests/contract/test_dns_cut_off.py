@@ -158,7 +158,7 @@ def test_servers_that_lag_leave_the_step_pending_and_nothing_is_written_twice(ho
 def test_an_undo_need_not_wait_for_servers_that_lag(host: Host) -> None:
     with lagging(host):
         world = host.records()
-        found = driver(host, deadline=1).apply(SWAP, TAG, before(host), quiet)
+        found = driver(host, deadline=2).apply(SWAP, TAG, before(host), quiet)
         assert driver(host).undo(SWAP, TAG, found.effect, quiet).presence is Presence.ABSENT
         assert host.records() == world
 

@@ -11,6 +11,7 @@ from octodns.record.change import Create, Delete, Update
 from providers.base import ProviderError
 from providers.dns.api_session import Api, ApiSession
 from providers.dns.deadline import Deadline
+from providers.dns.in_flight import InFlight
 from providers.dns.octodns_plan import key_of, planned, record_sets, set_of, whole
 from providers.dns.octodns_records import OctoDnsRecords
 from providers.dns.record_sets import RecordSet
@@ -95,13 +96,14 @@ def test_a_plan_that_would_take_more_than_the_swap_is_unsafe(host: Host) -> None
         assert host.name == "ovh"
 
 
-def session(url: str, ca: str | None = None) -> ApiSession:
-    return ApiSession(Api("Host", ZONE, url, ca, {}, lambda code, body: ("", "")), Deadline(5))
+def session(folder: Path, url: str, ca: str | None = None) -> ApiSession:
+    api = Api("Host", ZONE, url, ca, {}, lambda code, body: ("", ""))
+    return ApiSession(api, Deadline(5), InFlight(folder / "in-flight.json", time.time))
 
 
-def test_a_redirect_is_not_followed() -> None:
+def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
     with web_server() as server, pytest.raises(ProviderError) as caught:
-        session(f"http://127.0.0.1:{server.port}").request("GET", f"http://127.0.0.1:{server.port}/moved")
+        session(tmp_path, f"http://127.0.0.1:{server.port}").request("GET", f"http://127.0.0.1:{server.port}/moved")
     assert caught.value.permanent
     assert "redirects are not followed" in caught.value.message
 
@@ -112,18 +114,18 @@ def test_a_certificate_is_checked_against_the_scopes_authorities(tmp_path: Path)
     with web_server(right.server_context("127.0.0.1")) as server:
         url = f"https://127.0.0.1:{server.port}"
         with pytest.raises(ProviderError) as trusted:
-            session(url, str(right.file)).request("GET", url + "/")
+            session(tmp_path, url, str(right.file)).request("GET", url + "/")
         assert "is not the API" in trusted.value.message
         for ca in (None, str(Authority(wrong).file)):
             with pytest.raises(ProviderError) as caught:
-                session(url, ca).request("GET", url + "/")
+                session(tmp_path, url, ca).request("GET", url + "/")
             assert caught.value.permanent
             assert "`ca`" in caught.value.message
 
 
-def test_a_credential_that_is_no_header_is_refused_and_not_shown() -> None:
+def test_a_credential_that_is_no_header_is_refused_and_not_shown(tmp_path: Path) -> None:
     with web_server() as server:
-        made = session(f"http://127.0.0.1:{server.port}")
+        made = session(tmp_path, f"http://127.0.0.1:{server.port}")
         made.headers["X-Auth-Token"] = "only-known\nto-this-test"
         with pytest.raises(ProviderError) as caught:
             made.request("GET", f"http://127.0.0.1:{server.port}/")
@@ -131,16 +133,17 @@ def test_a_credential_that_is_no_header_is_refused_and_not_shown() -> None:
     assert "only-known" not in repr(caught.value.__cause__) + caught.value.message
 
 
-def test_a_write_that_never_left_was_not_written() -> None:
-    made = session("http://127.0.0.1:9")
+def test_a_write_that_never_left_was_not_written(tmp_path: Path) -> None:
+    made = session(tmp_path, "http://127.0.0.1:9")
     with pytest.raises(ProviderError) as caught:
         made.request("POST", "http://127.0.0.1:9/")
     assert not caught.value.effect_possible
     assert not made.wrote
+    assert made.in_flight.left() == 0
 
 
-def test_no_request_outlasts_the_deadline() -> None:
-    made = session("http://127.0.0.1:9")
+def test_no_request_outlasts_the_deadline(tmp_path: Path) -> None:
+    made = session(tmp_path, "http://127.0.0.1:9")
     made.deadline = Deadline(0.0, now=time.monotonic)
     with pytest.raises(ProviderError, match="time that this attempt may take"):
         made.request("GET", "http://127.0.0.1:9/")

@@ -20,7 +20,9 @@ RECOVERY = {
     "undo-effect": "undo-reclaimed",
 }
 """The boundary that the recovery from a crash passes, for the second crash of a pair."""
-EFFECTFUL = frozenset({"compute.server", "ansible.play", "dns.records", "storage.copy", "notify.send", "runbook.run"})
+EFFECTFUL = frozenset(
+    {"compute.server", "ansible.play", "dns.records", "dns.ttl", "storage.copy", "notify.send", "runbook.run"}
+)
 
 
 @dataclass(frozen=True, slots=True)

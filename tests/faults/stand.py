@@ -101,13 +101,13 @@ class Stand:
                 time.sleep(0.05)
         return str(server["public_ip"]["address"])
 
-    def change_names(self, *lines: str) -> None:
-        """Add records to the zone, as its owner."""
+    def change_names(self, *lines: str, ttl: int = 300) -> None:
+        """Add records to the zone, as its owner; `ttl` in seconds."""
         key = dns.tsigkeyring.from_text({"bascule.": self.simulator.secret("dns-tsig").strip()})
         message = dns.update.UpdateMessage("valbourg.example.", keyring=key, keyalgorithm="hmac-sha256")
         for line in lines:
             name, kind, value = line.split(" ", 2)
-            message.add(name, 300, kind, value)
+            message.add(name, ttl, kind, value)
         assert dns.query.tcp(message, self.simulator.service(53), 5).rcode() == dns.rcode.NOERROR
 
     def put_object(self, bucket: str, key: str, content: bytes) -> None:
@@ -149,6 +149,11 @@ def _address(stand: Stand, mark: str) -> None:
     stand.change_names(f"h-{mark} A {stand.simulator.service(80)}")
 
 
+def _short_lived(stand: Stand, mark: str) -> None:
+    """A TTL that caches keep for longer than an attempt looks, and no longer than a test may take."""
+    stand.change_names(f"t-{mark} A 198.18.0.1", ttl=5)
+
+
 def _mail_records(stand: Stand, mark: str) -> None:
     stand.change_names(
         f"m-{mark} MX 0 valbourg-example.mail.protection.outlook.test.",
@@ -165,6 +170,7 @@ PREPARE: Mapping[str, Callable[[Stand, str], None]] = {
     "server": _server,
     "server_with_volume": _server_with_volume,
     "address": _address,
+    "short_lived": _short_lived,
     "mail_records": _mail_records,
     "other_object": _other_object,
 }

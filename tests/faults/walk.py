@@ -34,6 +34,11 @@ class Lasting:
         return Lasting({**self.forward, "messages": []}, {**self.after, "messages": []}, {})
 
 
+def _timeless(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the moments that it came at, which a crash puts off."""
+    return {name: value for name, value in outputs.items() if not name.endswith("_at")}
+
+
 @dataclass(slots=True)
 class Walk:
     """A run of one case on the stand, crashed at a point or not at all.
@@ -81,7 +86,7 @@ class Walk:
         self.told = self.story()
         self.unproven = self._unproven()
         self.outcome = self.state
-        self.ends = {step_id: [row.state, row.outputs] for step_id, row in self.steps.items()}
+        self.ends = {step_id: [row.state, _timeless(row.outputs)] for step_id, row in self.steps.items()}
         self._check_fold()
         return self
 

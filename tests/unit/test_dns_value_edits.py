@@ -67,3 +67,9 @@ def test_a_set_that_lost_a_value_is_not_taken_for_ours(in_place: bool, passed: l
     way = states(start, end, in_place=in_place)
     assert [state.values for state in way] == passed
     assert RecordSet("www", "TXT", 60, ("a",)) not in way
+
+
+@given(ends, ends)
+def test_no_state_on_the_way_looks_like_an_end(start: RecordSet, end: RecordSet) -> None:
+    passed = states(start, end, in_place=True)
+    assert all(state not in (start, end) for state in passed[1:-1])
