@@ -31,9 +31,10 @@ class Authority:
 
     def certificates(self, *names: str) -> Certificates:
         """The right certificate for a site of these names or addresses, and a wrong one."""
-        return Certificates(right=self._context(*names), wrong=self._context(ELSEWHERE))
+        return Certificates(right=_context(self.pair(*names)), wrong=_context(self.pair(ELSEWHERE)))
 
-    def _context(self, *names: str) -> ssl.SSLContext:
+    def pair(self, *names: str) -> Path:
+        """A file with a key and its certificate for these names or addresses, in PEM form."""
         key = ec.generate_private_key(ec.SECP256R1())
         alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
         certificate = self._builder(names[0], key).add_extension(alternatives, critical=False)
@@ -43,9 +44,7 @@ class Authority:
         )
         file.touch(mode=0o600)
         file.write_bytes(private + _pem(certificate.sign(self._key, hashes.SHA256())))
-        made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        made.load_cert_chain(file)
-        return made
+        return file
 
     def _builder(self, subject: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
@@ -58,6 +57,12 @@ class Authority:
             .not_valid_before(now - timedelta(days=1))
             .not_valid_after(now + timedelta(days=VALID_DAYS))
         )
+
+
+def _context(pair: Path) -> ssl.SSLContext:
+    made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    made.load_cert_chain(pair)
+    return made
 
 
 def _named(name: str) -> x509.Name:
