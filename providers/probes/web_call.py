@@ -108,7 +108,9 @@ class _Call:
         self.most_bytes = most_bytes
         self.hidden = _parts([value.reveal() for value in headers.values() if isinstance(value, Secret)])
         # Unpacked answers can be a thousand times larger than what was sent: ask for plain ones.
-        plain: Headers = {"Accept-Encoding": "identity", "User-Agent": "bascule"}
+        plain = {"Accept-Encoding": "identity", "User-Agent": "bascule"}
+        if not body and method in ("POST", "PUT", "PATCH"):
+            plain["Content-Length"] = "0"  # some servers insist on a length (411)
         self.headers = [("Host", url.netloc.decode()), *_sendable({**plain, **headers}, url)]
 
     def at(self, address: str) -> Answer:
