@@ -185,3 +185,10 @@ def test_the_certificate_must_be_for_the_name(tmp_path: Path) -> None:
         pytest.raises(DoesNotHoldError, match="certificate is not valid for"),
     ):
         call(at, "GET", f"https://127.0.0.1:{server.port}/")
+
+
+def test_a_write_without_a_body_says_so(tmp_path: Path) -> None:
+    with serving(_echo) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        assert "content-length: 0" in call(attempt(tmp_path), "POST", url).text.lower()
+        assert "content-length" not in call(attempt(tmp_path), "DELETE", url).text.lower()
