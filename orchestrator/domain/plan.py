@@ -16,6 +16,8 @@ from orchestrator.domain.references import find_references
 from orchestrator.domain.zones import DNS_KINDS, Key, by_zone, keys_of, longest_wait, new_ttl, zones_of
 from providers.wants import seconds
 
+PROFILE = "social.profile"
+"""Its fields are compared with those of the plan before they change, as record sets are."""
 _EXPECT = {"compute.server": 40.0, "ansible.play": 60.0, "storage.copy": 60.0, "human.approval": 600.0}
 _EXPECT |= {"human.task": 1800.0}
 
@@ -100,6 +102,8 @@ class Plan(_Part):
                 found |= {f"zone:{zone}" for zone in zones_of(with_)}
             elif uses == "storage.copy":
                 found.add(f"bucket:{with_['to']['store']}/{with_['to']['bucket']}")
+            elif uses == PROFILE:
+                found.add(f"account:{with_['account']}")
         return sorted(found)
 
 
@@ -107,9 +111,15 @@ def with_seen(plan: Plan, seen: Mapping[str, Seen]) -> Plan:
     """The plan with what was found of each step, and the digest that covers it."""
     steps = []
     earlier = _Earlier()
+    profiles: set[str] = set()
     for step in plan.steps:
         found = seen.get(step.id)
         changes: dict[str, Any] = {"seen": found}
+        if step.uses == PROFILE:
+            account = str(step.with_.get("account"))
+            if found is not None and account not in profiles:  # what an earlier step leaves is seen at the claim
+                changes["before"] = dict(found.values)
+            profiles.add(account)
         if step.uses in DNS_KINDS:
             after = earlier.changes(step)
             if after is not None:

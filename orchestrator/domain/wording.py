@@ -5,6 +5,7 @@ only patterns are named here, since a regular expression explains nothing.
 """
 
 import difflib
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -61,7 +62,7 @@ def listed(names: Iterable[str], most: int = 12) -> str:
 
 
 def shown(value: object) -> str:
-    """A value from a file as a message shows it: short, and recognisable."""
+    """A value from a file as a message shows it: short, recognisable, and without the password of a URL."""
     if value is None:
         return "empty"
     if isinstance(value, bool):
@@ -70,7 +71,7 @@ def shown(value: object) -> str:
         return "a mapping"
     if isinstance(value, list | tuple):
         return "a list"
-    text = value if isinstance(value, str) else str(value)
+    text = re.sub(r"//[^/@\s]*@", "//…@", value if isinstance(value, str) else str(value))
     text = text if len(text) <= 60 else f"{text[:59]}…"
     return f"“{text}”" if isinstance(value, str) else text
 

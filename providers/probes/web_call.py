@@ -120,7 +120,7 @@ class _Call:
                 "write its URL with https.",
                 permanent=True,
             )
-        # Reading the authorities takes longer than a whole request on this machine.
+        # Reading the authorities takes longer than a whole request within one machine.
         trusted = tls_context(self.attempt.context) if self.url.scheme == "https" else None
         with (
             httpcore.ConnectionPool(ssl_context=trusted, network_backend=BoundedBackend(address, self._wait)) as pool,

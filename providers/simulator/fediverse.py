@@ -81,6 +81,7 @@ class FediverseServer:
         self.statuses: list[Status] = []
         """The oldest first."""
         self.fields: list[tuple[str, str]] = []
+        self.scripted = False
         self._token = token
         self._effects = effects
         self._clock = clock
@@ -137,6 +138,8 @@ class FediverseServer:
                 )
             case "GET", "/api/v2/instance":
                 return json_answer(200, self._instance() | {"domain": self.base.partition("//")[2]})
+            case "GET", "/api/v1/accounts/lookup" if request.query.get("acct") == self.user:
+                return json_answer(200, {name: value for name, value in self._account().items() if name != "source"})
             case "GET", path if path == f"/@{self.user}":
                 return page(200, self._profile_page())
         return None
@@ -323,11 +326,15 @@ class FediverseServer:
         }
 
     def _profile_page(self) -> str:
-        """With its links in the head, as Mastodon's own pages have them for those who verify."""
-        links = "".join(
-            f'<link rel="me" type="text/html" href="{html.escape(value)}">'
-            for _, value in self.fields
-            if URL.fullmatch(value)
+        """With its links in the head for those who verify; not where the page is filled in by scripts alone."""
+        links = (
+            ""
+            if self.scripted
+            else "".join(
+                f'<link rel="me" type="text/html" href="{html.escape(value)}">'
+                for _, value in self.fields
+                if URL.fullmatch(value)
+            )
         )
         return f"<!doctype html><html><head><title>@{self.user}</title>{links}</head><body></body></html>"
 

@@ -302,6 +302,8 @@ def test_another_software_or_another_host_does_not_hold(place: Place, monkeypatc
 
 @products("RelMeCheck")
 def test_links_must_go_both_ways(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(place.server.stand_in, "scripted", True)
+    assert place.apply().presence is Presence.ALREADY
     monkeypatch.setattr(place.server.stand_in, "fields", [])
     assert "has 0 links" in place.says()
     assert "Put the page's address into a field of the profile" in place.says()

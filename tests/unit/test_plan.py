@@ -9,7 +9,7 @@ from orchestrator.catalogue_files import shipped
 from orchestrator.domain.bundle import Bundle, read_bundle
 from orchestrator.domain.compiler import compile_plan
 from orchestrator.domain.model import Direction
-from orchestrator.domain.plan import Plan, PlanError, Seen, critical_path, differences, seal, with_seen
+from orchestrator.domain.plan import Plan, PlanError, PlannedStep, Seen, critical_path, differences, seal, with_seen
 
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 
@@ -92,3 +92,18 @@ def test_what_cannot_be_planned_is_said(
 ) -> None:
     with pytest.raises(PlanError, match=says):
         compile_plan(bundle, commit="c" * 40, services=services, scope=scope, parameters=parameters)
+
+
+def test_a_profile_is_compared_with_the_plan_and_held_by_one_run() -> None:
+    fields = [{"name": "Site", "value": "https://www.valbourg.example"}]
+    inputs = {"account": "town", "fields": fields}
+    step = PlannedStep(id="links", service="web", runbook="r", uses="social.profile", with_=inputs)
+    again = step.model_copy(update={"id": "again"})
+    plan = seal(Plan(commit="c" * 40, scope="s", mode="live", direction="failover", services=(), steps=(step, again)))
+    assert plan.resources() == ["account:town"]
+    was = Seen(presence="absent", values={"fields": {"Site": "https://old.valbourg.example"}})
+    seen = with_seen(plan, {"links": was, "again": was})
+    assert [one.before for one in seen.steps] == [was.values, None]
+    other = with_seen(plan, {"links": Seen(presence="absent", values={"fields": {"Site": None}}), "again": was})
+    assert len({plan.digest, seen.digest, other.digest}) == 3
+    assert [entry["step"] for entry in differences(seen, other)] == ["links"]

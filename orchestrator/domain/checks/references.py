@@ -14,8 +14,17 @@ Wrong = tuple[str, str]
 """What is wrong, and the remedy."""
 
 _ROOTS = ("parameters", "steps", "estate", "scope", "run")
-_LISTS = frozenset({("storage.copy", "keys"), ("probe.dns", "values"), ("probe.dns", "servers"), ("probe.smtp", "mx")})
-"""Outputs that are lists, and so can't be put into a text."""
+_LISTS = frozenset(
+    {
+        ("storage.copy", "keys"),
+        ("probe.dns", "values"),
+        ("probe.dns", "servers"),
+        ("probe.smtp", "mx"),
+        ("probe.apt", "signed_by"),
+        ("social.profile", "fields"),
+    }
+)
+"""Outputs that are lists or mappings, and so can't be put into a text."""
 
 
 def check_references(draft: Draft) -> Iterator[Problem]:
