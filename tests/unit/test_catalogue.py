@@ -73,7 +73,7 @@ def test_every_file_says_where_it_has_it_from() -> None:
         ("targets/mailo.yaml", "jurisdiction: FR", "jurisdiction: France", "jurisdiction"),
         ("targets/mistral.yaml", "uses: probe.completion", "uses: dns.records", "is no check"),
         ("vendors/aws.yaml", "vendor: aws", "vendor: amazon", "The vendor is named `amazon`"),
-        ("recipes/web.yaml", "needs: [works-there]", "needs: [works-their]", "No step `works-their`"),
+        ("recipes/web.yaml", "needs: [works-at-host,", "needs: [works-at-hots,", "No step `works-at-hots`"),
         ("recipes/web.yaml", "if: parameters.host", "if: parameters.hots", "There is no `parameters.hots`"),
         ("recipes/ai.yaml", "${{ target.model }}", "${{ target.modle }}", "There is no `target.modle`"),
     ],
