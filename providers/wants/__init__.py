@@ -23,12 +23,14 @@ from providers.wants.compute import Snapshot as Snapshot
 from providers.wants.compute import Volume as Volume
 from providers.wants.dns import LONGEST_TTL as LONGEST_TTL
 from providers.wants.dns import MOST_ZONES as MOST_ZONES
+from providers.wants.dns import DmarcEdit as DmarcEdit
 from providers.wants.dns import InZones as InZones
 from providers.wants.dns import Record as Record
 from providers.wants.dns import RecordName as RecordName
 from providers.wants.dns import RecordOwner as RecordOwner
 from providers.wants.dns import Records as Records
 from providers.wants.dns import RecordType as RecordType
+from providers.wants.dns import SpfEdit as SpfEdit
 from providers.wants.dns import Ttl as Ttl
 from providers.wants.functions import CollaboraProbe as CollaboraProbe
 from providers.wants.functions import CryptpadProbe as CryptpadProbe
