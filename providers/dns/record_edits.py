@@ -15,7 +15,7 @@ import dns.tokenizer
 from dns.rdtypes.ANY.TXT import TXT
 
 from providers.base import ProviderError
-from providers.dns.record_sets import STRING_BYTES, RecordSet, RecordSets, canonical_values, given, spoken_of
+from providers.dns.record_sets import STRING_BYTES, Key, RecordSet, RecordSets, canonical_values, given, spoken_of
 from providers.wants import DmarcEdit, Record, Records, SpfEdit
 
 NEW_TTL = 300
@@ -40,14 +40,17 @@ def wanted_sets(want: Records, before: RecordSets = ()) -> RecordSets:
 
     Raises ProviderError(permanent) for a value that its type does not allow, and CannotEditError.
     """
-    there = {one.key: one for one in before}
-    made = {}
+    there: dict[Key, RecordSet] = {one.key: one for one in (*spoken_of(want), *before)}
+    made: dict[Key, RecordSet] = {}
     for record in want.records:
-        key = (record.name.lower(), record.type)
-        made[key] = (
-            edited(record, there.get(key, RecordSet(*key)), want.zone) if record.edits else given(record, want.zone)
-        )
-    return tuple(made[one.key] for one in spoken_of(want))
+        key = record.name.lower(), record.type
+        made[key] = edited(record, there[key], want.zone) if record.edits else given(record, want.zone)
+    return tuple(made[key] for key in sorted(made))
+
+
+def require_form(want: Records) -> None:
+    """Nothing is asked of a server for values that no type allows. Raises ProviderError(permanent)."""
+    wanted_sets(want)
 
 
 def edited(record: Record, before: RecordSet, zone: str) -> RecordSet:
