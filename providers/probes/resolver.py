@@ -11,9 +11,11 @@ from collections.abc import Sequence
 import dns.exception
 import dns.name
 import dns.nameserver
+import dns.rdata
 import dns.rdtypes.ANY.MX
 import dns.resolver
 import dns.rrset
+from dns.rdtypes.ANY.TXT import TXT
 
 from providers.base import JsonMap, ProviderError
 from providers.dns.authority import servers_of
@@ -70,6 +72,14 @@ class Names:
             for rdata in found
             if isinstance(rdata, dns.rdtypes.ANY.MX.MX)
         )
+
+    def texts(self, name: str) -> list[bytes]:
+        """Each TXT value of the name, its strings joined. Raises UnresolvedError."""
+        return [b"".join(rdata.strings) for rdata in self.rdatas(name, "TXT") if isinstance(rdata, TXT)]
+
+    def rdatas(self, name: str, kind: str) -> list[dns.rdata.Rdata]:
+        """What the name leads to of this type; empty when there is nothing. Raises UnresolvedError."""
+        return list(self._resolve(name, kind) or ())
 
     def _resolve(self, host: str, kind: str) -> dns.rrset.RRset | None:
         """The record set that a name leads to, along CNAMEs through any number of servers."""

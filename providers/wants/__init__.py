@@ -41,6 +41,12 @@ from providers.wants.functions import OnlyofficeProbe as OnlyofficeProbe
 from providers.wants.functions import UserName as UserName
 from providers.wants.functions import WebAddress as WebAddress
 from providers.wants.functions import WebdavProbe as WebdavProbe
+from providers.wants.mail import ImapProbe as ImapProbe
+from providers.wants.mail import Mailbox as Mailbox
+from providers.wants.mail import MailProbe as MailProbe
+from providers.wants.mail import MtaStsProbe as MtaStsProbe
+from providers.wants.mail import SpfProbe as SpfProbe
+from providers.wants.mail import Submission as Submission
 from providers.wants.people import Approval as Approval
 from providers.wants.people import Message as Message
 from providers.wants.people import Nested as Nested
