@@ -37,12 +37,18 @@ class TlsProbe(Wish):
 
 
 class DnsProbe(Wish):
-    """`probe.dns`: every authoritative server of the zone answers these values, in any order."""
+    """`probe.dns`: every authoritative server of the zone answers these values, in any order.
+
+    `at: resolvers` asks each of the scope's resolvers instead, which answer from their caches. `match: among` lets
+    other values be there too.
+    """
 
     zone: Zone
     name: str = Field(default="@", max_length=253)
     type: RecordType
     values: list[str] = Field(min_length=1, max_length=100)
+    at: Literal["authorities", "resolvers"] = "authorities"
+    match: Literal["exactly", "among"] = "exactly"
 
 
 class SmtpProbe(Wish):
