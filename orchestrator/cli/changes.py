@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from orchestrator.cli.edits import edit_words, is_edit, result
 from orchestrator.cli.wording import clean, counted, duration, one_line, short_step, size
 from orchestrator.domain.kinds import KINDS
 from orchestrator.domain.plan import PlannedStep, Seen
@@ -15,6 +16,10 @@ NOT_YET = "what is there then"
 """Of a record set that can't be looked at before another step has ended."""
 ONE_LINE = 46
 """Characters that fit beside a step's name on a terminal of 80."""
+
+
+Before = Mapping[tuple[str, str], Mapping[str, Any]] | None
+"""What was found of each record set; None when nothing was looked at."""
 
 
 def change_lines(step: PlannedStep, now: float) -> list[str]:
@@ -71,9 +76,23 @@ def _records(step: PlannedStep) -> Iterator[str]:
         yield where
         for record in step.with_.get("records", []):
             name, kind = str(record.get("name")), str(record.get("type"))
-            absent = record.get("state") == "absent"
-            wanted = "nothing" if absent else _values(record.get("values", []), record.get("ttl"))
-            yield from _turned(f"  {name} {kind}:", _was(before, name, kind), wanted)
+            was = NOT_YET if step.after and is_edit(record) else _was(before, name, kind)
+            yield from _turned(f"  {name} {kind}:", was, _wanted(step, record, before))
+    if step.seen is not None and step.seen.presence == "conflict" and any(map(is_edit, step.with_.get("records", []))):
+        yield f"! {one_line(step.seen.message)}"
+
+
+def _wanted(step: PlannedStep, record: Mapping[str, Any], before: Before) -> str:
+    """What will be there; of an edit whose result is not known yet, what it does."""
+    if record.get("state") == "absent":
+        return "nothing"
+    if not is_edit(record):
+        return _values(record.get("values", []), record.get("ttl"))
+    found = None if before is None or step.after else before.get((str(record["name"]).lower(), str(record["type"])))
+    made = None if found is None else result(record, found, zones_of(step.with_)[0])
+    if made is None:
+        return ", ".join(known(one) for one in edit_words(record))
+    return _held(made.as_json())
 
 
 def _ttls(step: PlannedStep) -> Iterator[str]:
@@ -88,10 +107,6 @@ def _ttls(step: PlannedStep) -> Iterator[str]:
         yield f"then waits {duration(wait)}, until no cache can hold a longer one"
     if step.seen is not None and step.seen.presence == "conflict":
         yield f"! {one_line(step.seen.message)}"
-
-
-Before = Mapping[tuple[str, str], str] | None
-"""What was found of each record set; None when nothing was looked at."""
 
 
 def _places(step: PlannedStep) -> list[tuple[str, Before]]:
@@ -113,7 +128,11 @@ def _where(zones: Sequence[str]) -> str:
 
 
 def _was(before: Before, name: str, kind: str) -> str:
-    return NOT_YET if before is None else before.get((name.lower(), kind), "nothing")
+    return NOT_YET if before is None else _held(before.get((name.lower(), kind), {}))
+
+
+def _held(record: Mapping[str, Any]) -> str:
+    return _values(record["values"], record["ttl"]) if record.get("values") else "nothing"
 
 
 def _turned(what: str, was: str, wanted: str) -> Iterator[str]:
@@ -130,11 +149,7 @@ def _turned(what: str, was: str, wanted: str) -> Iterator[str]:
 def _record_sets(found: Mapping[str, Any] | None) -> Before:
     if found is None or "records" not in found:
         return None
-    return {
-        (str(one["name"]).lower(), str(one["type"])): _values(one["values"], one["ttl"])
-        for one in found["records"]
-        if one.get("values")
-    }
+    return {(str(one["name"]).lower(), str(one["type"])): one for one in found["records"]}
 
 
 def _values(values: Sequence[Any], ttl: Any) -> str:

@@ -100,9 +100,9 @@ def relative(name: str, zone: str) -> str:
     return dns.name.from_text(name).canonicalize().relativize(origin(zone)).to_text()
 
 
-def wanted_sets(want: Records) -> RecordSets:
-    """What a step wants, canonical. Raises ProviderError(permanent) for a value that its type does not allow."""
-    sets = tuple(sorted((_wanted(record, want.zone) for record in want.records), key=_key))
+def spoken_of(want: Records) -> RecordSets:
+    """The record sets that a step names, without what they shall be. Raises ProviderError(permanent) for one twice."""
+    sets = tuple(sorted((RecordSet(record.name.lower(), record.type) for record in want.records), key=_key))
     twice = [f"{one.name} {one.type}" for one, after in pairwise(sets) if one.key == after.key]
     if twice:
         raise ProviderError(
@@ -112,7 +112,11 @@ def wanted_sets(want: Records) -> RecordSets:
     return sets
 
 
-def _wanted(record: Record, zone: str) -> RecordSet:
+def given(record: Record, zone: str) -> RecordSet:
+    """What a record that is no edit wants, canonical.
+
+    Raises ProviderError(permanent) for a value that its type does not allow.
+    """
     name = record.name.lower()
     if record.state == "absent":
         return RecordSet(name, record.type)

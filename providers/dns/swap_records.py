@@ -7,6 +7,7 @@ from dataclasses import replace
 from providers.base import Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
 from providers.dns.deadline import Deadline, TimeIsUpError
 from providers.dns.in_flight import InFlight
+from providers.dns.record_edits import CannotEditError, require_form, wanted_sets
 from providers.dns.record_sets import (
     Key,
     RecordSet,
@@ -17,7 +18,7 @@ from providers.dns.record_sets import (
     from_json,
     only,
     presence,
-    wanted_sets,
+    spoken_of,
 )
 from providers.dns.swap import StaleError, Swap, Written
 from providers.dns.view import View
@@ -92,10 +93,14 @@ class SwapRecords(ABC):
 
     def observe(self, want: Records, tag: Tag, before: JsonMap | None) -> Finding:
         del tag  # a zone carries no mark of who wrote it
-        wanted = wanted_sets(want)
-        expected = None if before is None else _expected(before, wanted, want.zone)
+        require_form(want)
+        expected = None if before is None else _expected(before, want)
         deadline = Deadline(self.context.deadline)
-        view = self._view(want.zone, wanted, deadline, at_origin=expected is not None)
+        view = self._view(want.zone, spoken_of(want), deadline, at_origin=expected is not None)
+        try:
+            wanted = wanted_sets(want, view.agreed() if expected is None else expected)
+        except CannotEditError as error:
+            return Finding(Presence.CONFLICT, as_values(view.agreed()), message=error.message)
         if expected is None:
             return self._found(want, view, None, wanted, deadline)
         found = self._begun(want.zone, view, expected, wanted) or self._found(want, view, expected, wanted, deadline)
@@ -130,8 +135,8 @@ class SwapRecords(ABC):
     def apply(self, want: Records, tag: Tag, before: JsonMap, report: Report) -> Finding:
         del tag
         deadline = Deadline(self.context.deadline)
-        wanted = wanted_sets(want)
-        expected = _expected(before, wanted, want.zone)
+        expected = _expected(before, want)
+        wanted = wanted_sets(want, expected)
         view = self._view(want.zone, wanted, deadline, at_origin=True)
         if self._on_the_way(view, expected, wanted):
             self._publish(want.zone, deadline)
@@ -312,12 +317,12 @@ _LAGGING = "The primary server of {zone} has the change; the other servers take 
 _IN_FLIGHT = "The answer to a change of {zone} was lost, and the change may still arrive."
 
 
-def _expected(before: JsonMap, wanted: RecordSets, zone: str) -> RecordSets:
+def _expected(before: JsonMap, want: Records) -> RecordSets:
     """The journalled state before the change, of the same record sets as what is wanted."""
     expected = from_json(before.get("records", ()))
-    if [one.key for one in expected] != [one.key for one in wanted]:
+    if [one.key for one in expected] != [one.key for one in spoken_of(want)]:
         raise ProviderError(
-            f"The record sets of {zone} that were planned are not those of the step; plan again.", permanent=True
+            f"The record sets of {want.zone} that were planned are not those of the step; plan again.", permanent=True
         )
     return expected
 

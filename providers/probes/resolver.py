@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 import dns.exception
 import dns.name
 import dns.nameserver
+import dns.rdata
 import dns.rdtypes.ANY.MX
 import dns.resolver
 import dns.rrset
+from dns.rdtypes.ANY.TXT import TXT
 
 from providers.base import JsonMap, ProviderError
 from providers.dns.authority import servers_of
@@ -74,6 +76,32 @@ class Names:
             if isinstance(rdata, dns.rdtypes.ANY.MX.MX)
         )
 
+    def texts(self, name: str) -> list[bytes]:
+        """Each TXT value of the name, its strings joined. Raises UnresolvedError."""
+        return [b"".join(rdata.strings) for rdata in self.rdatas(name, "TXT") if isinstance(rdata, TXT)]
+
+    def rdatas(self, name: str, kind: str) -> list[dns.rdata.Rdata]:
+        """What the name leads to of this type; empty when there is nothing. Raises UnresolvedError."""
+        return list(self._resolve(name, kind) or ())
+
+    def resolvers(self) -> list[Endpoint]:
+        """The scope's resolvers, in their order; none when it names none."""
+        return [endpoint(text, 53) for text in self._scope.get("dns", {}).get("resolvers", ())]
+
+    def resolved_by(self, server: Endpoint, name: dns.name.Name, kind: str) -> dns.rrset.RRset | None:
+        """What one resolver answers, from its cache or not; None when nothing is there. Raises UnresolvedError."""
+        asked = dns.resolver.Resolver(configure=False)
+        asked.nameservers = [dns.nameserver.Do53Nameserver(server.address, server.port)]
+        try:
+            lifetime = self._deadline.within(LOOKUP_SECONDS)
+            return asked.resolve(name, kind, search=False, raise_on_no_answer=False, lifetime=lifetime).rrset
+        except dns.resolver.NXDOMAIN:
+            return None
+        except (dns.exception.DNSException, OSError) as error:
+            raise UnresolvedError(
+                f"{name.to_text(omit_final_dot=True)} can't be looked up at {server} ({' '.join(str(error).split())})"
+            ) from error
+
     def _resolve(self, host: str, kind: str) -> dns.rrset.RRset | None:
         """The record set that a name leads to, along CNAMEs through any number of servers."""
         try:
@@ -101,7 +129,7 @@ class Names:
         ours = [zone for zone in settings.get("zones", {}) if name.is_subdomain(dns.name.from_text(zone))]
         if ours:
             return servers_of(self._scope, max(ours, key=len))
-        resolvers = [endpoint(text, 53) for text in settings.get("resolvers", ())]
+        resolvers = self.resolvers()
         if not resolvers:
             raise ProviderError(
                 f"{name.to_text(omit_final_dot=True)} can't be looked up: the scope has no `dns.resolvers`; "

@@ -1,10 +1,13 @@
 """Mail servers of a domain that greet, and take a canary message when one is wanted."""
 
 import smtplib
+import ssl
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import formatdate
 from uuid import uuid4
+
+from cryptography import x509
 
 from providers.base import ProviderError
 from providers.probes.check import ATTEMPT_SECONDS, Attempt, Check, DoesNotHoldError, Seen
@@ -14,23 +17,29 @@ from providers.wants import SmtpProbe
 
 REFUSALS = (smtplib.SMTPException, OSError)
 
+VALID = "valid"
+"""How the word on a certificate begins that holds for the host's name."""
+
 
 class SmtpCheck(Check[SmtpProbe]):
-    """`probe.smtp`: every IPv4 address of every MX greets and, when it offers it, speaks TLS.
+    """`probe.smtp`: every IPv4 address of every server greets and, when it offers it, speaks TLS.
 
-    Certificates are verified when the scope says `tls.verify: true`; between mail
-    servers they mostly can't be (RFC 7672 §1.3). Outputs: `mx`, the most preferred
-    first; `starttls`, those of them that speak TLS; with `deliver_to` also
-    `delivered_to` (the MX) and, from `apply`, the canary's `message_id`. `observe`
-    only asks whether the recipient would be taken, and sends nothing.
+    A certificate must be valid where the scope says `tls.verify: true` or the step `tls: required`; between mail
+    servers they mostly aren't (RFC 7672 §1.3), so elsewhere it is only reported. Outputs: `mx`, the most preferred
+    first; `starttls`, those of them that speak TLS; `certificates`, by host what is to be said of its certificate;
+    with `deliver_to` also `delivered_to` (the host) and, from `apply`, the canary's `message_id`. `observe` only asks
+    whether the recipient would be taken, and sends nothing.
     """
 
     def _look(self, want: SmtpProbe, attempt: Attempt) -> Seen:
-        servers = _published(want, attempt)
-        secured = [host for host in servers if _greets(host, want, attempt)]
-        seen = Seen(
-            f"The mail servers of {want.domain} greet: {', '.join(servers)}.", {"mx": servers, "starttls": secured}
-        )
+        servers = [host.lower().removesuffix(".") for host in want.servers] or _published(want, attempt)
+        greeted = {host: _greeting(host, want, attempt) for host in servers}
+        outputs = {
+            "mx": servers,
+            "starttls": [host for host in servers if greeted[host]],
+            "certificates": {host: said for host, said in greeted.items() if said},
+        }
+        seen = Seen(f"The mail servers of {want.domain} greet: {', '.join(map(_told, greeted.items()))}.", outputs)
         if want.deliver_to is None:
             return seen
         delivered = _deliver(servers[0], want.deliver_to, want, attempt)
@@ -50,36 +59,65 @@ def _published(want: SmtpProbe, attempt: Attempt) -> list[str]:
     return published
 
 
-def _greets(host: str, want: SmtpProbe, attempt: Attempt) -> bool:
-    """Whether the server speaks TLS at every address. Raises DoesNotHoldError when one does not greet."""
-    secured = [_session_ends_well(host, address, want, attempt) for address in _addresses(host, attempt)]
-    return all(secured)
+def _told(greeting: tuple[str, str]) -> str:
+    host, certificate = greeting
+    return f"{host} (certificate {certificate})" if certificate else f"{host} (without TLS)"
+
+
+def _greeting(host: str, want: SmtpProbe, attempt: Attempt) -> str:
+    """What is to be said of the certificate, the worst of all addresses; empty when one has no TLS.
+
+    Raises DoesNotHoldError when one does not greet.
+    """
+    told = [_session_ends_well(host, address, want, attempt) for address in _addresses(host, attempt)]
+    if not all(told):
+        return ""
+    return next((one for one in told if not one.startswith(VALID)), told[0])
 
 
 def _addresses(host: str, attempt: Attempt) -> list[str]:
     return attempt.names.addresses(host, kinds=("A",))
 
 
-def _session_ends_well(host: str, address: str, want: SmtpProbe, attempt: Attempt) -> bool:
+def _session_ends_well(host: str, address: str, want: SmtpProbe, attempt: Attempt) -> str:
+    """What is to be said of the certificate at this address; empty without TLS."""
+    must_hold = want.tls == "required" or _verifies(attempt)
+    at = f"The mail server {host} of {want.domain} at {address} port {want.port}"
     try:
-        with _session(host, address, want, attempt) as session:
-            return session.secured
+        try:
+            said = _certificate(host, address, want, attempt, verify=True)
+        except ssl.SSLCertVerificationError as error:
+            if must_hold:
+                raise
+            said = f"not valid: {error.verify_message}"
+            _certificate(host, address, want, attempt, verify=False)
     except REFUSALS as error:
-        raise DoesNotHoldError(
-            f"The mail server {host} of {want.domain} at {address} port {want.port} does not greet as it should "
-            f"({smtp_words(error)})."
-        ) from error
+        raise DoesNotHoldError(f"{at} does not greet as it should ({smtp_words(error)}).") from error
+    if want.tls == "required" and not said:
+        raise DoesNotHoldError(f"{at} does not offer STARTTLS.")
+    return said
 
 
-def _session(host: str, address: str, want: SmtpProbe, attempt: Attempt) -> SmtpSession:
-    scope = attempt.context.scope
+def _certificate(host: str, address: str, want: SmtpProbe, attempt: Attempt, *, verify: bool) -> str:
+    with _session(host, address, want, attempt, verify=verify) as session:
+        if not session.secured:
+            return ""
+        shown = x509.load_der_x509_certificate(session.certificate)
+        return f"{VALID} until {shown.not_valid_after_utc:%Y-%m-%d}"
+
+
+def _verifies(attempt: Attempt) -> bool:
+    return bool(attempt.context.scope.get("tls", {}).get("verify", False))
+
+
+def _session(host: str, address: str, want: SmtpProbe, attempt: Attempt, *, verify: bool) -> SmtpSession:
     return SmtpSession(
         host,
         address,
         want.port,
-        helo=helo_name(scope),
+        helo=helo_name(attempt.context.scope),
         timeout=attempt.deadline.within(ATTEMPT_SECONDS),
-        tls=tls_context(attempt.context, verify=bool(scope.get("tls", {}).get("verify", False))),
+        tls=tls_context(attempt.context, verify=verify),
     )
 
 
@@ -90,7 +128,7 @@ def _deliver(host: str, recipient: str, want: SmtpProbe, attempt: Attempt) -> di
         raise ProviderError("The scope has no `smtp.from`; set the canary's sender in bascule.yaml.", permanent=True)
     address = _addresses(host, attempt)[0]
     try:
-        with _session(host, address, want, attempt) as session:
+        with _session(host, address, want, attempt, verify=want.tls == "required" or _verifies(attempt)) as session:
             if not attempt.writing:
                 _would_take(session, sender, recipient)
                 return {"delivered_to": host}

@@ -18,13 +18,15 @@ class SmtpSession(smtplib.SMTP):
 
     def __init__(self, name: str, address: str, port: int, *, helo: str, timeout: float, tls: ssl.SSLContext) -> None:
         self._address = address
+        self._tls = tls
         super().__init__(name, port, local_hostname=helo, timeout=timeout)
         try:
             self.ehlo_or_helo_if_needed()
-            self.secured = self.has_extn("starttls")
-            if self.secured:
+            self.secured = isinstance(self.sock, ssl.SSLSocket)
+            if not self.secured and self.has_extn("starttls"):
                 self.starttls(context=tls)
                 self.ehlo()
+                self.secured = True
         except (smtplib.SMTPException, OSError):
             self.close()
             raise
@@ -35,9 +37,34 @@ class SmtpSession(smtplib.SMTP):
             self.docmd("QUIT")
         self.close()
 
+    @property
+    def certificate(self) -> bytes:
+        """What the server showed, in DER form; empty without TLS."""
+        shown = self.sock.getpeercert(binary_form=True) if isinstance(self.sock, ssl.SSLSocket) else None
+        return shown or b""
+
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         del host
         return socket.create_connection((self._address, port), timeout)
+
+
+class SubmissionSession(SmtpSession):
+    """A session that hands mail in: in TLS from the first byte on at port 465 (RFC 8314), and never without TLS."""
+
+    def __init__(self, name: str, address: str, port: int, *, helo: str, timeout: float, tls: ssl.SSLContext) -> None:
+        self._name = name
+        super().__init__(name, address, port, helo=helo, timeout=timeout, tls=tls)
+        if not self.secured:
+            self.close()
+            raise smtplib.SMTPNotSupportedError("it offers no TLS")
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        line = super()._get_socket(host, port, timeout)
+        return self._tls.wrap_socket(line, server_hostname=self._name) if port == SUBMISSIONS else line
+
+
+SUBMISSIONS = 465
+"""The port of mail submission in TLS from the first byte on."""
 
 
 def helo_name(scope: JsonMap) -> str:

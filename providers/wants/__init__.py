@@ -25,12 +25,14 @@ from providers.wants.compute import Snapshot as Snapshot
 from providers.wants.compute import Volume as Volume
 from providers.wants.dns import LONGEST_TTL as LONGEST_TTL
 from providers.wants.dns import MOST_ZONES as MOST_ZONES
+from providers.wants.dns import DmarcEdit as DmarcEdit
 from providers.wants.dns import InZones as InZones
 from providers.wants.dns import Record as Record
 from providers.wants.dns import RecordName as RecordName
 from providers.wants.dns import RecordOwner as RecordOwner
 from providers.wants.dns import Records as Records
 from providers.wants.dns import RecordType as RecordType
+from providers.wants.dns import SpfEdit as SpfEdit
 from providers.wants.dns import Ttl as Ttl
 from providers.wants.functions import CollaboraProbe as CollaboraProbe
 from providers.wants.functions import CryptpadProbe as CryptpadProbe
@@ -40,6 +42,12 @@ from providers.wants.functions import NextcloudProbe as NextcloudProbe
 from providers.wants.functions import OnlyofficeProbe as OnlyofficeProbe
 from providers.wants.functions import UserName as UserName
 from providers.wants.functions import WebdavProbe as WebdavProbe
+from providers.wants.mail import ImapProbe as ImapProbe
+from providers.wants.mail import Mailbox as Mailbox
+from providers.wants.mail import MailProbe as MailProbe
+from providers.wants.mail import MtaStsProbe as MtaStsProbe
+from providers.wants.mail import SpfProbe as SpfProbe
+from providers.wants.mail import Submission as Submission
 from providers.wants.people import Approval as Approval
 from providers.wants.people import Message as Message
 from providers.wants.people import Nested as Nested

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from providers.wants.base import Seconds, Wish, Zone
+from providers.wants.base import HostName, Seconds, Wish, Zone
 
 LONGEST_TTL = 604800
 """Seconds: no resolver should keep a record longer, whatever its TTL says (RFC 8767 §4)."""
@@ -19,8 +19,36 @@ RecordOwner = Annotated[
 """A record's name inside its zone; `@` is the zone's own."""
 
 
+class SpfEdit(Wish):
+    """The one SPF record among a name's TXT values: domains that it shall include, and that it shall not."""
+
+    include: list[HostName] = Field(default_factory=list, max_length=20)
+    exclude: list[HostName] = Field(default_factory=list, max_length=20)
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> Self:
+        both = sorted({one.lower() for one in self.include} & {one.lower() for one in self.exclude})
+        if both:
+            raise PydanticCustomError(
+                "spf_both",
+                "SPF shall both include and no longer include {domain}.",
+                {"domain": both[0], "remedy": "Name it in `include` or in `exclude`."},
+            )
+        return self
+
+
+class DmarcEdit(Wish):
+    """The DMARC record: its policies become no stricter than this, and are never made stricter."""
+
+    at_most: Literal["none", "quarantine"]
+
+
 class Record(Wish):
-    """A wanted record set: all values of one name and type. `@` is the zone's own name."""
+    """A wanted record set: all values of one name and type. `@` is the zone's own name.
+
+    Invariant: it gives its `values`, or is absent, or says how what is there is edited. An edit leaves all other
+    values as they are, and the TTL too unless it is written; a record set that it makes has the usual one.
+    """
 
     name: RecordOwner
     type: RecordType
@@ -29,23 +57,56 @@ class Record(Wish):
     values: list[str] = Field(
         default_factory=list, max_length=100, description="in zone-file form; an MX is '10 mx.example.net.'"
     )
+    add: list[str] = Field(default_factory=list, max_length=100, description="values that join those there")
+    remove: list[str] = Field(default_factory=list, max_length=100, description="values that leave those there")
+    spf: SpfEdit | None = None
+    dmarc: DmarcEdit | None = None
+    mta_sts: Literal["renew"] | None = Field(default=None, description="a new id, once the policy has changed")
+
+    @property
+    def edits(self) -> bool:
+        """Whether it depends on what is there."""
+        return bool(self.model_fields_set & EDITS)
+
+    @property
+    def said_ttl(self) -> int | None:
+        """The TTL that is written, in seconds; None where none is."""
+        return self.ttl if "ttl" in self.model_fields_set else None
 
     @model_validator(mode="after")
-    def _values(self) -> Self:
-        if self.state == "present" and not self.values:
+    def _one_of_three(self) -> Self:
+        ways = [bool(self.values), self.state == "absent", self.edits]
+        if not any(ways):
             raise PydanticCustomError(
                 "no_values",
                 "A record set that must be present needs values.",
                 {"remedy": "Add `values`, a list in zone-file form, or write `state: absent`."},
             )
-        if self.state == "absent" and self.values:
+        if self.values and self.state == "absent":
             raise PydanticCustomError(
                 "needless_values",
                 "A record set that must be absent has no values.",
                 {"remedy": "Remove `values`, or remove `state: absent`."},
             )
+        if sum(ways) > 1:
+            raise PydanticCustomError(
+                "values_and_edit",
+                "A record set is either given or edited.",
+                {"remedy": "Keep `values` or `state: absent`, or else `add`, `remove`, `spf`, `dmarc`, `mta_sts`."},
+            )
+        if self.type != "TXT" and self.model_fields_set & TEXT_EDITS:
+            raise PydanticCustomError(
+                "edit_of_text",
+                "{kind} holds no text that could be edited so.",
+                {"kind": self.type, "remedy": "Write `type: TXT`."},
+            )
         return self
 
+
+TEXT_EDITS = frozenset({"spf", "dmarc", "mta_sts"})
+"""Edits of one text among the values."""
+EDITS = frozenset({"add", "remove"}) | TEXT_EDITS
+"""What a record may say in place of its values."""
 
 MOST_ZONES = 1000
 """Zones that one step may name."""

@@ -1,9 +1,14 @@
 """What steps of the kinds `probe.*` ask for: one fact of the world each, which must hold."""
 
-from pydantic import Field
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from providers.wants.base import AtAddress, HostName, Port, Wish, Zone
 from providers.wants.dns import RecordType
+
+MailAddress = Annotated[str, Field(max_length=254, pattern=r"^[^\s@<>\"]+@[^\s@<>\"]+$")]
 
 
 class HttpProbe(AtAddress):
@@ -31,21 +36,43 @@ class TlsProbe(Wish):
 
 
 class DnsProbe(Wish):
-    """`probe.dns`: every authoritative server of the zone answers these values, in any order."""
+    """`probe.dns`: every authoritative server of the zone answers these values, in any order.
+
+    `at: resolvers` asks each of the scope's resolvers instead, which answer from their caches. `match: among` lets
+    other values be there too.
+    """
 
     zone: Zone
     name: str = Field(default="@", max_length=253)
     type: RecordType
     values: list[str] = Field(min_length=1, max_length=100)
+    at: Literal["authorities", "resolvers"] = "authorities"
+    match: Literal["exactly", "among"] = "exactly"
 
 
 class SmtpProbe(Wish):
-    """`probe.smtp`: every MX of the domain greets; with `deliver_to` one of them takes a canary message."""
+    """`probe.smtp`: every MX of the domain greets; with `deliver_to` the first of them takes a canary message.
+
+    `servers` are asked in place of the published MX: a new side shows that it takes the domain's mail before any
+    mail is led to it. `tls: required` wants STARTTLS with a certificate that is valid for the host's name.
+    """
 
     domain: Zone
     port: Port = 25
     mx: list[HostName] = Field(default_factory=list, description="the MX hosts that must be published, no others")
-    deliver_to: str | None = Field(default=None, max_length=254, pattern=r"^[^\s@]+@[^\s@]+$")
+    servers: list[HostName] = Field(default_factory=list, max_length=20, description="asked in place of the MX hosts")
+    tls: Literal["reported", "required"] = "reported"
+    deliver_to: MailAddress | None = None
+
+    @model_validator(mode="after")
+    def _published_or_named(self) -> Self:
+        if self.mx and self.servers:
+            raise PydanticCustomError(
+                "mx_and_servers",
+                "The check looks at what is published, or at the servers that it names, and not at both.",
+                {"remedy": "Write `mx`, or else `servers`."},
+            )
+        return self
 
 
 class SshProbe(Wish):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from providers.base import Presence, ProviderError
 from providers.dns.endpoint import Endpoint, allowed, endpoint
+from providers.dns.record_edits import wanted_sets
 from providers.dns.record_sets import (
     RecordSet,
     RecordSets,
@@ -20,7 +21,6 @@ from providers.dns.record_sets import (
     only,
     presence,
     relative,
-    wanted_sets,
 )
 from providers.dns.rfc2136 import update_message
 from providers.dns.swap import Swap

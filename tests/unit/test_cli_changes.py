@@ -97,3 +97,41 @@ def test_a_ttl_says_how_long_caches_are_waited_for() -> None:
 def test_every_kind_is_described_without_its_inputs() -> None:
     for uses in KINDS:
         assert all(lines(uses, {}))
+
+
+def txt(*values: str) -> dict[str, Any]:
+    return {"name": "@", "type": "TXT", "ttl": 3600, "values": list(values)}
+
+
+def test_an_edit_is_shown_by_what_comes_of_it() -> None:
+    records = [{"name": "@", "type": "TXT", "add": ["ours=1"], "spf": {"include": ["mailo.com"]}}]
+    found = seen("absent", {"records": [txt('"theirs"', '"v=spf1 include:old.example -all"')]})
+    assert lines("dns.records", {"zone": "v.example", "records": records}, seen=found)[1:] == [
+        '  @ TXT: "theirs", "v=spf1 include:old.example -all" (3600 s)',
+        '    → "ours=1", "theirs", "v=spf1 include:old.example include:mailo.com -all" (3600 s)',
+    ]
+
+
+def test_an_edit_after_another_of_the_same_record_set_is_told_in_words() -> None:
+    records = [
+        {"name": "@", "type": "TXT", "remove": ["${{ steps.x.outputs.y }}"], "spf": {"exclude": ["old.example"]}},
+        {"name": "_dmarc", "type": "TXT", "dmarc": {"at_most": "quarantine"}},
+        {"name": "_mta-sts", "type": "TXT", "mta_sts": "renew"},
+    ]
+    found = seen("absent", {"records": [txt('"v=spf1 -all"')]})
+    assert lines("dns.records", {"zone": "v.example", "records": records}, seen=found, after="r/first")[1:] == [
+        "  @ TXT: what is there then",
+        "    → − <y after x>, − include:old.example",
+        "  _dmarc TXT: what is there then",
+        "    → DMARC at most quarantine",
+        "  _mta-sts TXT: what is there then → a new id",
+    ]
+
+
+def test_an_edit_that_can_not_be_made_says_why() -> None:
+    records = [{"name": "@", "type": "TXT", "spf": {"include": ["mailo.com"]}}]
+    found = seen(
+        "conflict", {"records": [txt('"v=spf1 -all"', '"v=spf1 mx -all"')]}, message="There are 2 SPF records."
+    )
+    shown = lines("dns.records", {"zone": "v.example", "records": records}, seen=found)
+    assert shown[-2:] == ["    → + include:mailo.com", "! There are 2 SPF records."]

@@ -41,7 +41,7 @@ def bundled(target: str, settings: str) -> tuple[Plan | None, list[Problem]]:
 
 
 def test_a_swap_becomes_the_steps_of_its_recipe_between_what_it_needs_and_what_needs_it() -> None:
-    plan, problems = bundled("mailo", "{verification: abc, dkim: v=DKIM1}")
+    plan, problems = bundled("mailo", "{verification: abc, dkim: v=DKIM1, canary: canary@trial.example}")
     assert problems == []
     assert plan is not None
     steps = {step.id.removeprefix("web-failover/"): step for step in plan.steps}
@@ -67,9 +67,9 @@ def test_a_setting_may_be_what_an_earlier_step_will_know() -> None:
     ("target", "settings", "told"),
     [
         ("mailoo", "{}", "The catalogue has no `mailoo`. Did you mean `mailo`?"),
-        ("mailo", "{verification: a}", "needs the setting `dkim`"),
-        ("mailo", "{verification: a, dkim: b, colour: red}", "has no setting `colour`"),
-        ("mailo", "{verification: [1], dkim: b}", "`verification` is a list"),
+        ("mailo", "{verification: a, canary: c@trial.example}", "needs the setting `dkim`"),
+        ("mailo", "{verification: a, dkim: b, canary: c@trial.example, colour: red}", "has no setting `colour`"),
+        ("mailo", "{verification: [1], dkim: b, canary: c@trial.example}", "`verification` is a list"),
         ("scaleway", '{name: "-x", address: 192.0.2.1}', "its step `cutover-names` goes wrong"),
     ],
 )
