@@ -131,6 +131,6 @@ class Addresses:
             "smtp-new": f"{self.smtp_new}:{SMTP_PORT}",
             "smtp-crisis": f"{self.smtp_crisis}:{SMTP_PORT}",
             "portal-old": f"http://{self.portal}:{HTTP_PORT}",
-            "products": f"https://{self.service(101)}-126:{HTTPS_PORT}",
+            "products": f"https://{self.service(101)}-127:{HTTPS_PORT}",
             "identity-old": f"ldap://{self.identity}:{LDAP_PORT}",
         }

@@ -30,6 +30,8 @@ SERVICES = (
     "friendica",
     "keycloak",
     "apt-mirror",
+    "mta-sts",
+    "website",
     "nextcloud",
     "onlyoffice",
     "collabora",

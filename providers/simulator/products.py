@@ -18,6 +18,7 @@ from providers.simulator.friendica import FRIENDICA
 from providers.simulator.keycloak import Keycloak
 from providers.simulator.mastodon import MASTODON
 from providers.simulator.mistral import Mistral
+from providers.simulator.mta_sts import MtaSts
 from providers.simulator.office import HOSTS as OFFICE_HOSTS
 from providers.simulator.office import Office, OfficeSecrets
 from providers.simulator.openpgp_key import OpenPgpKey
@@ -116,6 +117,7 @@ _PRODUCTS: Mapping[str, _Product] = {
     "pixelfed": _Product(123, "pixelfed.{standby}", _fediverse(PIXELFED)),
     "friendica": _Product(124, "friendica.{standby}", _fediverse(FRIENDICA)),
     "apt-mirror": _Product(125, "mirror.{standby}", lambda all_, _: AptMirror(OpenPgpKey.fixed(ARCHIVE))),
+    "mta-sts": _Product(127, "mta-sts.{domain}", lambda all_, _: MtaSts(["mail.tutanota.de"])),
     "website": _Product(
         126,
         "news.{domain}",

@@ -241,7 +241,7 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
             lambda: DirectoryListener(parts.faults, where.identity, ports.LDAP_PORT),
         ),
         (f"{where.service(25)}-27:{ports.SMTP_PORT}", lambda: MailListeners(_mail(parts))),
-        (f"{where.service(101)}-126:{ports.HTTPS_PORT}", products),
+        (f"{where.service(101)}-127:{ports.HTTPS_PORT}", products),
         http("control", where.control, ports.CONTROL_PORT, control.handle),
     ]
 
