@@ -11,6 +11,7 @@ import pytest
 import providers.compute.sent
 from providers.base import Context, Provider, Reveal, Tag
 from providers.compute import name_marks
+from providers.compute.driver import Order
 from providers.compute.proof import tags_of
 from providers.compute.server import ComputeServer
 from providers.compute.volume import ComputeSnapshot, ComputeVolume
@@ -47,9 +48,13 @@ class Door:
     wire: Wire | None = None
     id_of: Callable[[str, str], str] = lambda _, made: made
     """A server's or volume's id as the API has it, from its kind and the stand-in's own."""
+    ask_for_server: Callable[[], str] | None = None
+    """Where a server is more than the fleet knows of it: makes one through the API, and gives its id."""
 
     def others_server(self) -> str:
         """The id of a server that somebody else made."""
+        if self.ask_for_server is not None:
+            return self.ask_for_server()
         fleet = self.cloud.fleet
         size, image = next(iter(fleet.catalogue.sizes.values())), fleet.catalogue.images[0]
         order = ServerOrder(
@@ -94,7 +99,23 @@ def outscale(stage: Stage) -> Door:
     cloud = stage.stack.enter_context(outscale_stand_in.outscale_stand_in(strict=False))
     secrets = list(outscale_stand_in.SECRETS.values())
     place = f"{outscale_stand_in.REGION}a"
-    return Door(cloud, outscale_stand_in.reveal, secrets, place=place, disk="gp2", wire=Actions(), id_of=vendor_id)
+
+    def made() -> str:
+        order = Order("web", "t2.small", "ami-0d0b1202", tags_of(Tag("run-1", "server")))
+        node = cloud.driver().ex_create(order)
+        cloud.driver().ex_complete(node, order)
+        return str(node.id)
+
+    return Door(
+        cloud,
+        outscale_stand_in.reveal,
+        secrets,
+        place=place,
+        disk="gp2",
+        wire=Actions(),
+        id_of=vendor_id,
+        ask_for_server=made,
+    )
 
 
 def openstack(stage: Stage) -> Door:

@@ -275,6 +275,21 @@ def test_bind_refuses_an_mx_without_address_and_the_message_says_so(tmp_path: Pa
     assert "has an address" in caught.value.message
 
 
+def test_a_refusal_without_a_signature_is_no_lost_answer(tmp_path: Path) -> None:
+    """PowerDNS says REFUSED to a signature that is wrong, and does not sign that."""
+    with ExitStack() as stack:
+        powerdns_world = world(stack, tmp_path, "powerdns-update")
+        planned, held = before(powerdns_world, SWAP), powerdns_world.server.records()
+        with powerdns_world.wrong_credentials(), refused() as caught:
+            powerdns_world.provider().apply(SWAP, TAG, planned, quiet)
+        assert caught.value.permanent
+        assert "REFUSED without a signature" in caught.value.message
+        assert "`key`" in caught.value.message
+        found = powerdns_world.provider().observe(SWAP, TAG, planned)
+        assert (found.presence, found.effect) == (Presence.ABSENT, {})
+        assert powerdns_world.server.records() == held
+
+
 def test_a_secondary_that_lags_leaves_the_step_pending(tmp_path: Path) -> None:
     (first := tmp_path / "first").mkdir()
     (second := tmp_path / "second").mkdir()
