@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "tests.databases",
+    "tests.examples",
     "tests.in_memory",
     "tests.long_first",
     "tests.moto_server",

@@ -5,7 +5,7 @@ import time
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.domain.yaml_text import MAX_ALIASES, MAX_BYTES, MAX_NODES, Document, read_yaml
@@ -138,7 +138,6 @@ def test_plain_data_comes_back_as_it_was_written(data: object) -> None:
     assert read(yaml.safe_dump(data, allow_unicode=True)).data == data
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60) | st.binary(max_size=60) | st.text("[]{}&*!?:-,|>'\"%@`#\\ \n\tau0<~", max_size=60))
 def test_no_text_makes_it_fail(text: str | bytes) -> None:
     document, problems = read_yaml(text, "x.yaml")
