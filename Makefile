@@ -5,8 +5,8 @@
 BIN := .venv/bin
 ARGS ?=
 
-# Most tests wait half of their time for what they started: two of them share a core.
-TOGETHER := $(shell expr 2 '*' $$(nproc))
+# For two cores: most tests wait half of their time for what they started.
+TOGETHER := 4
 
 # Tests start simulated servers, which are network namespaces: an ordinary user runs them through sudo, and is told so.
 ifeq ($(shell id -u),0)
