@@ -11,9 +11,9 @@ import pytest
 from providers.base import Context, Finding, Presence, ProviderError, Tag
 from providers.compute.server import ComputeServer
 from providers.compute.volume import ComputeSnapshot, ComputeVolume
-from providers.simulator.fleet import ServerOrder
-from providers.simulator.fleet import Volume as SimulatedVolume
 from providers.simulator.fleet_catalogue import CATALOGUE_DATE, GB
+from providers.simulator.fleet_parts import ServerOrder
+from providers.simulator.fleet_parts import Volume as SimulatedVolume
 from providers.wants import FirewallRule, Resources, Server, Snapshot, Volume
 from tests.contract.suite import Case, ForeignChangeContract, ProviderContract, quiet, refused
 from tests.openstack_stand_in import SECRETS, OpenStackStandIn, openstack_stand_in, reveal

@@ -10,9 +10,9 @@ import pytest
 
 from providers.base import Context, Presence, Tag
 from providers.compute.volume import ComputeSnapshot, ComputeVolume
-from providers.simulator.fleet import Server, ServerOrder
-from providers.simulator.fleet import Volume as SimulatedVolume
 from providers.simulator.fleet_catalogue import GB
+from providers.simulator.fleet_parts import Server, ServerOrder
+from providers.simulator.fleet_parts import Volume as SimulatedVolume
 from providers.wants import Snapshot, Volume
 from tests.contract.suite import Case, ForeignChangeContract, ProviderContract, refused
 from tests.vendor_stand_ins import SECRETS, CloudStandIn

@@ -12,8 +12,8 @@ from providers.base import Context, Presence, Tag
 from providers.compute.name_marks import marked
 from providers.compute.proof import tags_of
 from providers.compute.volume import ComputeSnapshot, ComputeVolume
-from providers.simulator.fleet import Volume as SimulatedVolume
 from providers.simulator.fleet_catalogue import GB
+from providers.simulator.fleet_parts import Volume as SimulatedVolume
 from providers.wants import Snapshot, Volume
 from tests.contract.suite import Case, ForeignChangeContract, ProviderContract, refused
 from tests.ovhcloud_stand_in import REGION, SECRETS, OvhStandIn, ovhcloud_stand_in, reveal
