@@ -18,8 +18,8 @@ from providers.wants import Server, Volume
 from tests import openstack_stand_in, outscale_stand_in, ovhcloud_stand_in, vendor_stand_ins
 from tests.chaos_wire import Actions, Wire
 from tests.contract.chaos import Stage
+from tests.contract.disk_clouds import CLOUDS as DISK_CLOUDS
 from tests.contract.suite import Case
-from tests.contract.test_compute_volume import a_server
 from tests.vendor_stand_ins import CloudStandIn
 
 TAG = Tag("run-1", "step-1")
@@ -71,7 +71,7 @@ def openstack_server(stage: Stage) -> Case:
 def scaleway_volume(stage: Stage) -> Case:
     """Create and attach are two effects; the server that it is for is somebody else's."""
     cloud = stage.stack.enter_context(vendor_stand_ins.cloud_stand_in())
-    want = Volume(provider=cloud.name, name="data", size=20, server=a_server(cloud).id)
+    want = Volume(provider=cloud.name, name="data", size=20, server=DISK_CLOUDS["scaleway"].others_server(cloud))
     secrets = list(vendor_stand_ins.SECRETS.values())
     return _case(stage, Door(cloud, vendor_stand_ins.reveal, secrets), want, ComputeVolume, 2)
 
