@@ -204,12 +204,12 @@ class _Server(ThreadingHTTPServer):
 
 
 class HttpListener:
-    """A service on one address, in a thread of its own until `stop`."""
+    """A service on one address, in a thread of its own until `stop`, which takes up to `stops_within` seconds."""
 
-    def __init__(self, service: HttpService, host: str, port: int) -> None:
+    def __init__(self, service: HttpService, host: str, port: int, stops_within: float = 0.05) -> None:
         self._server = _Server((host, port), service)
         self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name=f"http-{host}:{port}", daemon=True
+            target=self._server.serve_forever, args=(stops_within,), name=f"http-{host}:{port}", daemon=True
         )
         self._thread.start()
 
