@@ -5,11 +5,14 @@
 BIN := .venv/bin
 ARGS ?=
 
+# For two cores: most tests wait half of their time for what they started.
+TOGETHER := 4
+
 # Tests start simulated servers, which are network namespaces: an ordinary user runs them through sudo, and is told so.
 ifeq ($(shell id -u),0)
-PYTEST := $(BIN)/python -m pytest -n 2
+PYTEST := $(BIN)/python -m pytest
 else
-PYTEST := sudo PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m pytest -p no:cacheprovider -n 2
+PYTEST := sudo PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m pytest -p no:cacheprovider
 endif
 
 help: ## list the targets
@@ -21,7 +24,7 @@ demo: ## set up, then rehearse the starter estate's failover against the simulat
 
 test: ## the default test suite (ARGS="-k name" picks)
 	@.ci/setup test
-	$(PYTEST) -m "not faults and not wide" --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(PYTEST) -n $(TOGETHER) -m "not faults and not wide" --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-faults: ## crash points and faults, enumerated
 	@.ci/setup test
@@ -29,7 +32,7 @@ test-faults: ## crash points and faults, enumerated
 
 test-wide: ## every provider under every policy of chaos, and large copies (half an hour)
 	@.ci/setup test
-	$(PYTEST) -m wide --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(PYTEST) -n 2 -m wide --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: ## cost per step, one table
 	@.ci/setup test

@@ -1,3 +1,10 @@
-"""Fixtures that more than one folder of tests uses."""
+"""Fixtures that more than one folder of tests uses, where tests write, and in which order they run."""
 
-pytest_plugins = ["tests.databases", "tests.moto_server", "tests.simulator_fixture"]
+pytest_plugins = [
+    "tests.databases",
+    "tests.examples",
+    "tests.in_memory",
+    "tests.long_first",
+    "tests.moto_server",
+    "tests.simulator_fixture",
+]

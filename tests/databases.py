@@ -24,6 +24,7 @@ def postgres() -> Iterator[str]:
         server = get_server(directory, cleanup_mode=None)
         try:
             server.psql("ALTER SYSTEM SET fsync = off;")
+            server.psql("SELECT pg_reload_conf();")
             yield server.get_uri()
         finally:
             server.cleanup()

@@ -6,20 +6,23 @@ id. Nothing is installed or changed outside its directory.
 
 import base64
 import contextlib
+import fcntl
+import functools
 import itertools
-import os
 import selectors
 import shutil
 import socket
 import socketserver
 import sqlite3
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import dns.exception
 import dns.message
@@ -54,14 +57,33 @@ unrelated 300 TXT "never touched; \\"really\\""
 """The zone as every server starts with it, besides its SOA."""
 
 
-_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_PORTS = itertools.cycle(range(20_000 + 1_000 * (_WORKER % 10), 21_000 + 1_000 * (_WORKER % 10)))
+PORTS = range(20_000, 32_000)
+"""Below those that the kernel gives away."""
+SHARE = 500
+
+
+@functools.cache
+def _ports() -> Iterator[int]:
+    """A share of the ports that no other test process has, by a lock that is held until this one ends."""
+    for first in PORTS[::SHARE]:
+        lock = (Path(tempfile.gettempdir()) / f"bascule-test-ports-{first}.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        _locks.append(lock)
+        return itertools.cycle(range(first, first + SHARE))
+    raise AssertionError(f"All ports of {PORTS} are in use: end other test runs, then try again.")
+
+
+_locks: list[TextIO] = []
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that is free for TCP and UDP, which neither another worker nor the kernel gives away."""
+    """A port of 127.0.0.1 that is free for TCP and UDP; neither another test process nor the kernel gives it away."""
     while True:
-        port = next(_PORTS)
+        port = next(_ports())
         with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp, contextlib.suppress(OSError):
             tcp.bind(("127.0.0.1", port))
             udp.bind(("127.0.0.1", port))

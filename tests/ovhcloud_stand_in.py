@@ -14,8 +14,9 @@ from providers.compute.ovhcloud import NativeDriver, connect
 from providers.simulator.addresses import Addresses
 from providers.simulator.effects import EffectLog
 from providers.simulator.faults import FaultTable
-from providers.simulator.fleet import Fleet, Hosts, Server, ServerOrder
+from providers.simulator.fleet import Fleet, Hosts
 from providers.simulator.fleet_catalogue import Catalogue
+from providers.simulator.fleet_parts import Server, ServerOrder
 from providers.simulator.http_service import HttpService, Request, Response
 from providers.simulator.ovh_api import OvhApi
 from providers.simulator.ovh_signature import Secrets, Signatures

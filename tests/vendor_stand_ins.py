@@ -202,7 +202,7 @@ def listening(service: HttpService) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    listener = HttpListener(service, "127.0.0.1", port)
+    listener = HttpListener(service, "127.0.0.1", port, stops_within=0.005)
     try:
         yield f"http://127.0.0.1:{port}"
     finally:

@@ -59,8 +59,3 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 def short_step(step_id: str) -> str:
     """A step's id without its runbook's name, for places where that is said already."""
     return step_id.partition("/")[2] or step_id
-
-
-def short_digest(digest: str) -> str:
-    """Enough of a digest to be told from others by eye."""
-    return digest[:19]

@@ -11,6 +11,7 @@ outcome.
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from dbos import DBOS, DBOSClient, DBOSConfig
@@ -29,6 +30,11 @@ APPLICATION_VERSION = "1"
 BUSY_POLL = 0.02
 IDLE_POLL = 0.7
 """Seconds between two looks at the queue: DBOS shortens a longer one by a tenth per look."""
+
+STOP_POLL = 0.05
+"""Seconds between two looks whether the work under way has ended, while the worker stops."""
+STOP_WITHIN = 10.0
+"""Seconds that bodies under way have to end; what is not done by then is reconciled after the next start."""
 
 LIVE = ["PENDING", "ENQUEUED", "DELAYED"]
 """What DBOS calls a workflow that is at work or will be."""
@@ -54,6 +60,7 @@ class Durable:
         self._worker_id = worker_id
         self._concurrency = concurrency
         self._client: DBOSClient | None = None
+        self._dbos: DBOS | None = None
         self._pace = threading.Lock()
         self._busy: bool | None = None
 
@@ -71,17 +78,20 @@ class Durable:
             "serializer": DBOSPortableJSON,
             "log_level": "WARNING",
             "use_listen_notify": False,
-            "notification_listener_polling_interval_sec": 1.0,
+            "notification_listener_polling_interval_sec": STOP_POLL,
             "scheduler_polling_interval_sec": 60.0,
         }
-        DBOS(config=config)
-        DBOS.launch()
+        self._dbos = DBOS(config=config)
         self._client = DBOSClient(
             system_database_engine=self._database.engine, serializer=DBOSPortableJSON, application_name=APPLICATION
         )
-        DBOS.register_queue(
-            QUEUE, worker_concurrency=self._concurrency, polling_interval_sec=IDLE_POLL, on_conflict="always_update"
+        self._client._sys_db.run_migrations()
+        # Before the launch, for DBOS looks for queues that it does not know once a second only.
+        self._client.register_queue(
+            QUEUE, worker_concurrency=self._concurrency, polling_interval_sec=BUSY_POLL, on_conflict="always_update"
         )
+        self._busy = True
+        DBOS.launch()
 
     def enqueue(self, conn: Connection, dispatch: Dispatch) -> None:
         """Put a dispatch on the queue; it is there when the caller's transaction commits, and not before."""
@@ -127,4 +137,22 @@ class Durable:
         if self._client is not None:
             self._client.destroy()
             self._client = None
-        DBOS.destroy(workflow_completion_timeout_sec=10)
+        if self._dbos is not None:
+            _finish(self._dbos)
+            DBOS.destroy()
+            self._dbos = None
+
+
+def _finish(running: DBOS) -> None:
+    """Take no more work, and wait for what is under way. DBOS's own such wait begins with a sleep of a second."""
+    for stopping in running.background_thread_stop_events:
+        stopping.set()
+    until = time.monotonic() + STOP_WITHIN
+    while _at_work(running) and time.monotonic() < until:
+        time.sleep(STOP_POLL)
+
+
+def _at_work(running: DBOS) -> bool:
+    """Whether a body is under way, or one that was taken from the queue is about to be."""
+    takers = [one for one in threading.enumerate() if one.name.startswith("queue-worker-")]
+    return bool(takers or running._active_workflows_set.activeList())

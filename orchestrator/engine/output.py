@@ -27,7 +27,7 @@ class Output:
         self._lines: list[OutputLine] = []
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._stop = False
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._write_on, name="output", daemon=True)
 
     def start(self) -> None:
@@ -65,18 +65,17 @@ class Output:
         self._announce()
 
     def close(self) -> None:
-        self._stop = True
+        self._stopping.set()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
         self.flush()
 
     def _write_on(self) -> None:
-        pause = threading.Event()
-        while not self._stop:
+        while not self._stopping.is_set():
             self._wake.wait()
             self._wake.clear()
-            pause.wait(FLUSH_EVERY)
+            self._stopping.wait(FLUSH_EVERY)
             try:
                 self.flush()
             except DatabaseAwayError as error:

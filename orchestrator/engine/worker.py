@@ -81,6 +81,7 @@ class Worker:
     def start(self) -> None:
         self._output.start()
         self.progress.on_dispatch = self._hurry
+        self._busy_until = time.monotonic() + SLOW_AFTER
         self.lease.take()
         self._durable.launch(self.work)
         self._take_over()

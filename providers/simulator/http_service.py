@@ -225,13 +225,23 @@ class _Server(ThreadingHTTPServer):
 
 
 class HttpListener:
-    """A service on one address, in a thread of its own until `stop`. Port 0 takes a free one, told in `port`."""
+    """A service on one address, in a thread of its own until `stop`, which takes up to `stops_within` seconds.
 
-    def __init__(self, service: HttpService, host: str, port: int, certificates: Certificates | None = None) -> None:
+    Port 0 takes a free one, told in `port`.
+    """
+
+    def __init__(
+        self,
+        service: HttpService,
+        host: str,
+        port: int,
+        certificates: Certificates | None = None,
+        stops_within: float = 0.05,
+    ) -> None:
         self._server = _Server((host, port), service, certificates)
         self.port: int = self._server.server_port
         self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name=f"http-{host}:{port}", daemon=True
+            target=self._server.serve_forever, args=(stops_within,), name=f"http-{host}:{port}", daemon=True
         )
         self._thread.start()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from providers.simulator import kernel
 from providers.simulator.addresses import Addresses
-from providers.simulator.fleet import MachineError
+from providers.simulator.fleet_parts import MachineError
 from providers.simulator.network import Network, NetworkError
 
 HERE = Path(__file__).parent

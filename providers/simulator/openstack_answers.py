@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
 
-from providers.simulator.fleet import Refusal
+from providers.simulator.fleet_parts import Refusal
 from providers.simulator.http_service import Request, Response
 
 MOST = 1000

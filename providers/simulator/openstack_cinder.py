@@ -3,8 +3,9 @@
 import uuid
 from dataclasses import dataclass
 
-from providers.simulator.fleet import Fleet, Refusal, Snapshot, Volume, stamp
+from providers.simulator.fleet import Fleet
 from providers.simulator.fleet_catalogue import GB
+from providers.simulator.fleet_parts import Refusal, Snapshot, Volume, stamp
 from providers.simulator.http_service import Response
 from providers.simulator.openstack_answers import (
     MOST,

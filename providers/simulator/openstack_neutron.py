@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from providers.simulator.fleet import Firewall, Fleet, FloatingAddress, Refusal, Server, stamp
+from providers.simulator.fleet import Fleet
+from providers.simulator.fleet_parts import Firewall, FloatingAddress, Refusal, Server, stamp
 from providers.simulator.http_service import Response
 from providers.simulator.openstack_answers import (
     MOST,

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from providers.simulator.fleet import Fleet, Refusal, Server, ServerOrder, Volume
+from providers.simulator.fleet import Fleet
 from providers.simulator.fleet_catalogue import GB, Image, Size
+from providers.simulator.fleet_parts import Refusal, Server, ServerOrder, Volume
 from providers.simulator.http_service import Response
 from providers.simulator.openstack_answers import (
     MOST,

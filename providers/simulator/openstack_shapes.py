@@ -4,8 +4,9 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from providers.simulator.fleet import Firewall, Fleet, FloatingAddress, Server, Snapshot, Volume
+from providers.simulator.fleet import Fleet
 from providers.simulator.fleet_catalogue import CATALOGUE_DATE, GB, Image, Size
+from providers.simulator.fleet_parts import Firewall, FloatingAddress, Server, Snapshot, Volume
 
 LOCAL_DISK = "local"
 """The kind of root disks that are not Cinder's."""

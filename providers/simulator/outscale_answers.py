@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from providers.simulator.fleet import Refusal
+from providers.simulator.fleet_parts import Refusal
 from providers.simulator.http_service import Response
 from providers.simulator.outscale_requests import Page, Tagged
 

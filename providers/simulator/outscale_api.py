@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 
 from providers.simulator.faults import Fault
-from providers.simulator.fleet import Fleet, Refusal
+from providers.simulator.fleet import Fleet
+from providers.simulator.fleet_parts import Refusal
 from providers.simulator.http_service import Request, Response
 from providers.simulator.outscale_answers import OscError, accepted, of_invalid, of_refusal, refused
 from providers.simulator.outscale_lists import Lists

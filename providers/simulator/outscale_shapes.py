@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from providers.simulator.fleet import Firewall, Fleet, Server, Snapshot, Volume
+from providers.simulator.fleet import Fleet
 from providers.simulator.fleet_catalogue import CATALOGUE_DATE, Image, Size
+from providers.simulator.fleet_parts import Firewall, Server, Snapshot, Volume
 from providers.simulator.outscale_answers import tag_shapes, vendor_id
 
 GIB = 1024**3

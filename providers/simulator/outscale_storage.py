@@ -5,8 +5,9 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from providers.simulator.fleet import Firewall, Fleet, Snapshot, Volume, stamp
+from providers.simulator.fleet import Fleet
 from providers.simulator.fleet_catalogue import GB
+from providers.simulator.fleet_parts import Firewall, Snapshot, Volume, stamp
 from providers.simulator.outscale_answers import OscError, find, is_tagged, page, passes, vendor_id, wrong_state
 from providers.simulator.outscale_requests import (
     Action,

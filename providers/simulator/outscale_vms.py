@@ -8,8 +8,9 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from providers.simulator.fleet import Fleet, Server, ServerOrder
+from providers.simulator.fleet import Fleet
 from providers.simulator.fleet_catalogue import Image, Size
+from providers.simulator.fleet_parts import Server, ServerOrder
 from providers.simulator.outscale_answers import (
     OscError,
     find,

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from providers.simulator.fleet import Refusal
+from providers.simulator.fleet_parts import Refusal
 from providers.simulator.http_service import Response
 
 HOST_NAME = 63

@@ -16,8 +16,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from providers.simulator.faults import Fault
-from providers.simulator.fleet import Fleet, Refusal, Server, ServerOrder, Snapshot, Volume, not_found, stamp
+from providers.simulator.fleet import Fleet
 from providers.simulator.fleet_catalogue import GB
+from providers.simulator.fleet_parts import Refusal, Server, ServerOrder, Snapshot, Volume, not_found, stamp
 from providers.simulator.http_service import Request, Response
 from providers.simulator.ovh_answers import (
     ApiError,

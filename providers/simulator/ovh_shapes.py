@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from providers.simulator.fleet import Fleet, Server, Snapshot, Volume
+from providers.simulator.fleet import Fleet
 from providers.simulator.fleet_catalogue import CATALOGUE_DATE, GB, Image, Size
+from providers.simulator.fleet_parts import Server, Snapshot, Volume
 
 MOVING_SECONDS = 0.3
 """How long a volume or snapshot stays in a passing status, so that a client that does not wait is found out."""

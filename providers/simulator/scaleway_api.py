@@ -15,7 +15,8 @@ from urllib.parse import unquote
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from providers.simulator.faults import Fault
-from providers.simulator.fleet import Fleet, Refusal, Server, ServerOrder, not_found, stamp
+from providers.simulator.fleet import Fleet
+from providers.simulator.fleet_parts import Refusal, Server, ServerOrder, not_found, stamp
 from providers.simulator.http_service import Request, Response
 from providers.simulator.scaleway_http import (
     ApiError,

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from providers.simulator.fleet import Refusal
+from providers.simulator.fleet_parts import Refusal
 from providers.simulator.http_service import Request, Response
 
 MAX_PAGE = 100

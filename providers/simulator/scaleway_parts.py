@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from providers.simulator.fleet import LOCAL, Firewall, Fleet, Snapshot, Volume, not_found, stamp
+from providers.simulator.fleet import Fleet
 from providers.simulator.fleet_catalogue import GB
+from providers.simulator.fleet_parts import LOCAL, Firewall, Snapshot, Volume, not_found, stamp
 from providers.simulator.http_service import Response
 from providers.simulator.scaleway_http import ApiError, Call, Route, answer, body_of, invalid_field, page
 from providers.simulator.scaleway_shapes import firewall_shape, server_shape, snapshot_shape, volume_shape

@@ -3,8 +3,9 @@
 import uuid
 from typing import Any
 
-from providers.simulator.fleet import Firewall, Fleet, Server, Snapshot, Volume, allowed_actions
+from providers.simulator.fleet import Fleet
 from providers.simulator.fleet_catalogue import CATALOGUE_DATE, GB, ROOT_GB, Image, Size
+from providers.simulator.fleet_parts import Firewall, Server, Snapshot, Volume, allowed_actions
 
 
 def size_shape(size: Size) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from providers.compute.driver import Order
 from providers.compute.proof import tags_of
 from providers.compute.server import ComputeServer
 from providers.compute.volume import ComputeSnapshot, ComputeVolume
-from providers.simulator.fleet import ServerOrder
-from providers.simulator.fleet import Volume as SimulatedVolume
 from providers.simulator.fleet_catalogue import CATALOGUE_DATE, GB
+from providers.simulator.fleet_parts import ServerOrder
+from providers.simulator.fleet_parts import Volume as SimulatedVolume
 from providers.simulator.outscale_answers import vendor_id
 from providers.wants import Server, Snapshot, Volume
 from tests import openstack_stand_in, outscale_stand_in, ovhcloud_stand_in, vendor_stand_ins

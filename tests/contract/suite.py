@@ -50,6 +50,7 @@ class Case:
     ABSENT, because `apply` must go on, and gives the effect, so that `undo` can take the part back.
     `secrets`: values that must never be seen.
     `settle`: seconds a PENDING effect may take here.
+    `patience`: seconds that an attempt has while the other side refuses for now; it tries again until they are over.
     `awaits_late`: an undo right after a write without an answer waits for it to arrive; without that, it takes
     everything back only once nothing is on its way any more.
     `leftovers`: names of what is on the other side without a mark of whose it is, and was not there before.
@@ -70,6 +71,7 @@ class Case:
     secrets: Sequence[str] = ()
     tag: Tag = field(default=Tag("run-1", "step-1"))
     settle: float = 20.0
+    patience: float = 1.0
     awaits_late: bool = True
     leftovers: Callable[[], list[str]] = field(default=list)
 
@@ -159,7 +161,7 @@ class CommonContract:
     def test_passing_failure_says_so(self, case: Case) -> None:
         before = case.before()
         with needed(case.break_briefly, "break_briefly")(), refused() as caught:
-            case.provider(deadline=3.0).apply(case.want, case.tag, before, quiet)
+            case.provider(deadline=case.patience).apply(case.want, case.tag, before, quiet)
         assert not caught.value.permanent
         self._no_secret(case, everything_said(caught.value))
 

@@ -93,6 +93,7 @@ def case(host: SshHost, tmp_path: Path) -> Case:
         effects=lambda: len((host.home / "changes").read_text().splitlines()) if changed() else 0,
         effects_once=1,
         atomic=False,
+        patience=3.0,
         secrets=[PASSWORD, host.key],
     )
 

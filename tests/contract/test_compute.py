@@ -12,8 +12,8 @@ import pytest
 from providers.base import Context, Presence, Tag
 from providers.compute.sent import IN_FLIGHT_SECONDS
 from providers.compute.server import ComputeServer
-from providers.simulator.fleet import Server as SimulatedServer
-from providers.simulator.fleet import ServerOrder
+from providers.simulator.fleet_parts import Server as SimulatedServer
+from providers.simulator.fleet_parts import ServerOrder
 from providers.wants import Server
 from tests.contract.suite import Case, ForeignChangeContract, ProviderContract, quiet, refused
 from tests.vendor_stand_ins import SECRETS, CloudStandIn

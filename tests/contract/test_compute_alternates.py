@@ -114,8 +114,9 @@ def test_no_room_anywhere_is_one_refusal_that_names_all(pair: Pair) -> None:
 
 
 def test_a_cloud_that_is_away_counts_as_one_without_room(pair: Pair) -> None:
+    before = pair.case.before()
     with pair.first.faulty({"kind": "status", "status": 503, "times": None}):
-        made = pair.case.apply(pair.case.before())
+        made = pair.case.provider(deadline=4.0).apply(WEB, TAG, before, lambda _: None)
     assert made.outputs["provider"] == "second"
     assert pair.creations() == (0, 1)
 

@@ -10,11 +10,8 @@ import pytest
 
 from providers.base import Context, Finding, Presence, ProviderError, Tag
 from providers.compute.server import ComputeServer
-from providers.compute.volume import ComputeSnapshot, ComputeVolume
-from providers.simulator.fleet import ServerOrder
-from providers.simulator.fleet import Volume as SimulatedVolume
-from providers.simulator.fleet_catalogue import CATALOGUE_DATE, GB
-from providers.wants import FirewallRule, Resources, Server, Snapshot, Volume
+from providers.simulator.fleet_parts import ServerOrder
+from providers.wants import FirewallRule, Resources, Server
 from tests.contract.suite import Case, ForeignChangeContract, ProviderContract, quiet, refused
 from tests.openstack_stand_in import SECRETS, OpenStackStandIn, openstack_stand_in, reveal
 
@@ -227,61 +224,3 @@ def test_a_volume_of_another_step_outlives_the_server(case: Case, cloud: OpenSta
     assert case.undo(found.effect).presence is Presence.ABSENT
     assert cloud.fleet.volumes["data"].server is None
     assert data.id not in cloud.fleet.volumes
-
-
-class TestVolume(ProviderContract, ForeignChangeContract):
-    """Create and attach are two effects."""
-
-    @pytest.fixture
-    def case(self, cloud: OpenStackStandIn, make_context: MakeContext) -> Case:
-        want = Volume(provider="cloud", name="data", size=20, server=running(cloud, make_context))
-        return disk_case(cloud, make_context, ComputeVolume, want, 2)
-
-
-class TestSnapshot(ProviderContract, ForeignChangeContract):
-    @pytest.fixture
-    def case(self, cloud: OpenStackStandIn, make_context: MakeContext) -> Case:
-        disk = SimulatedVolume("disk", "disk", 20 * GB, "classic", "RegionOne", created=CATALOGUE_DATE)
-        cloud.fleet.add_volume(disk)
-        want = Snapshot(provider="cloud", name="before", volume="disk")
-        return disk_case(cloud, make_context, ComputeSnapshot, want, 1)
-
-
-def running(cloud: OpenStackStandIn, make_context: MakeContext) -> str:
-    """The id of a server that another step made."""
-    made = case_of(cloud, make_context, PORTAL, 1)
-    return str(made.apply(made.before()).outputs["id"])
-
-
-def disk_case(cloud: OpenStackStandIn, make_context: MakeContext, make: Any, want: Any, once: int) -> Case:
-    context = replace(make_context({"compute": {"cloud": cloud.block}}), reveal=reveal)
-    cloud.effects.clear()
-
-    @contextmanager
-    def crash() -> Iterator[None]:
-        with cloud.faulty({"route": "POST /[cv]*", "kind": "lose_answer"}):
-            yield
-
-    def retagged() -> None:
-        with cloud.fleet.lock:
-            told = [volume.facts for volume in cloud.fleet.volumes.values()]
-            told += [snapshot.facts for snapshot in cloud.fleet.snapshots.values()]
-            for facts in told:
-                if "bascule" in facts.get("metadata", {}):
-                    facts["metadata"] = {"bascule": "", "bascule-run": "other", "bascule-step": "other"}
-
-    return Case(
-        want=want,
-        tag=Tag("run-1", "data/volume"),
-        context=context,
-        make=make,
-        world=cloud.fleet.state,
-        crash_after_write=crash,
-        break_permanently=lambda: cloud.faulty({"kind": "status", "status": 403, "times": None}),
-        break_briefly=lambda: cloud.faulty({"kind": "status", "status": 503, "times": None}),
-        foreign_change=retagged,
-        effects=lambda: len(cloud.written()),
-        effects_once=once,
-        atomic=once == 1,
-        secrets=list(SECRETS.values()),
-    )

@@ -17,7 +17,7 @@ from providers.compute.name_marks import marked
 from providers.compute.proof import tags_of
 from providers.compute.sent import IN_FLIGHT_SECONDS
 from providers.compute.server import ComputeServer
-from providers.simulator.fleet import Server as SimulatedServer
+from providers.simulator.fleet_parts import Server as SimulatedServer
 from providers.wants import Server
 from tests.contract.suite import Case, ForeignChangeContract, ProviderContract, quiet, refused
 from tests.ovhcloud_stand_in import SECRETS, OvhStandIn, ovhcloud_stand_in, reveal, settled

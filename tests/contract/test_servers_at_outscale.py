@@ -12,7 +12,7 @@ import pytest
 from providers.base import Context, Presence, Tag
 from providers.compute.sent import IN_FLIGHT_SECONDS
 from providers.compute.server import ComputeServer
-from providers.simulator.fleet import Server as SimulatedServer
+from providers.simulator.fleet_parts import Server as SimulatedServer
 from providers.wants import Server
 from tests.contract.suite import Case, ForeignChangeContract, ProviderContract, quiet, refused
 from tests.outscale_stand_in import SECRETS, OutscaleStandIn, outscale_stand_in, reveal

@@ -15,7 +15,7 @@ from orchestrator.cli import main
 from orchestrator.store import runs
 from orchestrator.store.runs import NewStep
 from orchestrator.store.tables import steps
-from providers.simulator.fleet import Server, ServerOrder
+from providers.simulator.fleet_parts import Server, ServerOrder
 from tests.integration.service_fixture import RunningService, commit, running_service
 from tests.vendor_stand_ins import TOKEN, CloudStandIn, cloud_stand_in
 

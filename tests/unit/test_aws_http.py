@@ -116,7 +116,7 @@ def test_zones_and_records_are_read_to_their_end() -> None:
 )  # fmt: skip
 def test_refusals_say_what_happened(answer: Response, permanent: bool, said: str) -> None:
     with answering(answer) as (endpoint, _):
-        driver = ec2(endpoint)
+        driver = ec2(endpoint, deadline=2.0)
         with pytest.raises(ProviderError) as caught, provider_errors(driver.connection, "EC2"):
             driver.list_volumes()
     assert caught.value.permanent is permanent

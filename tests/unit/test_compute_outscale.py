@@ -24,7 +24,7 @@ from providers.compute.outscale_connection import AccessKey
 from providers.compute.outscale_marks import GENERATIONS, tokens_of
 from providers.compute.proof import tags_of
 from providers.simulator.faults import FaultTable
-from providers.simulator.fleet import ServerOrder
+from providers.simulator.fleet_parts import ServerOrder
 from providers.simulator.http_service import HttpService, Request, Response
 from providers.vendor_http import Deadline, Endpoint, RefusedError, provider_errors
 from tests.outscale_stand_in import ACCESS, REGION, SECRET, OutscaleStandIn, outscale_stand_in, reveal

@@ -15,7 +15,7 @@ from providers.compute.driver import Order
 from providers.compute.scaleway import InstanceDriver
 from providers.pace import Pace
 from providers.simulator.faults import FaultTable
-from providers.simulator.fleet import ServerOrder
+from providers.simulator.fleet_parts import ServerOrder
 from providers.simulator.http_service import HttpService, Request, Response
 from providers.vendor_http import Deadline, Endpoint, RefusedError, provider_errors
 from tests.vendor_stand_ins import TOKEN, CloudStandIn, cloud_stand_in, listening

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.catalogue_files import shipped
@@ -146,7 +146,6 @@ def test_more_runbooks_than_the_bound_are_refused() -> None:
     assert messages(files) == ["bascule.yaml:1 The estate has more than 500 runbooks, or more than 8 MiB of them."]
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.text(max_size=80), st.binary(max_size=80))
 def test_no_content_makes_it_fail(runbook: str, estate: bytes) -> None:
     assert problems_of({**TRIAL, "runbooks/x.yaml": runbook.encode("utf-8", "surrogatepass")})
@@ -170,7 +169,6 @@ WORDS += [
 ]
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(READ), st.integers())
 def test_no_damage_to_a_valid_estate_makes_it_fail(path: str, seed: int) -> None:
     chance = random.Random(seed)
@@ -219,7 +217,6 @@ def wounded(data: Any, chance: random.Random) -> Any:
     return data
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(READ), st.integers())
 def test_what_is_left_valid_by_damage_can_be_planned(path: str, seed: int) -> None:
     text = yaml.safe_dump(wounded(yaml.safe_load(TRIAL[path]), random.Random(seed)), sort_keys=False)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.domain.kinds import KINDS, check_inputs, parse_inputs
@@ -215,7 +215,6 @@ def written(runbook: Runbook) -> str:
     return yaml.safe_dump({"runbook": runbook.name, **whole, "parameters": parameters, "steps": steps}, sort_keys=False)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(runbooks())
 def test_every_valid_runbook_comes_back_as_it_was_written(data: dict[str, Any]) -> None:
     first, problems = read_runbook(yaml.safe_dump(data, sort_keys=False), "runbooks/r.yaml")

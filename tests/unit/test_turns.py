@@ -2,13 +2,12 @@
 
 import threading
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.store.turns import Turns
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=12))
 def test_urgent_ones_go_first_and_nobody_is_left(wishes: list[bool]) -> None:
     turns, served, threads = Turns(), list[int](), list[threading.Thread]()
