@@ -7,8 +7,8 @@ listed. Invariant: each pair of row and product stands once.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from orchestrator.domain.catalogue import Catalogue
 from orchestrator.domain.estate import Service
@@ -68,7 +68,12 @@ class Dependency:
 
     @property
     def domains(self) -> tuple[str, ...]:
-        return tuple(sorted({sign.domain for sign in self.signs}))
+        return tuple(sorted({sign.domain for sign in self.signs if sign.domain}))
+
+    def as_json(self) -> dict[str, Any]:
+        told = asdict(self)
+        told["holder"]["exposed"] = self.holder.exposed
+        return {**told, "only_marks": self.only_marks, "domains": list(self.domains)}
 
 
 @dataclass(frozen=True, slots=True)

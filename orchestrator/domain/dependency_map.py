@@ -1,8 +1,8 @@
 """What follows from the dependencies: single points, what breaks first, and how much is prepared for. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from orchestrator.domain.catalogue import Catalogue
 from orchestrator.domain.dependencies import Dependency, Holder, Proven, dependencies_of
@@ -74,6 +74,11 @@ class DependencyMap:
     breaking: tuple[Breaking, ...]
     coverage: Coverage
     unread: tuple[Unread, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The plain form: what `json.dumps` takes, and the API answers."""
+        told = asdict(self)
+        return {**told, "dependencies": [one.as_json() for one in self.dependencies]}
 
     @property
     def dead(self) -> tuple[Dependency, ...]:

@@ -23,9 +23,10 @@ def name_servers(survey: Survey, domain: str) -> Iterator[Sign]:
     for rdata in found:
         if isinstance(rdata, dns.rdtypes.ANY.NS.NS):
             host = rdata.target.to_text(omit_final_dot=True).lower()
-            yield Sign(domain, "ns", at, host, f"{at} NS {host}")
             if survey.ours(host):
                 yield from survey.owners(domain, host, reason=f"{at} NS ")
+            else:
+                yield Sign(domain, "ns", at, host, f"{at} NS {host}")
 
 
 def authorities(survey: Survey, domain: str) -> Iterator[Sign]:
