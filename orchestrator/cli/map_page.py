@@ -49,13 +49,13 @@ def show_map(session: Session, found: Found) -> None:
 def _heading(found: Found) -> str:
     domains = found["domains"]
     named = ", ".join(domains) if len(domains) <= 3 else f"{domains[0]} and {len(domains) - 1} more domains"
-    return f"Map of {named}, scope {found['scope']}, seen {moment(found['read_at'])}"
+    return f"Map of {named}, scope {found['scope']}, seen {moment(found['read_at'])[:-3]}"
 
 
 def _table(dependencies: Sequence[Found]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("service", min_width=8, overflow="fold")
-    table.add_column("depends on", min_width=18, overflow="fold")
+    table.add_column("depends on", ratio=2, overflow="fold")
     table.add_column("law", min_width=5)
     table.add_column("standing", no_wrap=True)
     table.add_column("shown by", ratio=1, overflow="fold")

@@ -128,8 +128,11 @@ def _seen(discovery: Discovery, recogniser: Recogniser, uses: Uses) -> dict[Pair
 
 
 def _stranger(sign: Sign) -> tuple[str, ...]:
-    """A third party that the catalogue does not know; a text that nobody recognises shows nobody."""
-    return () if sign.kind == "txt" else (sign.value,)
+    """A third party that the catalogue does not know; whom it stands on in its turn stays its affair.
+
+    A text that nobody recognises shows nobody.
+    """
+    return () if sign.kind == "txt" or sign.through else (sign.value,)
 
 
 def _seen_one(

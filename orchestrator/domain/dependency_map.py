@@ -7,7 +7,7 @@ from typing import Any, Literal
 from orchestrator.domain.catalogue import Catalogue
 from orchestrator.domain.dependencies import Dependency, Holder, Proven, dependencies_of
 from orchestrator.domain.estate import Service
-from orchestrator.domain.uses import OF_ALL, ordered
+from orchestrator.domain.uses import MAIL, OF_ALL, by_place, ordered, place
 from providers.discovery.sign import Discovery, Sign, Unread
 
 Role = Literal["name-servers", "mail-servers", "certificates", "sign-in", "hosting"]
@@ -163,13 +163,18 @@ def _roles(found: Sequence[Dependency]) -> Iterator[tuple[Role, str, dict[str, s
     holders: dict[tuple[Role, str], dict[str, set[str]]] = {}
     for one in found:
         for sign in one.signs:
-            role = _ROLES.get(sign.kind)
-            if role is not None:
+            if (role := _role(sign)) is not None:
                 rows = standing.get(sign.domain, set()) if one.row in OF_ALL else {one.row}
                 name = _name(one.holder, sign)
                 holders.setdefault((role, sign.domain), {}).setdefault(name, set()).update(rows)
     for (role, domain), names in holders.items():
         yield role, domain, names
+
+
+def _role(sign: Sign) -> Role | None:
+    """A name by which mail programs find their server (autodiscover, a signing key) hosts nothing."""
+    names_mail = sign.kind == "cname" and by_place(place(sign), sign.domain) == MAIL
+    return None if names_mail else _ROLES.get(sign.kind)
 
 
 def _name(holder: Holder, sign: Sign) -> str:

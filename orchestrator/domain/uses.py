@@ -92,7 +92,7 @@ class Uses:
             return _BY_SERVICE.get(sign.at.partition(".")[0], MAIL)
         if sign.kind == "txt":
             return self._of_product(product)
-        return _BY_KIND.get(sign.kind) or _by_place(place(sign), sign.domain)
+        return _BY_KIND.get(sign.kind) or by_place(place(sign), sign.domain)
 
     def _named(self, use: str) -> tuple[str, ...]:
         """The services that are this use: by their name, or because what they fall back to serves it alone."""
@@ -118,7 +118,8 @@ def place(sign: Sign) -> str:
     return (urlsplit(sign.at).hostname or "") if "://" in sign.at else sign.at.partition(":")[0]
 
 
-def _by_place(host: str, domain: str) -> str:
+def by_place(host: str, domain: str) -> str:
+    """What a host of the organisation is for, by its first label; the web, where that says nothing."""
     if host.endswith(f"._domainkey.{domain}"):
         return MAIL
     label = host.removesuffix(domain).rstrip(".").rpartition(".")[2]

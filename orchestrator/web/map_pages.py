@@ -13,7 +13,7 @@ from orchestrator.web.orders import Name
 from orchestrator.web.page_view import clean
 from orchestrator.web.pages import Lang, render
 from orchestrator.web.parts import Given
-from orchestrator.web.words import Language, say
+from orchestrator.web.words import CATALOGUE, Language, say
 
 SHOWN = 3
 """Signs of one dependency that the table shows; the API has them all."""
@@ -63,7 +63,10 @@ def _labels(language: Language, found: DependencyMap) -> Labels:
 
 
 def _service(language: Language, found: DependencyMap, name: str) -> str:
-    return found.services.get(name, {}).get(language, name)
+    if name in found.services:
+        return found.services[name].get(language, name)
+    key = f"map.use.{name}"
+    return say(language, key) if key in CATALOGUE[language] else name
 
 
 def _holder(language: Language, one: Dependency) -> tuple[str, str]:

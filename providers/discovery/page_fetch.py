@@ -109,7 +109,7 @@ def _page(url: httpx.URL, response: httpx.Response, body: bytes) -> Page:
     if response.has_redirect_location:
         led = _parsed(str(response.headers.get("location", "")), url)
         location = str(led) if led is not None else ""
-    text = body.decode(response.charset_encoding or "utf-8", errors="replace")
+    text = body.decode("utf-8", errors="replace")  # what is looked for is ASCII in every encoding that pages have
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     return Page(str(url), response.status_code, location, kind, text, len(body))
 

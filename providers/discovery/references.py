@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from itertools import islice
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 from providers.discovery.sign import Kind
@@ -12,9 +13,9 @@ from providers.discovery.sign import Kind
 MOST = 2000
 """References of one page that are looked at."""
 
-_URL = re.compile(r"""url\(\s*(['"]?)(.*?)\1\s*\)""", re.IGNORECASE | re.DOTALL)
-_IMPORT = re.compile(r"""@import\s+(['"])(.*?)\1""", re.IGNORECASE)
-_FONT_FACE = re.compile(r"@font-face\s*\{[^}]*\}", re.IGNORECASE)
+_URL = re.compile(r"""url\(\s*['"]?([^'")\s]{1,2048})""", re.IGNORECASE)
+_IMPORT = re.compile(r"""@import\s+['"]([^'"]{1,2048})""", re.IGNORECASE)
+_FONT_FACE = re.compile(r"@font-face\s*\{([^}]{0,8192})", re.IGNORECASE)
 _FONTS = (".woff2", ".woff", ".ttf", ".otf", ".eot")
 _REFRESH = re.compile(r"""^\s*\d*\s*[;,]\s*url\s*=\s*['"]?([^'"]+)""", re.IGNORECASE)
 _SIGN_IN = re.compile(r"/(?:oauth2?|openid-connect|adfs|saml2?|cas)(?:/.*)?/?(?:authorize|auth|ls|sso|login)\b", re.I)
@@ -70,21 +71,28 @@ class References:
 
 
 def read_page(text: str, url: str) -> References:
+    """What stands before the first thing that never ends, such as a comment: browsers see no more either.
+
+    The parser is not asked to make sense of the rest: on hostile pages that takes it minutes.
+    """
     reader = _Reader(url)
     # The parser gives up on some broken declarations; what was read before them stands.
     with suppress(AssertionError):
         reader.feed(text)
-        reader.close()
     return reader.found
 
 
 def read_style(text: str, url: str) -> Iterator[Reference]:
-    """What a style sheet loads."""
-    fonts = {match.group(2).strip() for face in _FONT_FACE.findall(text) for match in _URL.finditer(face)}
+    """What a style sheet loads, as far as MOST."""
+    yield from islice(_style(text, url), MOST)
+
+
+def _style(text: str, url: str) -> Iterator[Reference]:
+    fonts = {match.group(1) for face in _FONT_FACE.findall(text) for match in _URL.finditer(face)}
     for match in _IMPORT.finditer(text):
-        yield from _absolute("style", match.group(2), url)
+        yield from _absolute("style", match.group(1), url)
     for match in _URL.finditer(text):
-        target = match.group(2).strip()
+        target = match.group(1)
         imported = text[max(0, match.start() - 16) : match.start()].rstrip().lower().endswith("@import")
         is_font = target in fonts or urlsplit(target).path.lower().endswith(_FONTS)
         yield from _absolute("style" if imported else "font" if is_font else "image", target, url)
@@ -124,12 +132,12 @@ class _Reader(HTMLParser):
         elif tag == "style":
             self._in_style = True
         elif tag in ("a", "area"):
-            self.found.links += [one.url for one in _absolute("other", said.get("href", ""), self._base)][:MOST]
+            self._lead(said.get("href", ""))
         elif tag == "link":
             self._link(said)
         elif tag == "meta" and said.get("http-equiv", "").lower() == "refresh":
             match = _REFRESH.match(said.get("content", ""))
-            self.found.links += [one.url for one in _absolute("other", match.group(1), self._base)] if match else []
+            self._lead(match.group(1) if match else "")
         for (element, attribute), kind in _LOADED.items():
             if element == tag and attribute in said:
                 self._load(kind, said[attribute])
@@ -154,6 +162,10 @@ class _Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._in_style:
             self._add(list(read_style(data, self._base)))
+
+    def _lead(self, target: str) -> None:
+        if len(self.found.links) < MOST:
+            self.found.links += [one.url for one in _absolute("other", target, self._base)]
 
     def _load(self, kind: Kind, target: str) -> None:
         self._add(list(_absolute(kind, target, self._base)))
