@@ -6,6 +6,7 @@ depend on: the truth is written down beside its cause, and knows nothing of how 
 is found. Among them are things that look like dependencies and are none.
 """
 
+import os
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,14 +23,16 @@ from providers.discovery.networks import NetworkOwner, NetworkTable
 from tests.dns_servers import bind_of
 from tests.probe_targets import Authority
 
-CLOUD, HOST, DELIVERY, NOWHERE, GATEWAY = "127.60.1.1", "127.60.2.1", "127.60.3.1", "127.60.9.1", "127.60.4.1"
+NET = f"127.{100 + int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw')) % 100}"
+"""Each worker has loopback addresses of its own: the ports are the real ones, 443 and 25."""
+CLOUD, HOST, DELIVERY, NOWHERE, GATEWAY = (f"{NET}.{number}.1" for number in (1, 2, 3, 9, 4))
 """Addresses of the big cloud, the European host, the delivery network, of nobody known, and of a mail gateway."""
 
 TABLE = NetworkTable(
     [
-        NetworkOwner("big-cloud", "Big Cloud", "test", "2026-11-25", True, ("127.60.0.0/22",)),
-        NetworkOwner("euro-host", "Euro Host", "test", "2026-11-25", True, ("127.60.2.0/24",)),
-        NetworkOwner("fast-delivery", "Fast Delivery", "test", "2026-11-25", True, ("127.60.3.0/25",)),
+        NetworkOwner("big-cloud", "Big Cloud", "test", "2026-11-25", True, (f"{NET}.0.0/22",)),
+        NetworkOwner("euro-host", "Euro Host", "test", "2026-11-25", True, (f"{NET}.2.0/24",)),
+        NetworkOwner("fast-delivery", "Fast Delivery", "test", "2026-11-25", True, (f"{NET}.3.0/25",)),
     ]
 )
 
@@ -67,26 +70,26 @@ class Domain:
 
 Choice = Callable[[Domain], None]
 
-VENDOR_RECORDS = """
+VENDOR_RECORDS = f"""
 @ 300 NS ns.invalid.
 ns.invalid. 300 A 127.0.0.1
-acme.mail.protection.bigoffice.test. 300 A 127.60.4.1
-spf.protection.bigoffice.test. 300 TXT "v=spf1 ip4:127.60.1.0/26 include:spfd.bigoffice-inner.test -all"
-spfd.bigoffice-inner.test. 300 TXT "v=spf1 ip4:127.60.3.9 -all"
-aspmx.l.searchmail.test. 300 A 127.60.4.1
+acme.mail.protection.bigoffice.test. 300 A {NET}.4.1
+spf.protection.bigoffice.test. 300 TXT "v=spf1 ip4:{NET}.1.0/26 include:spfd.bigoffice-inner.test -all"
+spfd.bigoffice-inner.test. 300 TXT "v=spf1 ip4:{NET}.3.9 -all"
+aspmx.l.searchmail.test. 300 A {NET}.4.1
 _spf.searchmail.test. 300 TXT "v=spf1 include:_netblocks.searchmail-blocks.test ~all"
-mx.facteur.test. 300 A 127.60.4.1
-facteur.test. 300 TXT "v=spf1 ip4:127.60.2.8 -all"
-mx.petit-hebergeur.test. 300 A 127.60.4.1
-spf.petit-hebergeur.test. 300 TXT "v=spf1 ip4:127.60.9.7 -all"
+mx.facteur.test. 300 A {NET}.4.1
+facteur.test. 300 TXT "v=spf1 ip4:{NET}.2.8 -all"
+mx.petit-hebergeur.test. 300 A {NET}.4.1
+spf.petit-hebergeur.test. 300 TXT "v=spf1 ip4:{NET}.9.7 -all"
 sender.test. 300 TXT "v=spf1 include:inner.sender-deep.test -all"
-ns-1.bigdns.test. 300 A 127.60.4.1
-ns.petit-hebergeur.test. 300 A 127.60.9.1
-site.apps.bigcloud.test. 300 A 127.60.1.1
-edge.fastdelivery.test. 300 A 127.60.3.1
+ns-1.bigdns.test. 300 A {NET}.4.1
+ns.petit-hebergeur.test. 300 A {NET}.9.1
+site.apps.bigcloud.test. 300 A {NET}.1.1
+edge.fastdelivery.test. 300 A {NET}.3.1
 pages.forge.test. 300 CNAME edge.fastdelivery.test.
-autodiscover.bigoffice.test. 300 A 127.60.4.1
-sipfed.bigoffice-visio.test. 300 A 127.60.4.1
+autodiscover.bigoffice.test. 300 A {NET}.4.1
+sipfed.bigoffice-visio.test. 300 A {NET}.4.1
 """.strip().splitlines()
 
 
@@ -122,7 +125,7 @@ def own_mail_in_the_cloud(domain: Domain) -> None:
         "@ 300 MX 10 mx1",
         f"mx1 300 A {CLOUD}",
         f'@ 300 TXT "v=spf1 include:_spf.{domain.name} -all"',
-        '_spf 300 TXT "v=spf1 mx include:sender.test ip4:127.60.2.20 ~all"',
+        f'_spf 300 TXT "v=spf1 mx include:sender.test ip4:{NET}.2.20 ~all"',
         f"mta-sts 300 A {HOST}",
         '_mta-sts 300 TXT "v=STSv1; id=1"',
     ]
@@ -236,7 +239,7 @@ def decoys(domain: Domain) -> None:
     for host in (domain.name, f"www.{domain.name}"):
         domain.sites[host].pages["/robots.txt"] = (200, {}, "User-agent: *\nDisallow: /private/\n")
         domain.sites[host].pages["/private/x"] = (200, {}, '<script src="https://secret.test/x.js"></script>')
-    domain.records += ['@ 300 TXT "some-old-note=1"', "printer 300 A 127.60.9.99"]
+    domain.records += ['@ 300 TXT "some-old-note=1"', f"printer 300 A {NET}.9.99"]
 
 
 MAIL: Sequence[Choice] = (big_office, search_mail, facteur, own_mail_in_the_cloud, small_host_mail)
@@ -350,7 +353,7 @@ def organisation(directory: Path, domains: Sequence[Domain]) -> Iterator[Context
 
     tls["letters"].sni_callback = follow
     scope: JsonMap = {
-        "networks": ["127.0.0.1/32", "127.60.0.0/16"],
+        "networks": ["127.0.0.1/32", f"{NET}.0.0/16"],
         "tls": {"ca": str(bundle)},
     }
     with ExitStack() as stack:

@@ -123,12 +123,14 @@ class _Reader(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.found = References()
         self._base = url
+        self._based = False
         self._in_style = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         said = {name: value or "" for name, value in attrs}
-        if tag == "base" and said.get("href"):
-            self._base = urljoin(self._base, said["href"])
+        if tag == "base" and not self._based and said.get("href"):
+            self._based = True
+            self._base = _joined(self._base, said["href"])
         elif tag == "style":
             self._in_style = True
         elif tag in ("a", "area"):
@@ -172,6 +174,13 @@ class _Reader(HTMLParser):
 
     def _add(self, references: list[Reference]) -> None:
         self.found.loaded += references[: max(0, MOST - len(self.found.loaded))]
+
+
+def _joined(base: str, target: str) -> str:
+    try:
+        return urljoin(base, target)
+    except ValueError:
+        return base
 
 
 def _absolute(kind: Kind, target: str, base: str) -> Iterator[Reference]:

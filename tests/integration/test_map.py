@@ -17,7 +17,7 @@ from orchestrator.cli import main
 from orchestrator.domain.model import StepState
 from tests.integration.service_fixture import RunningService, answering, commit, open_port
 from tests.integration.test_map_discovery import CLOCKS
-from tests.mapped_organisation import construct, organisation
+from tests.mapped_organisation import NET, construct, organisation
 
 DOMAINS = 6
 SHEET = """
@@ -139,7 +139,7 @@ def test_what_the_scope_does_not_reach_is_not_looked_at(communes: Communes) -> N
     estate = communes.folder / "estate" / "bascule.yaml"
     text = estate.read_text()
     try:
-        commit(communes.folder / "estate", {"bascule.yaml": text.replace('"127.60.0.0/16"', '"127.61.0.0/16"')})
+        commit(communes.folder / "estate", {"bascule.yaml": text.replace(f"{NET}.0.0/16", "127.99.0.0/16")})
         found = json.loads(communes.said(0, "commune-00.example", "--json")[0])
     finally:
         commit(communes.folder / "estate", {"bascule.yaml": text})
@@ -150,9 +150,9 @@ def test_what_the_scope_does_not_reach_is_not_looked_at(communes: Communes) -> N
 
 def test_the_table_of_addresses_is_refreshed_from_what_is_published(communes: Communes) -> None:
     aws = communes.folder / "ip-ranges.json"
-    aws.write_text(json.dumps({"prefixes": [{"ip_prefix": "127.60.1.0/24", "service": "EC2"}]}))
+    aws.write_text(json.dumps({"prefixes": [{"ip_prefix": f"{NET}.1.0/24", "service": "EC2"}]}))
     plain = communes.folder / "ips-v4"
-    plain.write_text("127.60.3.0/24\n")
+    plain.write_text(f"{NET}.3.0/24\n")
     _, said = communes.said(0, "--refresh-networks", str(aws), "--refresh-networks", f"cloudflare={plain}")
     assert "AWS: 1 prefix from" in said
     try:
