@@ -20,6 +20,7 @@ from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.inventories import Inventories
+from orchestrator.operations.maps import Maps
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.request import Paths, RequestError
 from orchestrator.operations.resources import Resources
@@ -76,6 +77,7 @@ class Bascule:
         secrets = functools.partial(secrets_of, self.paths.secrets)
         self.workshop = EstateWorkshop(self.estates.scope, self.estates.checkout, secrets, self.paths.workspaces, clock)
         self.inventories = Inventories(self.estates, secrets, self.paths, clock)
+        self.maps = Maps(self.database, self.estates, secrets, self.paths, clock)
         self.worker = Worker(self.database, self.workshop, clock, boundary=boundary)
         self.progress = self.worker.progress
         self.plans = Plans(self.database, self.estates, self.workshop, clock)

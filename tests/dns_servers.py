@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -204,6 +204,32 @@ zone "{name}" {{ {zone} }};
 """)
     command = [program("named", "bind9"), "-g", "-n", "1", "-c", str(directory / "named.conf")]
     with running(command, directory / "log", lambda: server.answers(name)):
+        yield server
+
+
+@contextmanager
+def bind_of(directory: Path, zones: Mapping[str, Sequence[str]]) -> Iterator[Server]:
+    """A BIND named that answers for many zones, each given by its records without the SOA; the root is `.`."""
+    server = Server(free_port())
+    named = []
+    for number, (name, records) in enumerate(zones.items()):
+        origin = name if name.endswith(".") else f"{name}."
+        head = f"$ORIGIN {origin}\n@ 3600 SOA ns.invalid. hostmaster.invalid. 1 86400 86400 864000 60\n"
+        (directory / f"{number}.db").write_text(head + "\n".join(records) + "\n")
+        named.append(f'zone "{name}" {{ type primary; file "{number}.db"; check-integrity no; }};')
+    (directory / "named.conf").write_text(
+        f"""
+options {{
+    directory "{directory}"; listen-on port {server.port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
+    pid-file none; session-keyfile none; recursion no; notify no; dnssec-validation no; check-names primary ignore;
+    check-mx ignore; check-mx-cname ignore; check-srv-cname ignore; check-sibling no; check-spf ignore;
+}};
+controls {{ }};
+"""
+        + "\n".join(named)
+    )
+    command = [program("named", "bind9"), "-g", "-n", "1", "-c", str(directory / "named.conf")]
+    with running(command, directory / "log", lambda: server.answers(next(iter(zones)))):
         yield server
 
 

@@ -24,15 +24,17 @@ from tests.dns_servers import free_port
 PAGE = "Bienvenue à Valbourg"
 
 
-def _named(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+def _named(name: str, organisation: str = "") -> x509.Name:
+    said = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation)] if organisation else []
+    return x509.Name([*said, x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
 class Authority:
     """A certificate authority in a directory; `file` is what a scope's `tls.ca` names."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, organisation: str = "") -> None:
         self._directory = directory
+        self._name = _named("Test CA", organisation)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._certificate = self._signed("Test CA", self._key, days=30, authority=True)
         self.file = directory / "ca.pem"
@@ -62,8 +64,8 @@ class Authority:
         now = datetime.now(UTC)
         made = (
             x509.CertificateBuilder()
-            .subject_name(_named(subject))
-            .issuer_name(_named("Test CA"))
+            .subject_name(self._name if authority else _named(subject))
+            .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(days=10))

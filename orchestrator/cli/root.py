@@ -13,6 +13,7 @@ from orchestrator.cli import (
     doctor_command,
     estate_commands,
     inventory_commands,
+    map_commands,
     plan_commands,
     record_commands,
     resource_commands,
@@ -100,6 +101,7 @@ app.add_typer(estate_app, name="estate", rich_help_panel=ESTATE)
 app.command("doctor", rich_help_panel=ESTATE)(doctor_command.doctor)
 app.command("plan", rich_help_panel=ESTATE)(plan_commands.plan)
 app.command("inventory", rich_help_panel=ESTATE)(inventory_commands.inventory)
+app.command("map", rich_help_panel=ESTATE)(map_commands.map_)
 app.command("rehearse", rich_help_panel=RUNS)(run_commands.rehearse)
 app.command("run", rich_help_panel=RUNS)(run_commands.run)
 app.command("watch", rich_help_panel=RUNS)(run_commands.watch)

@@ -54,6 +54,11 @@ class Paths:
         return self.data / "inventories"
 
     @property
+    def maps(self) -> Path:
+        """What was seen of the organisation's domains when they were mapped."""
+        return self.data / "maps"
+
+    @property
     def token(self) -> Path:
         return self.data / "token"
 

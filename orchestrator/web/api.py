@@ -19,6 +19,8 @@ from orchestrator.web import (
     doctor_routes,
     estate_routes,
     inventory_routes,
+    map_pages,
+    map_routes,
     pages,
     plan_routes,
     resource_routes,
@@ -82,6 +84,7 @@ def create_app(bascule: Service) -> FastAPI:
     app.get("/healthz", tags=["service"])(_healthz)
     app.include_router(_api())
     app.include_router(pages.router)
+    app.include_router(map_pages.router)
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     _answer_errors(app)
     return app
@@ -89,7 +92,7 @@ def create_app(bascule: Service) -> FastAPI:
 
 def _api() -> APIRouter:
     api = APIRouter(prefix="/api/v1", responses={status: {"model": Problem} for status in (401, 403, 404, 409, 422)})
-    for part in (plan_routes, run_routes, estate_routes, resource_routes, inventory_routes, doctor_routes):
+    for part in (plan_routes, run_routes, estate_routes, resource_routes, inventory_routes, doctor_routes, map_routes):
         api.include_router(part.router)
     return api
 

@@ -122,5 +122,15 @@ class DoctorOrder(_Order):
     scope: Name = "live"
 
 
+DomainName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._\-]{0,252}$")]
+
+
+class MapOrder(_Order):
+    """Without domains, the scope's zones are looked at."""
+
+    scope: Name = "live"
+    domains: list[DomainName] = Field(default_factory=list, max_length=500)
+
+
 class SyncOrder(_Order):
     by: Person = Field(alias="as")

@@ -7,6 +7,7 @@ from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.inventories import Inventories
+from orchestrator.operations.maps import Maps
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.request import Paths
 from orchestrator.operations.resources import Resources
@@ -33,6 +34,7 @@ class Service(Protocol):
     resources: Resources
     doctor: Doctor
     inventories: Inventories
+    maps: Maps
 
     @property
     def settings(self) -> Place: ...

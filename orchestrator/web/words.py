@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Literal
 
+from orchestrator.web import map_words
+
 Language = Literal["fr", "en"]
 LANGUAGES: tuple[Language, ...] = ("fr", "en")
 
@@ -223,7 +225,7 @@ _FR = {
     "ou utilisez la ligne de commande.",
 }
 
-CATALOGUE: Mapping[Language, Mapping[str, str]] = {"fr": _FR, "en": _EN}
+CATALOGUE: Mapping[Language, Mapping[str, str]] = {"fr": {**_FR, **map_words.FR}, "en": {**_EN, **map_words.EN}}
 
 
 def say(language: Language, key: str, **values: object) -> str:
