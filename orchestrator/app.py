@@ -19,6 +19,7 @@ from orchestrator.estate_git import EstateGitError, EstateMirror
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
+from orchestrator.operations.gate import Gate
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.request import Paths, RequestError
@@ -78,7 +79,8 @@ class Bascule:
         self.inventories = Inventories(self.estates, secrets, self.paths, clock)
         self.worker = Worker(self.database, self.workshop, clock, boundary=boundary)
         self.progress = self.worker.progress
-        self.plans = Plans(self.database, self.estates, self.workshop, clock)
+        gate = Gate(self.database, self.estates, self.workshop, clock)
+        self.plans = Plans(self.database, self.estates, self.workshop, clock, gate)
         self.runs = Runs(self.progress, self.plans)
         self.decisions = Decisions(self.progress)
         self.resources = Resources(self.database, self.estates, self.workshop, clock)

@@ -49,11 +49,13 @@ class Runs:
             known = self._known(conn, key, fingerprint)
         if known is not None:
             return Started(known, created=False)
+        self._plans.require_lawful(plan)
         return self._create(plan, actor, reason, key, fingerprint)
 
     def release(self, run_id: str, digest: str, actor: str, comment: str = "") -> None:
-        """One person's release of exactly this digest. Raises Denied, Conflict, NotFound."""
+        """One person's release of exactly this digest. Raises Denied, also by the policy, Conflict, NotFound."""
         try:
+            self._require_lawful(run_id)
             with self._progress.journal(run_id) as journal:
                 if journal.row.plan_digest != digest:
                     raise Conflict(f"Run {run_id} is of plan {journal.row.plan_digest}; the release names another.")
@@ -66,6 +68,12 @@ class Runs:
             raise NotFound(str(error)) from error
         except IllegalTransition as error:
             raise Conflict(f"Not possible now: {error}.") from error
+
+    def _require_lawful(self, run_id: str) -> None:
+        """The run's plan, held against the policy once more. Raises RunNotFound, BelowPolicy."""
+        with self._database.read() as conn:
+            row = runs.get_run(conn, run_id)
+        self._plans.require_lawful(self._plans.get(row.plan_digest))
 
     def _create(self, plan: Plan, actor: str, reason: str, key: str | None, fingerprint: str) -> Started:
         run_id = _new_id()

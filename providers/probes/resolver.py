@@ -13,6 +13,7 @@ import dns.name
 import dns.nameserver
 import dns.rdtypes.ANY.MX
 import dns.resolver
+import dns.reversename
 import dns.rrset
 
 from providers.base import JsonMap, ProviderError
@@ -64,7 +65,29 @@ class Names:
             if isinstance(rdata, dns.rdtypes.ANY.MX.MX)
         )
 
-    def _resolve(self, host: str, kind: str) -> dns.rrset.RRset | None:
+    def name_servers(self, domain: str) -> list[str]:
+        """The names of a domain's servers, without trailing dots; none where no zone begins. Raises UnresolvedError."""
+        found = self._resolve(domain, "NS") or ()
+        return sorted(rdata.to_text().lower().removesuffix(".") for rdata in found)
+
+    def aliases(self, host: str) -> list[str]:
+        """The names that a host's CNAMEs lead through, without trailing dots. Raises UnresolvedError."""
+        found: list[str] = []
+        name = host
+        while len(found) < LONGEST_CHAIN:
+            answer = self._resolve(name, "CNAME", follow=False)
+            if answer is None:
+                return found
+            name = answer[0].to_text().lower().removesuffix(".")
+            found.append(name)
+        return found
+
+    def reverse(self, address: str) -> list[str]:
+        """The names that the holder of an address gives it. Raises UnresolvedError."""
+        found = self._resolve(dns.reversename.from_address(address).to_text(), "PTR") or ()
+        return sorted(rdata.to_text().lower().removesuffix(".") for rdata in found)
+
+    def _resolve(self, host: str, kind: str, *, follow: bool = True) -> dns.rrset.RRset | None:
         """The record set that a name leads to, along CNAMEs through any number of servers."""
         try:
             name = dns.name.from_text(host)
@@ -72,7 +95,7 @@ class Names:
                 answer = self._resolver(name).resolve(
                     name, kind, search=False, raise_on_no_answer=False, lifetime=self._deadline.within(LOOKUP_SECONDS)
                 )
-                if answer.rrset is not None or answer.canonical_name == name:
+                if answer.rrset is not None or answer.canonical_name == name or not follow:
                     return answer.rrset
                 name = answer.canonical_name
         except dns.resolver.NXDOMAIN:

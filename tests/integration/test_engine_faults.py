@@ -353,6 +353,9 @@ class OnePlan:
     def get(self, digest: str) -> Plan:
         return self._plans[digest]
 
+    def require_lawful(self, plan: Plan) -> None:
+        """No policy."""
+
 
 def plan_of(service: str) -> Plan:
     return Plan(
