@@ -18,7 +18,13 @@ from orchestrator.domain.policy import Basis, Exemption, Least, Places, Rule, So
 from orchestrator.domain.recognition import Sign, recognised
 
 PLACES: tuple[Rule, ...] = ("operated_from", "controlled_from")
-_SIGNS: dict[Basis, Sign] = {"name-servers": "ns", "mail-servers": "mx", "certificates": "issuer"}
+_SIGNS: dict[Basis, Sign] = {
+    "name-servers": "ns",
+    "mail-servers": "mx",
+    "certificates": "issuer",
+    "delivery": "host",
+    "hosting": "network",
+}
 _WORDS: dict[Basis, str] = {
     "name-servers": "name servers",
     "mail-servers": "mail servers",
@@ -35,7 +41,7 @@ class _Part(BaseModel):
 
 
 class Sighting(_Part):
-    """One record seen of a product's own domains. `name`: the host or organisation in it; `at`: seconds, UTC."""
+    """One record seen of a product's own domains. `name`: the host, organisation or network in it; `at`: UTC."""
 
     part: Basis
     record: str

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from orchestrator.domain.plan import Plan
-from orchestrator.domain.recognition import own_hosts
+from orchestrator.domain.recognition import OwnerOf, own_hosts
 from orchestrator.domain.reliance import relied_on
 from orchestrator.domain.sovereignty import Place, Sighting, Verdict, judge, product_of, refusal
 from orchestrator.operations.estate import Estates
@@ -18,6 +18,8 @@ from providers.probes.standing import Record
 
 LOOK_FOR = 4.0
 """Seconds that looking at one product's domains may take; in a crisis names may not answer at all."""
+COUNTS_FOR = 30 * 86400.0
+"""Seconds that a record counts which is not seen any more, and whose absence was not seen either."""
 AT_ONCE = 8
 """Products looked at side by side."""
 MOST_HOSTS = 6
@@ -41,7 +43,17 @@ class Watcher(Protocol):
 
 
 class Gate:
-    def __init__(self, database: Database, estates: Estates, watcher: Watcher, clock: Callable[[], float]) -> None:
+    """`owner_of`: whose network an address is in; without it, addresses say nothing."""
+
+    def __init__(
+        self,
+        database: Database,
+        estates: Estates,
+        watcher: Watcher,
+        clock: Callable[[], float],
+        owner_of: OwnerOf | None = None,
+    ) -> None:
+        self._owner_of = owner_of
         self._database = database
         self._estates = estates
         self._watcher = watcher
@@ -74,17 +86,20 @@ class Gate:
         return verdicts
 
     def _sightings(self, plan: Plan, name: str, *, looking: bool) -> Sequence[Sighting]:
-        """What is seen of a product now, or what was seen last where nothing answers."""
+        """What is seen of a product now; what does not answer now counts as it was seen last, for a while."""
         subject = "standing:" + hashlib.sha256(name.encode()).hexdigest()[:48]
-        found = self._look(plan, name) if looking else []
-        if found:
-            row = {"sightings": [sighting.model_dump(mode="json") for sighting in found]}
-            with self._database.write() as conn:
-                runs.save_snapshot(conn, plan.scope, subject, found[0].at, row)
-            return found
         with self._database.read() as conn:
-            last = runs.load_snapshot(conn, plan.scope, subject)
-        return [Sighting.model_validate(one) for one in last.values["sightings"]] if last is not None else []
+            row = runs.load_snapshot(conn, plan.scope, subject)
+        last = [Sighting.model_validate(one) for one in row.values["sightings"]] if row is not None else []
+        found = self._look(plan, name) if looking else []
+        answered = {sighting.part for sighting in found}
+        oldest = self._clock() - COUNTS_FOR
+        found += [one for one in last if one.part not in answered and one.at >= oldest]
+        if answered:
+            with self._database.write() as conn:
+                kept = {"sightings": [sighting.model_dump(mode="json") for sighting in found]}
+                runs.save_snapshot(conn, plan.scope, subject, self._clock(), kept)
+        return found
 
     def _look(self, plan: Plan, name: str) -> list[Sighting]:
         product = product_of(self._estates.bundle(plan.commit).catalogue, name)
@@ -93,4 +108,11 @@ class Gate:
             return []
         records = self._watcher.standing(plan.commit, plan.scope, hosts, LOOK_FOR)
         at = self._clock()
-        return [Sighting(part=one.part, record=one.words, name=one.name, at=at) for one in records]
+        named = [(one, self._name(one)) for one in records]
+        return [Sighting(part=one.part, record=one.words, name=name, at=at) for one, name in named if name]
+
+    def _name(self, record: Record) -> str | None:
+        """Of an address, the network that it is in."""
+        if record.part != "hosting":
+            return record.name
+        return self._owner_of(record.name) if self._owner_of else None

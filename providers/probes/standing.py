@@ -1,4 +1,4 @@
-"""What a product's own domains stand on, as DNS and its certificates show it: name servers, mail servers, issuers."""
+"""What a product's own hosts and domains stand on, as DNS and certificates show it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +14,12 @@ from providers.probes.resolver import Names, UnresolvedError
 
 AT_ONCE = 8
 HTTPS = 443
-Part = Literal["name-servers", "mail-servers", "certificates"]
+Part = Literal["name-servers", "mail-servers", "certificates", "delivery", "hosting"]
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record that was seen: as words, and the host or organisation in it that tells whose it is."""
+    """One record that was seen: as words, and the host, organisation or address in it that tells whose it is."""
 
     part: Part
     words: str
@@ -33,6 +33,7 @@ def look(context: Context, hosts: Sequence[str], *, port: int = HTTPS) -> list[R
     """
     deadline = Deadline(context.deadline)
     looks: list[Callable[[], list[Record]]] = [partial(_names, context, host, deadline) for host in hosts]
+    looks += [partial(_places, context, host, deadline) for host in hosts]
     looks += [partial(_issuer, context, host, deadline, port) for host in hosts]
     with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="standing") as pool:
         found = [record for records in pool.map(lambda one: one(), looks) for record in records]
@@ -74,6 +75,16 @@ def _names(context: Context, host: str, deadline: Deadline) -> list[Record]:
     except (UnresolvedError, ProviderError):
         return found
     return found
+
+
+def _places(context: Context, host: str, deadline: Deadline) -> list[Record]:
+    """Where the host itself is: the names that its aliases lead through, and its addresses."""
+    names = Names(context.scope, deadline)
+    try:
+        found = [Record("delivery", f"CNAME {alias}. of {host}", alias) for alias in names.aliases(host)]
+        return [*found, *(Record("hosting", f"address {one} of {host}", one) for one in names.addresses(host))]
+    except (UnresolvedError, ProviderError):
+        return []
 
 
 def _domains(host: str) -> Iterator[str]:
