@@ -20,6 +20,7 @@ from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.gate import Gate
+from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.request import Paths, RequestError
@@ -85,6 +86,7 @@ class Bascule:
         self.decisions = Decisions(self.progress)
         self.resources = Resources(self.database, self.estates, self.workshop, clock)
         self.doctor = Doctor(self.estates, self.workshop, self.paths.secrets, clock)
+        self.independence = Independence(self.estates, self.workshop, clock, settings.database)
         self.token = _token(self.paths.token)
         self._stopping = threading.Event()
         self._hasten = threading.Event()

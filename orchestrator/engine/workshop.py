@@ -102,6 +102,10 @@ class EstateWorkshop:
         """What these hosts' domains stand on, as a scope sees it. Reads only, never raises ProviderError."""
         return standing.look(self._look_around(commit, scope, deadline), hosts)
 
+    def looking(self, commit: str, scope: str, deadline: float) -> Context:
+        """What looks from within a scope are given."""
+        return self._look_around(commit, scope, deadline)
+
     def _look_around(self, commit: str, scope: str, deadline: float) -> Context:
         return self.context(SimpleNamespace(id="resources", commit=commit, scope=scope), scope, deadline)
 

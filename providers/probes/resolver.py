@@ -48,13 +48,18 @@ class Names:
         if address is not None:
             require_allowed(self._scope, str(address))
             return [str(address)]
-        found = [rdata.to_text() for kind in kinds for rdata in self._resolve(host, kind) or ()]
-        if not found:
-            raise UnresolvedError(f"{host} has no address in DNS")
+        found = self.published(host, kinds)
         reached = [each for each in found if allowed(self._scope, each)]
         if not reached:
             require_allowed(self._scope, found[0])
         return reached
+
+    def published(self, host: str, kinds: Sequence[str] = ("A", "AAAA")) -> list[str]:
+        """The addresses of a host, whether the scope reaches them or not. Raises UnresolvedError when it has none."""
+        found = [rdata.to_text() for kind in kinds for rdata in self._resolve(host, kind) or ()]
+        if not found:
+            raise UnresolvedError(f"{host} has no address in DNS")
+        return found
 
     def mail_servers(self, domain: str) -> list[tuple[int, str]]:
         """Preference and host of each MX, the most preferred first, without trailing dots. Raises UnresolvedError."""
