@@ -32,7 +32,7 @@ def show_self_map(session: Session, found: Mapping[str, Any]) -> None:
             session.out.print(Text(one_line(said)))
             if one["record"]:
                 session.out.print(Text(f"    shown by {one_line(one['record'])}"))
-    session.line(summary(found))
+    session.out.print(Text(summary(found)))
 
 
 def mark(one: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """What leads from a host to who runs it: its aliases, its addresses, and the names that these are given."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from providers.base import Context, ProviderError
@@ -22,27 +23,26 @@ class Trace:
 
 
 def trace(context: Context, host: str, *, certificate: bool = False) -> Trace:
-    """Follow a host through the scope's resolvers. Connects to it only for its certificate. Never raises."""
+    """Follow a host through the scope's resolvers. Connects to it only for its certificate. Never raises.
+
+    Aliases count also where they lead to no address now.
+    """
     deadline = Deadline(context.deadline)
     names = Names(context.scope, deadline)
-    address = literal(host)
+    if literal(host) is not None:
+        return Trace(host, addresses=(host,), names=tuple(_found(names.reverse, host)[0]))
+    aliases, _ = _found(names.aliases, host)
+    addresses, message = _found(names.published, host)
+    reverse = dict.fromkeys(name for one in addresses for name in _found(names.reverse, one)[0])
+    issuer = issuer_of(context, host, deadline) if certificate and addresses else None
+    return Trace(host, tuple(aliases), tuple(addresses), tuple(reverse), issuer or "", message)
+
+
+def _found(ask: Callable[[str], list[str]], name: str) -> tuple[list[str], str]:
+    """What was found, and what went wrong: most addresses have no name, and some resolvers refuse to be asked."""
     try:
-        aliases = [] if address else names.aliases(host)
-        addresses = [str(address)] if address else names.published(host)
-    except (UnresolvedError, ProviderError) as error:
-        return Trace(host, message=_words(error))
-    reverse = [name for one in addresses for name in _reverse(names, one)]
-    issuer = issuer_of(context, host, deadline) if certificate else None
-    return Trace(host, tuple(aliases), tuple(addresses), tuple(dict.fromkeys(reverse)), issuer or "")
-
-
-def _reverse(names: Names, address: str) -> list[str]:
-    """Most addresses have no name, and some resolvers refuse to be asked."""
-    try:
-        return names.reverse(address)
-    except (UnresolvedError, ProviderError):
-        return []
-
-
-def _words(error: Exception) -> str:
-    return error.message if isinstance(error, ProviderError) else str(error)
+        return ask(name), ""
+    except UnresolvedError as error:
+        return [], str(error)
+    except ProviderError as error:
+        return [], error.message
