@@ -93,6 +93,14 @@ class Verdict(_Part):
         return not self.reasons
 
 
+class Used(_Part):
+    """An exception that a run stands on."""
+
+    service: str
+    place: str
+    lifted: Lifted
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a service would rely on somebody: a product of the catalogue, or a host that nobody is known by.
@@ -154,6 +162,15 @@ def refusal(verdicts: Sequence[Verdict]) -> str:
         f"The policy in bascule.yaml refuses {'; '.join(told)}. "
         "Choose another place, or write an exception with its reason and end into `policy.sovereignty.exceptions`."
     )
+
+
+def used(verdicts: Sequence[Verdict]) -> list[Used]:
+    """Every exception that these verdicts needed."""
+    return [
+        Used(service=verdict.service, place=verdict.place, lifted=lifted)
+        for verdict in verdicts
+        for lifted in verdict.lifted
+    ]
 
 
 def owned_from(product: Product, least: Least) -> Iterator[tuple[Rule, str, str]]:

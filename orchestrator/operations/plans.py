@@ -21,6 +21,7 @@ from orchestrator.domain.plan import (
     with_seen,
 )
 from orchestrator.domain.references import find_references
+from orchestrator.domain.sovereignty import Used, used
 from orchestrator.engine.spec import ActionSpec
 from orchestrator.engine.workshop import LOOK_FOR, Surveyor
 from orchestrator.operations.estate import Estates
@@ -78,9 +79,12 @@ class Plans:
             raise NotFound(f"No plan has the digest {digest}. Make one with `bascule plan`.")
         return Plan.model_validate(document)
 
-    def require_lawful(self, plan: Plan) -> None:
-        """Raises BelowPolicy when the plan would be refused today: since it was made, an exception may have ended."""
-        self._gate.judge_again(plan)
+    def require_lawful(self, plan: Plan) -> list[Used]:
+        """The exceptions that the plan stands on today.
+
+        Raises BelowPolicy when it would be refused: since it was made, an exception may have ended.
+        """
+        return used(self._gate.judge_again(plan))
 
     def moved(self, plan: Plan) -> list[dict[str, Any]]:
         """What has changed outside since the plan was made, step by step."""

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from orchestrator.domain.independence import Standing
 from orchestrator.domain.model import RunState, StepState
 from orchestrator.domain.plan import PlannedStep, expected
+from orchestrator.domain.sovereignty import Used
 from orchestrator.operations.doctor import CheckUp
 from orchestrator.operations.independence import SelfMap
 from orchestrator.store.runs import Row
@@ -54,10 +55,14 @@ class RunAnswer(RunColumns):
 
 
 class RunDetail(RunAnswer):
-    """With what its plan expected: seconds, and the chain of steps that decides them."""
+    """With what its plan expected: seconds, and the chain of steps that decides them.
+
+    `exceptions`: of the sovereignty policy, those that it stood on when it was asked for.
+    """
 
     expected_seconds: float
     critical_path: list[str]
+    exceptions: list[Used] = Field(default_factory=list)
 
 
 class StepAnswer(BaseModel):

@@ -57,6 +57,10 @@ def inside(folder: Path, world: World, policy: dict[str, Any], clock: Clock | No
         bascule.stop()
 
 
+def bearer(bascule: Bascule) -> dict[str, str]:
+    return {"Authorization": f"Bearer {bascule.token}"}
+
+
 def said_by(folder: Path, *arguments: str) -> tuple[int, str]:
     out = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(out):
@@ -71,7 +75,7 @@ def test_a_plan_is_refused_with_the_record_that_was_seen(tmp_path: Path, world: 
     with ExitStack() as stack:
         bascule = stack.enter_context(inside(tmp_path, world, {"default": EEA}))
         url = stack.enter_context(answering(bascule))
-        http = stack.enter_context(httpx.Client(base_url=url, headers={"Authorization": f"Bearer {bascule.token}"}))
+        http = stack.enter_context(httpx.Client(base_url=url, headers=bearer(bascule)))
         answer = http.post("/api/v1/plans", json={"services": ["desk"]}, timeout=30)
         assert answer.status_code == 403, answer.text
         problem = answer.json()
@@ -130,6 +134,10 @@ def test_a_plan_made_under_an_exception_that_ended_is_not_released(tmp_path: Pat
         plan = bascule.plans.make(["desk"], "drill")
         assert [one.by for one in plan.sovereignty[0].lifted] == ["Anne"]
         run = bascule.runs.start(plan.digest, "olga").run_id
+        with answering(bascule) as url, httpx.Client(base_url=url, headers=bearer(bascule)) as http:
+            (exception,) = http.get(f"/api/v1/runs/{run}").json()["run"]["exceptions"]
+            assert (exception["place"], exception["lifted"]["until"]) == ("post", "2027-03-31")
+            assert "They move their zone in spring (Anne, 2027-03-31)" in http.get(f"/runs/{run}").text
         clock.now = TOO_LATE
         with pytest.raises(BelowPolicy, match="ended on 2027-03-31"):
             bascule.runs.release(run, plan.digest, "anne")
