@@ -29,13 +29,13 @@ def show_plan(session: Session, plan: Plan, now: float) -> None:
 def show_sovereignty(session: Session, plan: Plan) -> None:
     """Whom the plan relies on, what exceptions it needs, and what nobody verified."""
     if plan.sovereignty:
-        session.line(sovereignty_summary(plan.sovereignty))
+        session.out.print(Text(sovereignty_summary(plan.sovereignty)))
     for verdict in plan.sovereignty:
         for lifted in verdict.lifted:
             said = f"Exception until {lifted.until} by {lifted.by}: {verdict.place} for {verdict.service}"
-            session.line(f"  ! {one_line(f'{said} {lifted.reason}. Reason: {lifted.because}')}")
+            session.out.print(_indented(f"  ! {one_line(f'{said} {lifted.reason}. Reason: {lifted.because}')}"))
     for doubt in dict.fromkeys(doubt for verdict in plan.sovereignty for doubt in verdict.doubts):
-        session.line(f"  ? {one_line(doubt)}")
+        session.out.print(_indented(f"  ? {one_line(doubt)}"))
 
 
 def sovereignty_summary(verdicts: Sequence[Verdict]) -> str:

@@ -68,15 +68,21 @@ class Least(Part):
 
     `operated_from`: whose law the operating company answers to, and where the data is.
     `controlled_from`: whose law its owner answers to. `levels`: objective of the EU Cloud
-    Sovereignty Framework -> the lowest SEAL. `unknown`: what becomes of a provider that
-    the catalogue does not know: it is shown, or the plan is refused.
+    Sovereignty Framework -> the lowest SEAL. `stands_on`: the foundations whose places are
+    asked as well; all of them where it is not said. `unknown`: what becomes of a provider
+    that the catalogue does not know: it is shown, or the plan is refused.
     """
 
     operated_from: Places | None = None
     controlled_from: Places | None = None
     secnumcloud: bool | None = None
     levels: dict[Objective, Level] = Field(default_factory=dict)
+    stands_on: tuple[Basis, ...] | None = None
     unknown: Literal["show", "refuse"] | None = None
+
+    def asks_of(self, basis: Basis) -> bool:
+        """Whether this foundation is judged."""
+        return self.stands_on is None or basis in self.stands_on
 
     @property
     def asks_nothing(self) -> bool:

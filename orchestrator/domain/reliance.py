@@ -25,32 +25,25 @@ def relied_on(plan: Plan, bundle: Bundle) -> list[Place]:
     """
     back = plan.direction == Direction.FAILBACK
     found = [] if back else [Place(name, bundle.estate.services[name].target) for name in plan.services]
-    for step in plan.steps:
-        found += _of_step(bundle, bundle.estate.scopes[plan.scope], step)
+    scope = bundle.estate.scopes[plan.scope]
+    found += [Place(step.service, step.moves_to, roles=("endpoint",)) for step in plan.steps if step.moves_to]
+    for service, section, entry in dict.fromkeys(used for step in plan.steps for used in _entries(step)):
+        place = _provider(bundle.catalogue, service, section, entry, _block(scope, section, entry))
+        found += [place] if place is not None else []
     left = {(name, bundle.estate.services[name].vendor) for name in plan.services} if back else set()
     left |= {(name, bundle.estate.services[name].target) for name in plan.services} if back else set()
     return _together([place for place in found if (place.service, place.product) not in left])
 
 
-def _of_step(bundle: Bundle, scope: Scope, step: PlannedStep) -> Iterator[Place]:
-    if step.moves_to is not None:
-        yield Place(step.service, step.moves_to, roles=("endpoint",))
-    for section, entry in _entries(step):
-        block = _block(scope, section, entry)
-        place = _provider(bundle.catalogue, step.service, section, entry, block)
-        if place is not None:
-            yield place
-
-
-def _entries(step: PlannedStep) -> Iterator[tuple[str, str]]:
-    """The blocks of the scope that a step puts something into; what only reads or releases relies on nobody new."""
+def _entries(step: PlannedStep) -> Iterator[tuple[str, str, str]]:
+    """Service, section and entry of the scope that a step puts something into; reading and releasing rely on nobody."""
     if step.uses.startswith("compute.") and step.with_.get("state", "present") != "absent":
         named = step.with_.get("provider")
-        yield from (("compute", str(name)) for name in (named if isinstance(named, list) else [named]))
+        yield from ((step.service, "compute", str(name)) for name in (named if isinstance(named, list) else [named]))
     elif step.uses == "storage.copy":
-        yield "storage", str(step.with_["to"]["store"])
+        yield step.service, "storage", str(step.with_["to"]["store"])
     elif step.uses in DNS_KINDS:
-        yield from (("dns", zone) for zone in zones_of(step.with_))
+        yield from ((step.service, "dns", zone) for zone in zones_of(step.with_))
 
 
 def _block(scope: Scope, section: str, entry: str) -> Mapping[str, Any]:

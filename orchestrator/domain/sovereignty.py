@@ -258,7 +258,7 @@ def _standing(
     """Each verified foundation of a product, with all that is outside there and in what it stands on in turn."""
     product = product_of(catalogue, name)
     for index, one in enumerate(product.foundations if product else ()):
-        if one.source.verified and product is not None:
+        if one.source.verified and least.asks_of(one.part) and product is not None:
             here = f"{way}stands on {_WORDS[one.part]} of {one.operator}, "
             record = f"{file_of(product, name)}: foundations[{index}], {one.source.url} of {one.source.date}"
             yield one.part, _outside(least, catalogue, one, here, record, above)
@@ -288,7 +288,7 @@ def _from_sightings(least: Least, catalogue: Catalogue, name: str, sightings: Se
         sign = _SIGNS.get(sighting.part)
         owner = recognised(catalogue, sign, sighting.name) if sign else None
         vendor = product_of(catalogue, owner) if owner and owner != name else None
-        if vendor is None or owner is None:
+        if vendor is None or owner is None or not least.asks_of(sighting.part):
             continue
         here = f"stands on {_WORDS[sighting.part]} of {vendor.title.en}, which "
         for rule, says, fact in owned_from(vendor, least):
@@ -304,7 +304,7 @@ def _doubts(least: Least, place: Place, catalogue: Catalogue) -> Iterator[str]:
         yield f"{place.host or place.name} is nobody that the catalogue knows, so it was not judged."
     for one in product.foundations if product else ():
         outside = least.controlled_from and not within(one.country, least.controlled_from)
-        if outside and not one.source.verified:
+        if outside and least.asks_of(one.part) and not one.source.verified:
             yield (
                 f"{place.name} is said to stand on {_WORDS[one.part]} of {one.operator}, {one.country}; "
                 f"nobody verified it ({one.source.url} of {one.source.date})."

@@ -1,15 +1,17 @@
 """The gate's decision: what is below the policy, by which record, what an exception lifts; stricter never passes."""
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.catalogue_files import shipped
 from orchestrator.domain.catalogue import Catalogue, Target, Vendor
-from orchestrator.domain.policy import RULES, Exemption, Least, Sovereignty, within
+from orchestrator.domain.policy import RULES, Exemption, Least, Policy, Sovereignty, within
 from orchestrator.domain.sovereignty import Place, Sighting, Verdict, judge, refusal
 
 TODAY = date(2026, 11, 25)
@@ -216,6 +218,24 @@ def test_an_exception_for_a_foundation_does_not_lift_the_target_itself() -> None
     assert [one.reason.stands_on for one in found.lifted] == ["name-servers"]
 
 
+def test_only_the_foundations_that_are_named_are_asked() -> None:
+    stands = [foundation("certificates", "US"), foundation("hosting", "FR", "host")]
+    host = vendor("host", "FR", jurisdiction="FR", foundations=[foundation("certificates", "US")])
+    known = catalogue(target(foundations=stands), host)
+    asked = Least(controlled_from=("EEA",), stands_on=("hosting", "name-servers"))
+    assert verdict(asked, known).ok
+    everything = verdict(Least(controlled_from=("EEA",)), known)
+    assert [one.stands_on for one in everything.reasons] == ["certificates", "hosting"]
+
+
+def test_the_example_of_the_documentation_is_a_policy() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "sovereignty.md").read_text(encoding="utf-8")
+    example = yaml.safe_load(text.split("```yaml")[1].split("```")[0])
+    policy = Policy.model_validate(example["policy"]).sovereignty
+    assert policy.least("identity").secnumcloud
+    assert policy.exceptions[0].until == date(2027, 3, 31)
+
+
 COUNTRIES = st.sampled_from(["FR", "DE", "NO", "CH", "US", "EU"])
 PARTS = st.sampled_from(["name-servers", "hosting", "certificates"])
 PLACES = st.none() | st.lists(st.sampled_from(["EU", "EEA", "CH", "FR", "US"]), min_size=1, max_size=3).map(tuple)
@@ -226,8 +246,10 @@ LEASTS = st.builds(
     controlled_from=PLACES,
     secnumcloud=st.none() | st.booleans(),
     levels=LEVELS,
+    stands_on=st.none() | st.lists(PARTS, max_size=3).map(tuple),
     unknown=st.none() | st.sampled_from(["show", "refuse"]),
 )
+SIGHTINGS = st.lists(st.builds(lambda part: Sighting(part=part, record="x", name="ns.one.example", at=SEEN), PARTS))
 
 
 @st.composite
@@ -243,14 +265,25 @@ def worlds(draw: st.DrawFn) -> Catalogue:
     post = target(
         country=draw(COUNTRIES), jurisdiction=draw(COUNTRIES), assurance=assurance, foundations=stands("post")
     )
+    shown = {"ns": ["*.one.example"], "hosts": ["*.one.example"]}
     others = [
-        vendor(name, draw(COUNTRIES), jurisdiction=draw(COUNTRIES), foundations=stands(name)) for name in names[1:]
+        vendor(
+            name,
+            draw(COUNTRIES),
+            jurisdiction=draw(COUNTRIES),
+            foundations=stands(name),
+            recognised=shown if name == "one" else {},
+        )
+        for name in names[1:]
     ]
     return catalogue(post, *others)
 
 
 def stricter(least: Least, more: Least) -> Least:
     """Everything that both ask."""
+
+    def either(mine: tuple[Any, ...] | None, theirs: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        return None if mine is None or theirs is None else (*mine, *theirs)
 
     def both(mine: tuple[str, ...] | None, theirs: tuple[str, ...] | None) -> tuple[str, ...] | None:
         """Places that are in both; nowhere at all is written as a country that nobody is in."""
@@ -265,14 +298,17 @@ def stricter(least: Least, more: Least) -> Least:
         controlled_from=both(least.controlled_from, more.controlled_from),
         secnumcloud=bool(least.secnumcloud or more.secnumcloud),
         levels=levels,
+        stands_on=either(least.stands_on, more.stands_on),
         unknown="refuse" if "refuse" in (least.unknown, more.unknown) else "show",
     )
 
 
-@given(worlds(), LEASTS, LEASTS)
-def test_a_stricter_policy_never_lifts_a_refusal(known: Catalogue, least: Least, more: Least) -> None:
-    before = {(one.rule, one.stands_on) for one in verdict(least, known).reasons}
-    after = {(one.rule, one.stands_on) for one in verdict(stricter(least, more), known).reasons}
+@given(worlds(), LEASTS, LEASTS, SIGHTINGS)
+def test_a_stricter_policy_never_lifts_a_refusal(
+    known: Catalogue, least: Least, more: Least, seen: list[Sighting]
+) -> None:
+    before = {(one.rule, one.stands_on) for one in verdict(least, known, sightings=seen).reasons}
+    after = {(one.rule, one.stands_on) for one in verdict(stricter(least, more), known, sightings=seen).reasons}
     assert before <= after
 
 

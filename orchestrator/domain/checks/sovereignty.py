@@ -10,8 +10,8 @@ from orchestrator.domain.checks.draft import Draft, actions, fill
 from orchestrator.domain.model import Direction
 from orchestrator.domain.problem import Complaint, Path, Problem
 from orchestrator.domain.runbook import Sheet
-from orchestrator.domain.sovereignty import Place, judge
-from orchestrator.domain.wording import did_you_mean
+from orchestrator.domain.sovereignty import PLACES, Place, judge
+from orchestrator.domain.wording import did_you_mean, listed
 
 _AT: Path = ("policy", "sovereignty")
 
@@ -30,6 +30,10 @@ def check_policy(draft: Draft) -> Iterator[Problem]:
         if one.service not in services:
             remedy = did_you_mean(one.service, services.keys(), "Name a service of this file.")
             yield draft.in_estate(Complaint((*at, "service"), f"There is no service `{one.service}`.", remedy))
+        if one.stands_on and one.rule not in PLACES:
+            message = f"Of what a target stands on, `{one.rule}` is never asked."
+            remedy = f"Remove `stands_on`, or name one of {listed(PLACES)} as the rule."
+            yield draft.in_estate(Complaint((*at, "stands_on"), message, remedy))
         known = {*draft.catalogue.targets, *draft.catalogue.vendors}
         if one.target not in known and "." not in one.target and ":" not in one.target:
             remedy = did_you_mean(one.target, known, "Name a target of the catalogue, or a provider's host.")
