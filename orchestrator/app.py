@@ -19,6 +19,8 @@ from orchestrator.estate_git import EstateGitError, EstateMirror
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
+from orchestrator.operations.gate import Gate
+from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.plans import Plans
@@ -80,11 +82,13 @@ class Bascule:
         self.maps = Maps(self.database, self.estates, secrets, self.paths, clock)
         self.worker = Worker(self.database, self.workshop, clock, boundary=boundary)
         self.progress = self.worker.progress
-        self.plans = Plans(self.database, self.estates, self.workshop, clock)
+        gate = Gate(self.database, self.estates, self.workshop, clock)
+        self.plans = Plans(self.database, self.estates, self.workshop, clock, gate)
         self.runs = Runs(self.progress, self.plans)
         self.decisions = Decisions(self.progress)
         self.resources = Resources(self.database, self.estates, self.workshop, clock)
         self.doctor = Doctor(self.estates, self.workshop, self.paths.secrets, clock)
+        self.independence = Independence(self.estates, self.workshop, clock, settings.database)
         self.token = _token(self.paths.token)
         self._stopping = threading.Event()
         self._hasten = threading.Event()

@@ -23,6 +23,8 @@ ANSWER_WITHIN = 120.0
 QUIET_FOR = 30.0
 """Seconds without a byte after which a stream counts as broken; the service says something more often."""
 CREATE_TRIES = 3
+GATES = frozenset({"refused", "below_policy"})
+"""Codes of problems by which a gate says no."""
 
 
 class Unreachable(NoService):
@@ -190,7 +192,7 @@ def _refusal(response: httpx.Response, url: str) -> CommandError:
         detail = f"The service at {url} does not accept this data directory's token: another installation runs there."
     if not detail:
         detail = f"The service at {url} answered {response.status_code} without saying why; look at its log."
-    return CommandError(detail, Exit.REFUSED if problem.get("code") == "refused" else Exit.FAILED)
+    return CommandError(detail, Exit.REFUSED if problem.get("code") in GATES else Exit.FAILED)
 
 
 def _none_for(data: Path) -> Unreachable:

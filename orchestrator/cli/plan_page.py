@@ -1,5 +1,6 @@
 """A plan on a terminal: its steps in order with what each would change, the critical path, the digest."""
 
+from collections.abc import Sequence
 from itertools import groupby
 
 from rich import box
@@ -10,9 +11,10 @@ from rich.text import Text
 
 from orchestrator.cli.changes import after_line, change_lines
 from orchestrator.cli.session import Session
-from orchestrator.cli.wording import counted, duration, short_step
+from orchestrator.cli.wording import counted, duration, one_line, short_step
 from orchestrator.domain.kinds import KINDS
 from orchestrator.domain.plan import Plan, PlannedStep, critical_path, expected
+from orchestrator.domain.sovereignty import Verdict
 
 
 def show_plan(session: Session, plan: Plan, now: float) -> None:
@@ -20,7 +22,27 @@ def show_plan(session: Session, plan: Plan, now: float) -> None:
     session.out.print(_heading(plan))
     session.out.print(_steps(plan, now))
     show_path(session, plan)
+    show_sovereignty(session, plan)
     session.line(f"Digest {plan.digest}", copied=True)
+
+
+def show_sovereignty(session: Session, plan: Plan) -> None:
+    """Whom the plan relies on, what exceptions it needs, and what nobody verified."""
+    if plan.sovereignty:
+        session.out.print(Text(sovereignty_summary(plan.sovereignty)))
+    for verdict in plan.sovereignty:
+        for lifted in verdict.lifted:
+            said = f"Exception until {lifted.until} by {lifted.by}: {verdict.place} for {verdict.service}"
+            session.out.print(_indented(f"  ! {one_line(f'{said} {lifted.reason}. Reason: {lifted.because}')}"))
+    for doubt in dict.fromkeys(doubt for verdict in plan.sovereignty for doubt in verdict.doubts):
+        session.out.print(_indented(f"  ? {one_line(doubt)}"))
+
+
+def sovereignty_summary(verdicts: Sequence[Verdict]) -> str:
+    places = list(dict.fromkeys(verdict.place for verdict in verdicts))
+    lifted = sum(len(verdict.lifted) for verdict in verdicts)
+    more = f", {counted(lifted, 'exception')} used" if lifted else ""
+    return f"Policy: {', '.join(places)} may be relied on{more}."
 
 
 def show_plan_shortly(session: Session, plan: Plan) -> None:
@@ -33,6 +55,7 @@ def show_plan_shortly(session: Session, plan: Plan) -> None:
         held = f", {counted(people, 'hold point')}" if people else ""
         session.line(f"  {service}: {counted(len(found), 'step')}, {changing} that change something{held}")
     show_path(session, plan)
+    show_sovereignty(session, plan)
     session.line(f"Digest {plan.digest}", copied=True)
 
 

@@ -14,6 +14,7 @@ from orchestrator.domain.checks.references import check_references
 from orchestrator.domain.checks.restores import check_restores
 from orchestrator.domain.checks.rules import check_rules
 from orchestrator.domain.checks.services import check_services
+from orchestrator.domain.checks.sovereignty import check_policy, check_sovereignty
 from orchestrator.domain.checks.swaps import check_swaps
 from orchestrator.domain.estate import FILE, Estate, read_estate_sheet
 from orchestrator.domain.problem import Problem
@@ -35,7 +36,9 @@ _CHECKS = (
     check_places,
     check_restores,
     check_swaps,
+    check_policy,
 )
+_AT_THE_DOOR = (*_CHECKS, check_sovereignty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,14 @@ class Bundle:
     catalogue: Catalogue
 
 
-def read_bundle(files: Mapping[str, bytes], known: Catalogue) -> tuple[Bundle | None, list[Problem]]:
+def read_bundle(
+    files: Mapping[str, bytes], known: Catalogue, *, judged: bool = True
+) -> tuple[Bundle | None, list[Problem]]:
     """The bundle, or None and every problem, in the order of files and lines. Never raises on any content.
 
     `known`: the catalogue that the estate builds on; files below its own `catalogue/` add to it.
+    `judged`: targets are held against the policy as well. What was accepted once is read without that: a fact that a
+    newer catalogue knows must not take the estate away from a run that is under way; plans and releases are judged.
     """
     paths = [*_runbook_files(files)]
     if len(paths) > MAX_RUNBOOKS or sum(min(len(files[path]), MAX_BYTES) for path in paths) > MAX_RUNBOOK_BYTES:
@@ -80,7 +87,7 @@ def read_bundle(files: Mapping[str, bytes], known: Catalogue) -> tuple[Bundle | 
     problems += found
     draft = Draft(estate, sheets, frozenset(unreadable), frozenset(files), catalogue)
     told = {(problem.file, problem.line, problem.column) for problem in problems}
-    for check in _CHECKS:
+    for check in _AT_THE_DOOR if judged else _CHECKS:
         problems += [found for found in check(draft) if (found.file, found.line, found.column) not in told]
     if problems:
         return None, sorted(set(problems))

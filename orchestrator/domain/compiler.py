@@ -129,8 +129,9 @@ class _Compiler:
         entry: tuple[str, ...],
         service: str,
         outer: str = "",
+        moves_to: str | None = None,
     ) -> list[PlannedStep]:
-        """`outer`: the prefix of the steps that a swap's settings refer to."""
+        """`outer`: the prefix of the steps that a swap's settings refer to; `moves_to`: the swap's target."""
         made: list[PlannedStep] = []
         ends: dict[str, tuple[str, ...]] = {}
         for step in _in_order(runbook.steps):
@@ -139,11 +140,13 @@ class _Compiler:
             if KINDS[step.uses].expands:
                 inner, given = self._inner(step, runbook, filled, service)
                 inner_values = self._parameters(inner, given)
-                nested = self._expand(inner, f"{prefix}/{step.id}", inner_values, needs, service, outer=prefix)
+                towards = str(filled["to"]) if step.uses == "endpoint.swap" else moves_to
+                nested = self._expand(inner, f"{prefix}/{step.id}", inner_values, needs, service, prefix, towards)
                 ends[step.id] = _exits(nested) or needs
                 made.extend(nested)
                 continue
-            made.append(self._planned(step, runbook, prefix, values, needs, service, outer))
+            planned = self._planned(step, runbook, prefix, values, needs, service, outer)
+            made.append(planned.model_copy(update={"moves_to": moves_to}))
             ends[step.id] = (f"{prefix}/{step.id}",)
         return made
 

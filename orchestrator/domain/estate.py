@@ -1,4 +1,4 @@
-"""The estate's own sheet, bascule.yaml: its services, and its scopes."""
+"""The estate's own sheet, bascule.yaml: its services, its scopes, and its policy."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from pydantic import Field
 
 from orchestrator.domain.kinds import KINDS, check_inputs
 from orchestrator.domain.model import Mode
+from orchestrator.domain.policy import Policy
 from orchestrator.domain.problem import Complaint, Path, Problem
 from orchestrator.domain.references import find_in_keys, find_malformed, find_references, is_open, value_at
 from orchestrator.domain.salvage import Part, salvage
@@ -45,12 +46,13 @@ class Service(Part):
 
 
 class Estate(Part):
-    """An organisation's services and scopes."""
+    """An organisation's services and scopes, and what it asks of the places that it falls back to."""
 
     name: str
     title: Words
     services: dict[str, Service]
     scopes: dict[str, Scope]
+    policy: Policy = Policy()
 
 
 class EstateText(Part):
@@ -60,6 +62,7 @@ class EstateText(Part):
     title: Words
     services: dict[Name, Any] = Field(min_length=1)
     scopes: dict[Name, Any] = Field(min_length=1)
+    policy: Policy = Policy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ def _estate(data: Mapping[str, Any], complaints: list[Complaint]) -> Estate:
     head = salvage(EstateText, data, complaints, estate="unknown", title=_NO_WORDS, services=some, scopes=some)
     services = {name: _service(name, body, complaints) for name, body in written_block(data, "services").items()}
     scopes = {name: _scope(name, body, complaints) for name, body in written_block(data, "scopes").items()}
-    return Estate(name=head.estate, title=head.title, services=services, scopes=scopes)
+    return Estate(name=head.estate, title=head.title, services=services, scopes=scopes, policy=head.policy)
 
 
 def _service(name: str, body: object, complaints: list[Complaint]) -> Service:

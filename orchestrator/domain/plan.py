@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator.domain.references import find_references
+from orchestrator.domain.sovereignty import Verdict
 from orchestrator.domain.zones import DNS_KINDS, Key, by_zone, keys_of, longest_wait, new_ttl, zones_of
 from providers.wants import seconds
 
@@ -66,6 +67,8 @@ class PlannedStep(_Part):
     names: dict[str, str] = Field(default_factory=dict)
     after: str | None = None
     """The step whose outcome must be known before this one's change can be."""
+    moves_to: str | None = None
+    """The target of the catalogue that an endpoint moves to by this step."""
     seen: Seen | None = None
     placement: Placement | None = None
     """Of servers: whether there is room now for all of the plan together. It moves by the hour, so no digest has it."""
@@ -73,11 +76,11 @@ class PlannedStep(_Part):
     """The part of `seen` that the digest covers, and that drift is measured from."""
 
     def for_digest(self) -> dict[str, Any]:
-        left_out = {"title", "expect", "seen", "placement", "names", "after"}
+        left_out = {"title", "expect", "seen", "placement", "names", "after", "moves_to"}
         return self.model_dump(mode="json", by_alias=True, exclude=left_out)
 
     def for_engine(self) -> dict[str, Any]:
-        left_out = {"id", "needs", "seen", "placement", "after"}
+        left_out = {"id", "needs", "seen", "placement", "after", "moves_to"}
         return self.model_dump(mode="json", by_alias=True, exclude=left_out)
 
 
@@ -88,6 +91,8 @@ class Plan(_Part):
     direction: str
     services: tuple[str, ...]
     steps: tuple[PlannedStep, ...]
+    sovereignty: tuple[Verdict, ...] = ()
+    """What the policy said when the plan was made of each place that it relies on. The digest has the commit alone."""
     digest: str = ""
     critical_path: tuple[str, ...] = ()
     expected_seconds: float = 0.0

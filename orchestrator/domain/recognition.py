@@ -1,79 +1,51 @@
-"""Which products of the catalogue a sign shows, by the patterns of their files. Pure."""
+"""Whose a host, a mail server, a name server or a certificate is, by the catalogue's signs."""
 
-from collections.abc import Iterable, Mapping
-from itertools import chain
+from collections.abc import Callable, Iterator
+from typing import Literal
 
-from orchestrator.domain.catalogue import Catalogue, Product, Recognised
-from providers.discovery.sign import Kind, Sign
+from orchestrator.domain.catalogue import Catalogue, Recognised
 
-_FIELDS: Mapping[Kind, tuple[str, ...]] = {
-    "mx": ("mx", "hosts"),
-    "mta-sts": ("mx", "hosts"),
-    "spf": ("spf", "hosts"),
-    "ns": ("ns", "hosts"),
-    "caa": ("caa",),
-    "cname": ("cname", "hosts", "mx"),
-    "srv": ("hosts", "cname", "mx"),
-}
-"""Which patterns a sign's host is held against; those of pages against hosts and CNAMEs."""
+Sign = Literal["host", "mx", "ns", "issuer", "network"]
 
-_OF_PAGES = ("hosts", "cname")
-_OF_HOSTS = ("mx", "spf", "ns", "cname", "hosts")
-
-Names = tuple[str, ...]
+OwnerOf = Callable[[str], str | None]
+"""IP address -> the name of the network that it is in, as `recognised.networks` write it; None when nobody knows."""
 
 
-class Recogniser:
-    """Answers names of products, in order. The most exact pattern decides; products that share it are all named."""
+def recognised(catalogue: Catalogue, sign: Sign, name: str) -> str | None:
+    """The catalogue's name of the product that this sign shows: of several, the one with the closest pattern.
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._hosts: dict[tuple[str, str], set[str]] = {}
-        self._words: dict[tuple[str, str], set[str]] = {}
-        self._products = {**catalogue.targets, **catalogue.vendors}
-        for name, product in self._products.items():
-            self._learn(name, product.recognised)
+    `name`: a host in any case, with or without its final dot; for `issuer` the organisation, for `network` a name of
+    the table of addresses. A target goes before a vendor that is recognised as well.
+    """
+    wanted = name.casefold() if sign == "issuer" else name.lower().removesuffix(".")
+    best, found = 0, None
+    for shelf in (catalogue.targets, catalogue.vendors):
+        for product_name, product in shelf.items():
+            close = max((_closeness(pattern, wanted) for pattern in _patterns(product.recognised, sign)), default=0)
+            if close > best:
+                best, found = close, product_name
+    return found
 
-    def products(self, sign: Sign) -> Names:
-        match sign.kind:
-            case "inside":
-                return (sign.value,) if sign.value in self._products else ()
-            case "txt":
-                return self._begins("txt", sign.value.lower())
-            case "issuer":
-                return self._begins("issuers", sign.value.casefold())
-            case "network":
-                return tuple(sorted(self._words.get(("networks", sign.value), ())))
-            case kind:
-                return self.hosts(sign.value, _FIELDS.get(kind, _OF_PAGES))
 
-    def hosts(self, host: str, fields: Iterable[str] = _OF_HOSTS) -> Names:
-        """The products whose patterns of these fields a host fits; the first field that knows it decides."""
-        for field in fields:
-            labels = host.split(".")
-            ends = (f"*.{'.'.join(labels[at:])}" for at in range(1, len(labels)))
-            for pattern in chain((host,), ends):
-                if found := self._hosts.get((field, pattern)):
-                    return tuple(sorted(found))
-        return ()
+def _patterns(signs: Recognised, sign: Sign) -> Iterator[str]:
+    if sign == "issuer":
+        yield from (issuer.casefold() for issuer in signs.issuers)
+    elif sign == "network":
+        yield from signs.networks
+    else:
+        yield from {"mx": signs.mx, "ns": signs.ns, "host": signs.cname}[sign]
+        yield from signs.hosts
 
-    def recognisable(self, name: str) -> bool:
-        """Whether the catalogue says how this product shows at all."""
-        product: Product | None = self._products.get(name)
-        return product is not None and any(product.recognised.model_dump().values())
 
-    def _learn(self, name: str, recognised: Recognised) -> None:
-        for field in (*_OF_HOSTS, "caa"):
-            for pattern in getattr(recognised, field):
-                self._hosts.setdefault((field, pattern), set()).add(name)
-        for field, words in (
-            ("txt", [text.lower() for text in recognised.txt]),
-            ("issuers", [text.casefold() for text in recognised.issuers]),
-            ("networks", list(recognised.networks)),
-        ):
-            for word in words:
-                self._words.setdefault((field, word), set()).add(name)
+def _closeness(pattern: str, name: str) -> int:
+    """How many characters of the name the pattern says; 0 when it does not fit."""
+    if pattern.startswith("*."):
+        return len(pattern) - 1 if name.endswith(pattern[1:]) and len(name) > len(pattern) - 1 else 0
+    return len(pattern) + 1 if pattern == name else 0
 
-    def _begins(self, field: str, text: str) -> Names:
-        """The longest of the beginnings that fit."""
-        fitting = [word for known, word in self._words if known == field and text.startswith(word)]
-        return tuple(sorted(self._words[field, max(fitting, key=len)])) if fitting else ()
+
+def own_hosts(signs: Recognised) -> tuple[str, ...]:
+    """The hosts by which a product is recognised, in whose domains it can be seen what the product stands on."""
+    patterns = [*signs.mx, *signs.hosts, *signs.spf, *signs.cname, *signs.ns]
+    names = [pattern.removeprefix("*.") for pattern in patterns]
+    return tuple(dict.fromkeys(name for name in names if "." in name))

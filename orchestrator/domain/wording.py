@@ -97,7 +97,8 @@ def _complaint(detail: Any, root: Schema, data: object) -> Complaint:
         remedy = did_you_mean(str(path[-1]), known, "Remove it.")
         return Complaint(path, f"The key `{_short(path[-1])}` is unknown here.", remedy, on_key=True)
     if on_key:
-        what = _PATTERNS.get(context.get("pattern", ""), "a short name")
+        choices = str(context.get("expected", "")).replace("'", "")
+        what = f"one of {choices}" if choices else _PATTERNS.get(context.get("pattern", ""), "a short name")
         return Complaint(path, f"The key {shown(path[-1])} must be {what}.", f"Rename it to {what}.", on_key=True)
     if detail["type"].startswith("union_tag"):
         return _driver(path, node or {}, detail["input"])

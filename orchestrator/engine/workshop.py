@@ -13,6 +13,7 @@ from orchestrator.engine.spec import ActionSpec
 from providers.base import Context, Provider, ProviderError, Reveal
 from providers.compute.marked import Made
 from providers.examiners import examine
+from providers.probes import standing
 from providers.registry import made_at, placements, provider_for, release_made
 from providers.rights import Examination, Subject
 
@@ -96,6 +97,14 @@ class EstateWorkshop:
     def examine(self, commit: str, scope: str, subject: Subject, deadline: float) -> Examination:
         """Ask harmlessly what one entry of a scope can do. Never raises ProviderError."""
         return examine(self._look_around(commit, scope, deadline), subject)
+
+    def standing(self, commit: str, scope: str, hosts: Sequence[str], deadline: float) -> Sequence[standing.Record]:
+        """What these hosts' domains stand on, as a scope sees it. Reads only, never raises ProviderError."""
+        return standing.look(self._look_around(commit, scope, deadline), hosts)
+
+    def looking(self, commit: str, scope: str, deadline: float) -> Context:
+        """What looks from within a scope are given."""
+        return self._look_around(commit, scope, deadline)
 
     def _look_around(self, commit: str, scope: str, deadline: float) -> Context:
         return self.context(SimpleNamespace(id="resources", commit=commit, scope=scope), scope, deadline)

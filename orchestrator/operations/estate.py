@@ -49,7 +49,10 @@ class Estates:
         Raises EstateGitError when the remote can't be reached: the mirror serves on.
         """
         commit = self._mirror.fetch(self.url, self.branch)
-        self.bundle(commit)
+        if self._accepted(commit):
+            self.bundle(commit)
+        else:
+            self._read(commit, judged=True)
         with self._database.write() as conn:
             new = estates.accept(conn, commit, by, self._clock())
         if new:
@@ -72,12 +75,21 @@ class Estates:
     def checkout(self, commit: str) -> Path:
         return self._mirror.checkout(commit)
 
+    def _accepted(self, commit: str) -> bool:
+        with self._database.read() as conn:
+            row = estates.newest(conn)
+        return row is not None and str(row.commit) == commit
+
     def _bundle(self, commit: str) -> Bundle:
+        return self._read(commit, judged=False)
+
+    def _read(self, commit: str, *, judged: bool) -> Bundle:
+        """`judged`: its targets are held against its policy as well, as a commit is before it is accepted."""
         try:
             files = self._mirror.files(commit)
         except EstateGitError as error:
             raise NotFound(f"The estate's commit {commit[:12]} is not in the mirror: {error}") from error
-        bundle, problems = read_bundle(files, shipped())
+        bundle, problems = read_bundle(files, shipped(), judged=judged)
         if bundle is None:
             raise InvalidEstate(commit, problems)
         return bundle

@@ -21,9 +21,11 @@ from orchestrator.domain.plan import (
     with_seen,
 )
 from orchestrator.domain.references import find_references
+from orchestrator.domain.sovereignty import Used, used
 from orchestrator.engine.spec import ActionSpec
 from orchestrator.engine.workshop import LOOK_FOR, Surveyor
 from orchestrator.operations.estate import Estates
+from orchestrator.operations.gate import Gate
 from orchestrator.operations.request import NotFound, RequestError
 from orchestrator.store import runs
 from orchestrator.store.database import Database
@@ -31,8 +33,11 @@ from providers.base import Presence, ProviderError, Tag
 
 
 class Plans:
-    def __init__(self, database: Database, estates: Estates, workshop: Surveyor, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, database: Database, estates: Estates, workshop: Surveyor, clock: Callable[[], float], gate: Gate
+    ) -> None:
         self._database = database
+        self._gate = gate
         self._estates = estates
         self._workshop = workshop
         self._clock = clock
@@ -45,7 +50,7 @@ class Plans:
         parameters: Mapping[str, Any] | None = None,
         commit: str | None = None,
     ) -> Plan:
-        """Compile, look, seal and keep. Changes nothing outside. Raises RequestError."""
+        """Compile, hold against the policy, look, seal and keep. Changes nothing outside. Raises RequestError."""
         if not services:
             raise RequestError("Name at least one service to plan for.")
         at = commit or self._estates.newest()
@@ -60,6 +65,7 @@ class Plans:
             )
         except PlanError as error:
             raise RequestError(str(error)) from error
+        plan = plan.model_copy(update={"sovereignty": self._gate.look_and_judge(plan)})
         plan = with_placements(with_seen(plan, self._look(plan)), self._placements(plan))
         with self._database.write() as conn:
             document = plan.model_dump(mode="json", by_alias=True)
@@ -72,6 +78,13 @@ class Plans:
         if document is None:
             raise NotFound(f"No plan has the digest {digest}. Make one with `bascule plan`.")
         return Plan.model_validate(document)
+
+    def require_lawful(self, plan: Plan) -> list[Used]:
+        """The exceptions that the plan stands on today.
+
+        Raises BelowPolicy when it would be refused: since it was made, an exception may have ended.
+        """
+        return used(self._gate.judge_again(plan))
 
     def moved(self, plan: Plan) -> list[dict[str, Any]]:
         """What has changed outside since the plan was made, step by step."""

@@ -49,11 +49,14 @@ class Runs:
             known = self._known(conn, key, fingerprint)
         if known is not None:
             return Started(known, created=False)
-        return self._create(plan, actor, reason, key, fingerprint)
+        exceptions = [one.model_dump(mode="json") for one in self._plans.require_lawful(plan)]
+        data = {"digest": plan.digest, "commit": plan.commit, "steps": len(plan.steps), "reason": reason}
+        return self._create(plan, actor, {**data, "exceptions": exceptions}, key, fingerprint)
 
     def release(self, run_id: str, digest: str, actor: str, comment: str = "") -> None:
-        """One person's release of exactly this digest. Raises Denied, Conflict, NotFound."""
+        """One person's release of exactly this digest. Raises Denied, also by the policy, Conflict, NotFound."""
         try:
+            self._require_lawful(run_id)
             with self._progress.journal(run_id) as journal:
                 if journal.row.plan_digest != digest:
                     raise Conflict(f"Run {run_id} is of plan {journal.row.plan_digest}; the release names another.")
@@ -67,7 +70,14 @@ class Runs:
         except IllegalTransition as error:
             raise Conflict(f"Not possible now: {error}.") from error
 
-    def _create(self, plan: Plan, actor: str, reason: str, key: str | None, fingerprint: str) -> Started:
+    def _require_lawful(self, run_id: str) -> None:
+        """The run's plan, held against the policy once more. Raises RunNotFound, BelowPolicy."""
+        with self._database.read() as conn:
+            row = runs.get_run(conn, run_id)
+        self._plans.require_lawful(self._plans.get(row.plan_digest))
+
+    def _create(self, plan: Plan, actor: str, data: Mapping[str, Any], key: str | None, fingerprint: str) -> Started:
+        """`data`: what the run's first event says."""
         run_id = _new_id()
         now = self._progress.clock()
 
@@ -78,19 +88,18 @@ class Runs:
             taken = runs.take_holds(conn, plan.scope, plan.resources(), run_id)
             if taken:
                 raise _Taken(taken)
-            self._insert(conn, run_id, plan, actor, reason, now)
+            self._insert(conn, run_id, plan, actor, data["reason"], now)
             if key is not None and not runs.save_idempotency(conn, key, fingerprint, run_id, now):
                 raise _KeyTaken
 
         try:
             with self._progress.journal(run_id, first=insert) as journal:
-                data = {"digest": plan.digest, "commit": plan.commit, "steps": len(plan.steps), "reason": reason}
-                journal.run_event(RunEvent.CREATED, actor, data)
+                journal.run_event(RunEvent.CREATED, actor, dict(data))
                 self._start_if_released(journal)
         except _Taken as error:
             return Started(self._name(self._same_run(plan, error.by), key, fingerprint), created=False)
         except _KeyTaken:
-            return self._create(plan, actor, reason, key, fingerprint)
+            return self._create(plan, actor, data, key, fingerprint)
         except _Known as error:
             return Started(error.run_id, created=False)
         return Started(run_id, created=True)

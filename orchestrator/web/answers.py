@@ -4,9 +4,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from orchestrator.domain.independence import Standing
 from orchestrator.domain.model import RunState, StepState
 from orchestrator.domain.plan import PlannedStep, expected
+from orchestrator.domain.sovereignty import Used
 from orchestrator.operations.doctor import CheckUp
+from orchestrator.operations.independence import SelfMap
 from orchestrator.store.runs import Row
 from orchestrator.web.attention import Wait
 from providers.inventory import Inventory
@@ -52,10 +55,14 @@ class RunAnswer(RunColumns):
 
 
 class RunDetail(RunAnswer):
-    """With what its plan expected: seconds, and the chain of steps that decides them."""
+    """With what its plan expected: seconds, and the chain of steps that decides them.
+
+    `exceptions`: of the sovereignty policy, those that it stood on when it was asked for.
+    """
 
     expected_seconds: float
     critical_path: list[str]
+    exceptions: list[Used] = Field(default_factory=list)
 
 
 class StepAnswer(BaseModel):
@@ -277,4 +284,32 @@ class CheckUpAnswer(BaseModel):
 
     @classmethod
     def of(cls, found: CheckUp) -> "CheckUpAnswer":
+        return cls.model_validate(found.as_json())
+
+
+class SelfFindingAnswer(BaseModel):
+    """One thing that Bascule relies on. `host` empty: this machine. `country`: whose law its owner answers to."""
+
+    kind: str
+    name: str
+    host: str
+    standing: Standing
+    product: str
+    operator: str
+    country: str
+    record: str
+    advice: str
+    addresses: list[str]
+
+
+class SelfMapAnswer(BaseModel):
+    """`ready`: nothing that Bascule needs leads to a vendor that it guards against."""
+
+    scope: str
+    commit: str
+    ready: bool
+    findings: list[SelfFindingAnswer]
+
+    @classmethod
+    def of(cls, found: SelfMap) -> "SelfMapAnswer":
         return cls.model_validate(found.as_json())

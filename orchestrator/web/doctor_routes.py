@@ -1,8 +1,8 @@
-"""Whether a scope is ready: its credentials and all else that it needs, examined now."""
+"""Whether a scope is ready, with its credentials and all else that it needs; and whom Bascule itself relies on."""
 
 from fastapi import APIRouter
 
-from orchestrator.web.answers import CheckUpAnswer
+from orchestrator.web.answers import CheckUpAnswer, SelfMapAnswer
 from orchestrator.web.orders import DoctorOrder
 from orchestrator.web.parts import Given
 
@@ -13,3 +13,9 @@ router = APIRouter(prefix="/doctor", tags=["estate"])
 def examine_scope(order: DoctorOrder, given: Given) -> CheckUpAnswer:
     """Ask harmless questions of everything that the scope names; which rights are missing, and which needless."""
     return CheckUpAnswer.of(given.service.doctor.examine(order.scope))
+
+
+@router.post("/sovereignty")
+def map_itself(order: DoctorOrder, given: Given) -> SelfMapAnswer:
+    """Whom this installation relies on, traced through the scope's resolvers, and what the policy says of them."""
+    return SelfMapAnswer.of(given.service.independence.map(order.scope))

@@ -10,14 +10,17 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 from orchestrator.domain.journal import IllegalTransition
+from orchestrator.domain.sovereignty import Verdict
 from orchestrator.estate_git import EstateGitError
 from orchestrator.operations.estate import InvalidEstate
+from orchestrator.operations.gate import BelowPolicy
 from orchestrator.operations.request import RequestError
 from orchestrator.store.journal import RunNotFound, StepNotFound
 
 MEDIA_TYPE = "application/problem+json"
 
 _STATUS = {"invalid": 422, "invalid_estate": 422, "not_found": 404, "conflict": 409, "refused": 403}
+_STATUS |= {"below_policy": 403}
 """The status of each `RequestError.code`."""
 
 _CODES = {400: "bad_request", 401: "unauthenticated", 403: "refused", 404: "not_found", 405: "method_not_allowed"}
@@ -30,6 +33,7 @@ _TITLES = {
     "not_found": "There is no such thing",
     "conflict": "It contradicts what is there",
     "refused": "A gate is closed",
+    "below_policy": "The policy refuses a place",
     "unauthenticated": "The token is missing or wrong",
     "estate_unreachable": "The estate can't be reached",
     "busy": "Too many at once",
@@ -48,7 +52,10 @@ class WrongPlace(BaseModel):
 
 
 class Problem(BaseModel):
-    """RFC 9457. `problems` lists an estate's problems, `errors` what is wrong with a request's values."""
+    """RFC 9457. `problems` lists an estate's problems, `errors` what is wrong with a request's values.
+
+    `verdicts`: the places of a plan that the policy refuses, each with its reasons and the records that show them.
+    """
 
     type: str
     title: str
@@ -57,6 +64,7 @@ class Problem(BaseModel):
     code: str
     problems: list[dict[str, str | int]] | None = None
     errors: list[WrongPlace] | None = None
+    verdicts: list[Verdict] | None = None
 
 
 class ProblemResponse(JSONResponse):
@@ -79,6 +87,8 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, InvalidEstate):
         problems = [one.as_json() for one in error.problems]
         return problem(422, str(error), error.code, problems=problems)
+    if isinstance(error, BelowPolicy):
+        return problem(403, str(error), error.code, verdicts=list(error.verdicts))
     if isinstance(error, RequestError):
         return problem(_STATUS.get(error.code, 422), str(error), error.code)
     if isinstance(error, RunNotFound | StepNotFound):

@@ -59,7 +59,10 @@ class Reading:
         """Raises RunNotFound."""
         answer = self.run(run_id)
         seconds, path = self._expectation(answer.plan_digest)
-        return RunDetail(**dict(answer), expected_seconds=seconds, critical_path=list(path))
+        with self._database.read() as conn:
+            first = next(iter(runs.list_events(conn, run_id, limit=1)), None)
+        exceptions = first.data.get("exceptions", []) if first is not None else []
+        return RunDetail(**dict(answer), expected_seconds=seconds, critical_path=list(path), exceptions=exceptions)
 
     def with_steps(self, run_id: str) -> RunWithSteps:
         """Raises RunNotFound."""

@@ -6,6 +6,7 @@ from orchestrator.engine.progress import Progress
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
+from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.plans import Plans
@@ -33,6 +34,7 @@ class Service(Protocol):
     estates: Estates
     resources: Resources
     doctor: Doctor
+    independence: Independence
     inventories: Inventories
     maps: Maps
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from providers.base import Context, ProviderError
 from providers.expiry import validity
@@ -20,6 +21,18 @@ def examine(context: Context, subject: Subject) -> Examination:
         told = validity(certificate.not_valid_after_utc, subject.now, "get the authority's next certificate")
         rights.append(Right(f"{name}, {told.name}", told.state, told.advice))
     return subject.found(subject.entry if held else _short(path, context.estate), rights)
+
+
+def organisations(path: Path) -> list[str]:
+    """Who the authorities of a file are, each once. Raises ProviderError(permanent)."""
+    found = []
+    for certificate in _certificates(path, None):
+        for oid in (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME):
+            named = certificate.subject.get_attributes_for_oid(oid)
+            if named:
+                found.append(str(named[0].value))
+                break
+    return list(dict.fromkeys(found))
 
 
 def _certificates(path: Path, held: str | None) -> list[x509.Certificate]:

@@ -17,6 +17,7 @@ import dns.rcode
 import dns.rdata
 import dns.rdtypes.ANY.MX
 import dns.resolver
+import dns.reversename
 import dns.rrset
 from dns.rdtypes.ANY.TXT import TXT
 
@@ -74,13 +75,18 @@ class Names:
         return self._known[asked]
 
     def _reached(self, host: str, kinds: Sequence[str]) -> list[str]:
-        found = [rdata.to_text() for kind in kinds for rdata in self._resolve(host, kind) or ()]
-        if not found:
-            raise UnresolvedError(f"{host} has no address in DNS")
+        found = self.published(host, kinds)
         reached = [each for each in found if allowed(self._scope, each)]
         if not reached:
             require_allowed(self._scope, found[0])
         return reached
+
+    def published(self, host: str, kinds: Sequence[str] = ("A", "AAAA")) -> list[str]:
+        """The addresses of a host, whether the scope reaches them or not. Raises UnresolvedError when it has none."""
+        found = [rdata.to_text() for kind in kinds for rdata in self._resolve(host, kind) or ()]
+        if not found:
+            raise UnresolvedError(f"{host} has no address in DNS")
+        return found
 
     def mail_servers(self, domain: str) -> list[tuple[int, str]]:
         """Preference and host of each MX, the most preferred first, without trailing dots. Raises UnresolvedError."""
@@ -116,6 +122,20 @@ class Names:
             raise UnresolvedError(
                 f"{name.to_text(omit_final_dot=True)} can't be looked up at {server} ({' '.join(str(error).split())})"
             ) from error
+
+    def name_servers(self, domain: str) -> list[str]:
+        """The names of a domain's servers, without trailing dots; none where no zone begins. Raises UnresolvedError."""
+        found = self._resolve(domain, "NS") or ()
+        return sorted(rdata.to_text().lower().removesuffix(".") for rdata in found)
+
+    def aliases(self, host: str) -> list[str]:
+        """The names that a host's CNAMEs lead through, without trailing dots. Raises UnresolvedError."""
+        return list(self.look_up(host, "A").chain)
+
+    def reverse(self, address: str) -> list[str]:
+        """The names that the holder of an address gives it. Raises UnresolvedError."""
+        found = self._resolve(dns.reversename.from_address(address).to_text(), "PTR") or ()
+        return sorted(rdata.to_text().lower().removesuffix(".") for rdata in found)
 
     def look_up(self, host: str, kind: str) -> Answered:
         """The record set that a name leads to, along CNAMEs through any number of servers. Raises UnresolvedError.

@@ -353,6 +353,10 @@ class OnePlan:
     def get(self, digest: str) -> Plan:
         return self._plans[digest]
 
+    def require_lawful(self, _plan: Plan) -> list[object]:
+        """No policy."""
+        return []
+
 
 def plan_of(service: str) -> Plan:
     return Plan(

@@ -100,7 +100,15 @@ def test_an_editor_sees_a_good_part_of_the_mistakes_of_the_cases() -> None:
         schema = estate if path.stem.startswith("estate-") else runbook
         if document is not None and not schema.is_valid(document.data):
             refused.add(path.stem)
-    assert {"unknown-key", "kind-unknown", "durations", "probes", "server-state", "estate-driver-unknown"} <= refused
+    assert {
+        "unknown-key",
+        "kind-unknown",
+        "durations",
+        "probes",
+        "server-state",
+        "estate-driver-unknown",
+        "estate-policy",
+    } <= refused
     assert len(refused) >= 30
 
 
