@@ -296,5 +296,6 @@ _PATTERNS: Mapping[str, str] = {
     _pattern(wants.AptProbe, "component"): "a component such as main",
     _pattern(wants.AptProbe, "architecture"): "an architecture such as amd64",
     _pattern(wants.SmtpProbe, "deliver_to"): "a mail address such as canary@example.net",
+    _pattern(wants.ImapProbe, "message_id"): "a Message-ID such as <canary.1@example.net>",
     _VARIABLE: "a variable name in lower case, digits and underscores, such as web_root",
 }

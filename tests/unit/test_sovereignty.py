@@ -32,7 +32,7 @@ def vendor(name: str, country: str, **more: Any) -> Vendor:
 def target(name: str = "post", country: str = "FR", **more: Any) -> Target:
     head = {"target": name, "title": {"fr": name, "en": name}, "company": f"{name} SAS", "recipe": "mail"}
     owned = {"jurisdiction": "FR", "control": {"owner": f"{name} SAS", "country": country}, "serves": ["mail"]}
-    rest = {"onboarding": {"how": "wizard", "steps": [{"fr": "x", "en": "x"}]}, "checks": ["probe.smtp"]}
+    rest = {"onboarding": {"how": "wizard", "steps": [{"fr": "x", "en": "x"}]}}
     return Target.model_validate({**head, **owned, **rest, "sources": [SOURCE], **more})
 
 
