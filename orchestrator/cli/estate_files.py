@@ -1,5 +1,6 @@
 """An estate in a directory, before it is committed: its files, held to the bounds of the mirror."""
 
+import datetime
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -61,7 +62,8 @@ def _problems_of(root: Path) -> list[Problem]:
                 "Name the estate's own directory."
             )
         files[name] = _read(path)
-    return sorted([*links, *read_bundle(files, shipped())[1]])
+    today = datetime.datetime.now(datetime.UTC).date()
+    return sorted([*links, *read_bundle(files, shipped(), today=today)[1]])
 
 
 def _files(root: Path) -> Iterator[Path]:

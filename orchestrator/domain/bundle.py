@@ -1,5 +1,6 @@
 """A whole estate at one commit: its sheet and its runbooks, checked one by one and against each other."""
 
+import datetime
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -52,13 +53,14 @@ class Bundle:
 
 
 def read_bundle(
-    files: Mapping[str, bytes], known: Catalogue, *, judged: bool = True
+    files: Mapping[str, bytes], known: Catalogue, *, judged: bool = True, today: datetime.date | None = None
 ) -> tuple[Bundle | None, list[Problem]]:
     """The bundle, or None and every problem, in the order of files and lines. Never raises on any content.
 
     `known`: the catalogue that the estate builds on; files below its own `catalogue/` add to it.
     `judged`: targets are held against the policy as well. What was accepted once is read without that: a fact that a
     newer catalogue knows must not take the estate away from a run that is under way; plans and releases are judged.
+    `today`: exceptions that have ended by then count no more.
     """
     paths = [*_runbook_files(files)]
     if len(paths) > MAX_RUNBOOKS or sum(min(len(files[path]), MAX_BYTES) for path in paths) > MAX_RUNBOOK_BYTES:
@@ -85,7 +87,7 @@ def read_bundle(
     own = {path: files[path] for path in files if path.startswith(f"{CATALOGUE}/")}
     catalogue, found = read_catalogue(own, known)
     problems += found
-    draft = Draft(estate, sheets, frozenset(unreadable), frozenset(files), catalogue)
+    draft = Draft(estate, sheets, frozenset(unreadable), frozenset(files), catalogue, today)
     told = {(problem.file, problem.line, problem.column) for problem in problems}
     for check in _AT_THE_DOOR if judged else _CHECKS:
         problems += [found for found in check(draft) if (found.file, found.line, found.column) not in told]

@@ -21,7 +21,7 @@ OWN_DRIVERS = frozenset({"openstack", "powerdns", "rfc2136", "s3"})
 def relied_on(plan: Plan, bundle: Bundle) -> list[Place]:
     """Every place once a service, with all that it is relied on for.
 
-    A failback leads home: neither the target that is left nor the vendor that is returned to is judged.
+    A failback leads home: neither the targets that are left nor the estate's vendors that are returned to are judged.
     """
     back = plan.direction == Direction.FAILBACK
     found = [] if back else [Place(name, bundle.estate.services[name].target) for name in plan.services]
@@ -30,9 +30,11 @@ def relied_on(plan: Plan, bundle: Bundle) -> list[Place]:
     for service, section, entry in dict.fromkeys(used for step in plan.steps for used in _entries(step)):
         place = _provider(bundle.catalogue, service, section, entry, _block(scope, section, entry))
         found += [place] if place is not None else []
-    left = {(name, bundle.estate.services[name].vendor) for name in plan.services} if back else set()
-    left |= {(name, bundle.estate.services[name].target) for name in plan.services} if back else set()
-    return _together([place for place in found if (place.service, place.product) not in left])
+    if back:
+        left = {bundle.estate.services[name].target for name in plan.services}
+        home = {service.vendor for service in bundle.estate.services.values()}
+        found = [place for place in found if place.product not in left | home]
+    return _together(found)
 
 
 def _entries(step: PlannedStep) -> Iterator[tuple[str, str, str]]:

@@ -1,5 +1,6 @@
 """The estate: fetched into the mirror, accepted commit by commit, read at one of them."""
 
+import datetime
 import functools
 import logging
 from collections.abc import Callable, Mapping
@@ -85,11 +86,12 @@ class Estates:
 
     def _read(self, commit: str, *, judged: bool) -> Bundle:
         """`judged`: its targets are held against its policy as well, as a commit is before it is accepted."""
+        today = datetime.datetime.fromtimestamp(self._clock(), datetime.UTC).date()
         try:
             files = self._mirror.files(commit)
         except EstateGitError as error:
             raise NotFound(f"The estate's commit {commit[:12]} is not in the mirror: {error}") from error
-        bundle, problems = read_bundle(files, shipped(), judged=judged)
+        bundle, problems = read_bundle(files, shipped(), judged=judged, today=today)
         if bundle is None:
             raise InvalidEstate(commit, problems)
         return bundle

@@ -145,6 +145,7 @@ def test_a_plan_made_under_an_exception_that_ended_is_not_released(tmp_path: Pat
             bascule.runs.start(plan.digest, "olga")
         with pytest.raises(BelowPolicy):
             bascule.plans.make(["desk"], "drill")
+        assert not bascule.estates.sync("test")[1], "a commit that was accepted stays so"
 
 
 def test_the_providers_of_a_plans_steps_are_judged(tmp_path: Path, world: World) -> None:

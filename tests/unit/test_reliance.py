@@ -1,5 +1,6 @@
 """Whom a plan relies on: targets, endpoints' targets and providers of a failover; a failback leads home."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,11 @@ def test_an_endpoint_below_the_policy_is_told_where_it_stands() -> None:
     line = files[RUNBOOK].decode().splitlines()[problem.line - 1]
     assert (problem.file, line.strip()) == (RUNBOOK, "to: aws-european-sovereign")
     assert "controlled from US (Amazon.com, Inc.) where the policy asks for EEA or CH" in problem.message
+    excepted = {"service": "web", "target": "aws-european-sovereign", "rule": "controlled_from", "until": "2026-12-31"}
+    head["policy"]["sovereignty"]["exceptions"] = [{**excepted, "reason": "Trial", "by": "Anne"}]
+    lifted = {**files, "bascule.yaml": yaml.safe_dump(head).encode()}
+    assert read_bundle(lifted, shipped(), today=date(2026, 12, 31))[1] == []
+    assert [one.message for one in read_bundle(lifted, shipped(), today=date(2027, 1, 1))[1]] == [problem.message]
     accepted, none = read_bundle(files, shipped(), judged=False)
     assert accepted is not None
     assert none == []

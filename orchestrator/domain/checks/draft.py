@@ -1,5 +1,6 @@
 """An estate's files as far as they can be read: what the checks look at."""
 
+import datetime
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +15,17 @@ from orchestrator.domain.runbook import Runbook, Sheet, Step, UndoAction
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """`sheets` by file name without its ending; `unreadable` are the runbooks that exist and can't be read."""
+    """`sheets` by file name without its ending; `unreadable` are the runbooks that exist and can't be read.
+
+    `today`: the day by which exceptions have ended; None where none has.
+    """
 
     estate: EstateSheet
     sheets: Mapping[str, Sheet]
     unreadable: frozenset[str]
     files: frozenset[str]
     catalogue: Catalogue
+    today: datetime.date | None = None
 
     def in_estate(self, complaint: Complaint) -> Problem:
         return self.estate.document.problem(complaint)

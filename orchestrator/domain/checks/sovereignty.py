@@ -1,7 +1,6 @@
 """The policy: what it names exists, and no target that the catalogue alone shows to be below it is chosen.
 
-An exception counts here also when it has ended: a commit that was valid stays so.
-Plans and releases ask for the day.
+Plans and releases ask again, with what is seen outside.
 """
 
 from collections.abc import Iterator
@@ -61,7 +60,7 @@ def _below(draft: Draft, service: str, target: str, at: Path) -> Iterator[Compla
     if target not in draft.catalogue.targets:
         return  # told already
     policy = draft.estate.estate.policy.sovereignty
-    for reason in judge(policy, Place(service, target), draft.catalogue, None).reasons:
+    for reason in judge(policy, Place(service, target), draft.catalogue, draft.today).reasons:
         about = f" with `stands_on: {reason.stands_on}`" if reason.stands_on else ""
         remedy = (
             f"Choose another target, or write an exception for the rule `{reason.rule}`{about} "
