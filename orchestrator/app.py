@@ -82,13 +82,15 @@ class Bascule:
         self.maps = Maps(self.database, self.estates, secrets, self.paths, clock)
         self.worker = Worker(self.database, self.workshop, clock, boundary=boundary)
         self.progress = self.worker.progress
-        gate = Gate(self.database, self.estates, self.workshop, clock)
+        gate = Gate(self.database, self.estates, self.workshop, clock, self.maps.owner_of)
         self.plans = Plans(self.database, self.estates, self.workshop, clock, gate)
         self.runs = Runs(self.progress, self.plans)
         self.decisions = Decisions(self.progress)
         self.resources = Resources(self.database, self.estates, self.workshop, clock)
         self.doctor = Doctor(self.estates, self.workshop, self.paths.secrets, clock)
-        self.independence = Independence(self.estates, self.workshop, clock, settings.database)
+        self.independence = Independence(
+            self.estates, self.workshop, clock, settings.database, owner_of=self.maps.owner_of
+        )
         self.token = _token(self.paths.token)
         self._stopping = threading.Event()
         self._hasten = threading.Event()

@@ -27,7 +27,6 @@ TARGET = product(
     "FR",
     recipe="cloud",
     onboarding={"how": "wizard", "steps": [{"fr": "x", "en": "x"}]},
-    checks=["probe.smtp"],
     recognised={"hosts": ["www.post.example"]},
 )
 VENDORS = {

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from orchestrator.domain.catalogue import Catalogue
 from orchestrator.domain.estate import Service
-from orchestrator.domain.recogniser import Recogniser
+from orchestrator.domain.recognition import Recogniser
 from orchestrator.domain.uses import Uses, ordered
 from providers.discovery.sign import Discovery, Sign
 

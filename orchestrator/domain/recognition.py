@@ -1,9 +1,12 @@
-"""Whose a host, a mail server, a name server or a certificate is, by the catalogue's signs."""
+"""Whose a host, a mail server, a certificate or any other sign is, by the patterns of the catalogue's files. Pure."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Literal
 
-from orchestrator.domain.catalogue import Catalogue, Recognised
+from orchestrator.domain.catalogue import Catalogue, Product, Recognised, matches
+from providers.discovery.sign import Kind
+from providers.discovery.sign import Sign as SeenSign
 
 Sign = Literal["host", "mx", "ns", "issuer", "network"]
 
@@ -21,7 +24,7 @@ def recognised(catalogue: Catalogue, sign: Sign, name: str) -> str | None:
     best, found = 0, None
     for shelf in (catalogue.targets, catalogue.vendors):
         for product_name, product in shelf.items():
-            close = max((_closeness(pattern, wanted) for pattern in _patterns(product.recognised, sign)), default=0)
+            close = max((closeness(pattern, wanted) for pattern in _patterns(product.recognised, sign)), default=0)
             if close > best:
                 best, found = close, product_name
     return found
@@ -37,15 +40,96 @@ def _patterns(signs: Recognised, sign: Sign) -> Iterator[str]:
         yield from signs.hosts
 
 
-def _closeness(pattern: str, name: str) -> int:
-    """How many characters of the name the pattern says; 0 when it does not fit."""
-    if pattern.startswith("*."):
-        return len(pattern) - 1 if name.endswith(pattern[1:]) and len(name) > len(pattern) - 1 else 0
-    return len(pattern) + 1 if pattern == name else 0
+def closeness(pattern: str, name: str) -> int:
+    """How many characters of the name the pattern says, one more when it says all; 0 when it does not fit."""
+    if "*" not in pattern:
+        return len(pattern) + 1 if pattern == name else 0
+    return len(pattern) - pattern.count("*") if matches(pattern, name) else 0
 
 
 def own_hosts(signs: Recognised) -> tuple[str, ...]:
     """The hosts by which a product is recognised, in whose domains it can be seen what the product stands on."""
     patterns = [*signs.mx, *signs.hosts, *signs.spf, *signs.cname, *signs.ns]
     names = [pattern.removeprefix("*.") for pattern in patterns]
-    return tuple(dict.fromkeys(name for name in names if "." in name))
+    return tuple(dict.fromkeys(name for name in names if "." in name and "*" not in name))
+
+
+_FIELDS: Mapping[Kind, tuple[str, ...]] = {
+    "mx": ("mx", "hosts"),
+    "mta-sts": ("mx", "hosts"),
+    "spf": ("spf", "hosts"),
+    "ns": ("ns", "hosts"),
+    "caa": ("caa",),
+    "cname": ("cname", "hosts", "mx"),
+    "srv": ("hosts", "cname", "mx"),
+}
+"""Which patterns a sign's host is held against; those of pages against hosts and CNAMEs."""
+
+_OF_PAGES = ("hosts", "cname")
+_OF_HOSTS = ("mx", "spf", "ns", "cname", "hosts")
+
+Names = tuple[str, ...]
+
+
+class Recogniser:
+    """Answers names of products, in order. The most exact pattern decides; products that share it are all named."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._hosts: dict[tuple[str, str], set[str]] = {}
+        self._words: dict[tuple[str, str], set[str]] = {}
+        self._loose: list[tuple[str, str]] = []
+        self._products = {**catalogue.targets, **catalogue.vendors}
+        for name, product in self._products.items():
+            self._learn(name, product.recognised)
+
+    def products(self, sign: SeenSign) -> Names:
+        match sign.kind:
+            case "inside":
+                return (sign.value,) if sign.value in self._products else ()
+            case "txt":
+                return self._begins("txt", sign.value.lower())
+            case "issuer":
+                return self._begins("issuers", sign.value.casefold())
+            case "network":
+                return tuple(sorted(self._words.get(("networks", sign.value), ())))
+            case kind:
+                return self.hosts(sign.value, _FIELDS.get(kind, _OF_PAGES))
+
+    def hosts(self, host: str, fields: Iterable[str] = _OF_HOSTS) -> Names:
+        """The products whose patterns of these fields a host fits; the first field that knows it decides."""
+        for field in fields:
+            labels = host.split(".")
+            ends = (f"*.{'.'.join(labels[at:])}" for at in range(1, len(labels)))
+            for pattern in chain((host,), ends, self._loose_ones(field, host)):
+                if found := self._hosts.get((field, pattern)):
+                    return tuple(sorted(found))
+        return ()
+
+    def _loose_ones(self, field: str, host: str) -> list[str]:
+        """The patterns with a `*` within that the host fits, the closest first."""
+        fitting = [pattern for known, pattern in self._loose if known == field and closeness(pattern, host)]
+        return sorted(fitting, key=lambda pattern: closeness(pattern, host), reverse=True)
+
+    def recognisable(self, name: str) -> bool:
+        """Whether the catalogue says how this product shows at all."""
+        product: Product | None = self._products.get(name)
+        return product is not None and any(product.recognised.model_dump().values())
+
+    def _learn(self, name: str, recognised: Recognised) -> None:
+        for field in (*_OF_HOSTS, "caa"):
+            for pattern in getattr(recognised, field):
+                self._hosts.setdefault((field, pattern), set()).add(name)
+                if "*" in pattern.removeprefix("*."):
+                    self._loose.append((field, pattern))
+        for field, words in (
+            ("txt", [text.lower() for text in recognised.txt]),
+            ("issuers", [text.casefold() for text in recognised.issuers]),
+            ("networks", list(recognised.networks)),
+        ):
+            for word in words:
+                self._words.setdefault((field, word), set()).add(name)
+
+    def _begins(self, field: str, text: str) -> Names:
+        """The longest of the beginnings that fit."""
+        fitting = [word for known, word in self._words if known == field and text.startswith(word)]
+        return tuple(sorted(self._words[field, max(fitting, key=len)])) if fitting else ()

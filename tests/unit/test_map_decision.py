@@ -12,7 +12,7 @@ from orchestrator.domain.dependencies import Proven
 from orchestrator.domain.dependency_map import DependencyMap, map_of
 from orchestrator.domain.estate import Service
 from orchestrator.domain.mentions import mentioned_hosts
-from orchestrator.domain.recogniser import Recogniser
+from orchestrator.domain.recognition import Recogniser
 from orchestrator.web.map_drawing import NODE_HEIGHT, Labels, drawn
 from orchestrator.web.words import CATALOGUE
 from providers.discovery.sign import Discovery, Kind, Sign

@@ -46,7 +46,9 @@ def test_a_failback_leads_home(service: str) -> None:
 
 
 def test_where_an_endpoint_moves_counts_for_its_service() -> None:
-    step = MOVE.replace("TARGET", "mailo").replace("SETTINGS", "{verification: abc, dkim: v=DKIM1}")
+    step = MOVE.replace("TARGET", "mailo").replace(
+        "SETTINGS", "{verification: abc, dkim: v=DKIM1, canary: canari@trial.example}"
+    )
     bundle, problems = read_bundle({**ESTATE, RUNBOOK: ESTATE[RUNBOOK].rstrip() + step.encode()}, shipped())
     assert bundle is not None, problems
     found = relied(bundle, "web", "drill", Direction.FAILOVER)
