@@ -33,7 +33,6 @@ VENDORS = {
     "names-inc": product(
         "vendor", "names-inc", "US", recognised={"ns": ["*.names.example"], "hosts": ["*.names.example"]}
     ),
-    "git-inc": product("vendor", "git-inc", "US", recognised={"hosts": ["github.com", "*.github.com"]}),
     "noms": product("vendor", "noms", "FR", recognised={"ns": ["*.noms.example"], "hosts": ["*.noms.example"]}),
 }
 RUNBOOK = """
