@@ -118,7 +118,7 @@ def test_a_git_remote_in_american_hands_is_not_ready(town: House, url: str, reco
     remote = by_kind(found, "estate")
     assert (remote["standing"], remote["product"], remote["country"]) == ("guarded", "github", "US")
     assert remote["record"] == record
-    assert "controlled from US (Microsoft Corporation) where the policy asks for EEA" in remote["advice"]
+    assert "operated from US (GitHub, Inc.) where the policy asks for EEA" in remote["advice"]
     assert [one["kind"] for one in found["findings"] if one["standing"] == "guarded"] == ["estate"]
 
 
@@ -149,7 +149,7 @@ def test_it_reads_well_at_80_columns_and_ends_with_its_code(town: House) -> None
     said = town.said(1)
     assert max(map(len, said.splitlines())) <= 80
     flat = " ".join(said.split())
-    assert "✘ github.com: It is controlled from US (Microsoft Corporation) where the policy asks for EEA" in flat
+    assert "✘ github.com: It is operated from US (GitHub, Inc.) where the policy asks for EEA" in flat
     assert "not ready: 1 reliance on vendors that it guards against" in flat
     town.bascule.estates.url = "https://git.town.example/estate.git"
     assert "reliances, ready" in " ".join(town.said(0).split())
