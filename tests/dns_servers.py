@@ -57,7 +57,7 @@ unrelated 300 TXT "never touched; \\"really\\""
 """The zone as every server starts with it, besides its SOA."""
 
 
-PORTS = range(20_000, 32_000)
+PORTS = range(10_000, 20_000)
 """Below those that the kernel gives away."""
 SHARE = 500
 

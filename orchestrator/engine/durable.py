@@ -134,9 +134,7 @@ class Durable:
         return [one for one in dispatches if one.workflow_id not in live]
 
     def close(self) -> None:
-        if self._client is not None:
-            self._client.destroy()
-            self._client = None
+        """Take no more work. What is under way can still enqueue what it makes ready, however long it takes."""
         if self._dbos is not None:
             _finish(self._dbos)
             DBOS.destroy()
@@ -144,7 +142,7 @@ class Durable:
 
 
 def _finish(running: DBOS) -> None:
-    """Take no more work, and wait for what is under way. DBOS's own such wait begins with a sleep of a second."""
+    """Have DBOS take nothing more, and wait for what is under way. Its own such wait begins with a second's sleep."""
     for stopping in running.background_thread_stop_events:
         stopping.set()
     until = time.monotonic() + STOP_WITHIN
