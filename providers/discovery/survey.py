@@ -3,14 +3,16 @@
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import dns.rdata
 
 from providers.base import Context, ProviderError
 from providers.discovery.networks import NetworkTable
 from providers.discovery.sign import Sign, Unread
+from providers.discovery.trails import Answered, Trails
 from providers.dns.deadline import Deadline
-from providers.probes.resolver import Answered, Names, UnresolvedError
+from providers.probes.resolver import UnresolvedError
 
 NOTHING = Answered()
 
@@ -31,8 +33,8 @@ class Survey:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
-    def names(self) -> Names:
-        return Names(self.context.scope, self.deadline)
+    def names(self) -> Trails:
+        return Trails(self.context.scope, self.deadline)
 
     def ask(self, domain: str, host: str, kind: str) -> Answered:
         """What this name and type lead to; nothing, and a note, when it can't be learnt."""
@@ -41,7 +43,7 @@ class Survey:
             try:
                 self._answers[key] = self.names.look_up(host, kind)
             except (UnresolvedError, ProviderError) as error:
-                self.note(domain, f"{host} {kind}", str(error))
+                self.note(domain, "record", f"{host} {kind}", str(error))
                 return NOTHING
         return self._answers[key]
 
@@ -76,9 +78,9 @@ class Survey:
         if held is not None:
             yield Sign(domain, "network", at, held.owner, f"{evidence}{address} in {held.prefix}", through)
 
-    def note(self, domain: str, what: str, message: str) -> None:
+    def note(self, domain: str, kind: Literal["record", "page", "certificate"], what: str, message: str) -> None:
         with self._lock:
-            self.unread.add(Unread(domain, what, " ".join(message.split())[:300]))
+            self.unread.add(Unread(domain, kind, what, " ".join(message.split())[:300]))
 
 
 def third_parties(survey: Survey, hosts: Sequence[str]) -> tuple[str, ...]:

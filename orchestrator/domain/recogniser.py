@@ -1,7 +1,7 @@
 """Which products of the catalogue a sign shows, by the patterns of their files. Pure."""
 
-from collections.abc import Iterable, Mapping
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 
 from orchestrator.domain.catalogue import Catalogue, Product, Recognised
 from providers.discovery.sign import Kind, Sign
@@ -28,6 +28,7 @@ class Recogniser:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._hosts: dict[tuple[str, str], set[str]] = {}
+        self._others: dict[str, list[str]] = {}
         self._words: dict[tuple[str, str], set[str]] = {}
         self._products = {**catalogue.targets, **catalogue.vendors}
         for name, product in self._products.items():
@@ -49,12 +50,18 @@ class Recogniser:
     def hosts(self, host: str, fields: Iterable[str] = _OF_HOSTS) -> Names:
         """The products whose patterns of these fields a host fits; the first field that knows it decides."""
         for field in fields:
-            labels = host.split(".")
-            ends = (f"*.{'.'.join(labels[at:])}" for at in range(1, len(labels)))
-            for pattern in chain((host,), ends):
-                if found := self._hosts.get((field, pattern)):
-                    return tuple(sorted(found))
+            if exact := self._hosts.get((field, host)):
+                return tuple(sorted(exact))
+            fitting = [pattern for pattern in self._patterns(field, host) if (field, pattern) in self._hosts]
+            if fitting:
+                return tuple(sorted(self._hosts[field, max(fitting, key=_exactness)]))
         return ()
+
+    def _patterns(self, field: str, host: str) -> Iterator[str]:
+        """The patterns with a `*` that a host fits: by its ends, which are looked up, and the few others one by one."""
+        labels = host.split(".")
+        yield from (f"*.{'.'.join(labels[at:])}" for at in range(1, len(labels)))
+        yield from (pattern for pattern in self._others.get(field, ()) if fnmatchcase(host, pattern))
 
     def recognisable(self, name: str) -> bool:
         """Whether the catalogue says how this product shows at all."""
@@ -64,6 +71,8 @@ class Recogniser:
     def _learn(self, name: str, recognised: Recognised) -> None:
         for field in (*_OF_HOSTS, "caa"):
             for pattern in getattr(recognised, field):
+                if "*" in pattern.removeprefix("*."):
+                    self._others.setdefault(field, []).append(pattern)
                 self._hosts.setdefault((field, pattern), set()).add(name)
         for field, words in (
             ("txt", [text.lower() for text in recognised.txt]),
@@ -77,3 +86,8 @@ class Recogniser:
         """The longest of the beginnings that fit."""
         fitting = [word for known, word in self._words if known == field and text.startswith(word)]
         return tuple(sorted(self._words[field, max(fitting, key=len)])) if fitting else ()
+
+
+def _exactness(pattern: str) -> int:
+    """How many characters of a host a pattern says."""
+    return len(pattern) - pattern.count("*")
