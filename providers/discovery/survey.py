@@ -10,9 +10,8 @@ import dns.rdata
 from providers.base import Context, ProviderError
 from providers.discovery.networks import NetworkTable
 from providers.discovery.sign import Sign, Unread
-from providers.discovery.trails import Answered, Trails
 from providers.dns.deadline import Deadline
-from providers.probes.resolver import UnresolvedError
+from providers.probes.resolver import Answered, Names, UnresolvedError
 
 NOTHING = Answered()
 
@@ -33,8 +32,8 @@ class Survey:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
-    def names(self) -> Trails:
-        return Trails(self.context.scope, self.deadline)
+    def names(self) -> Names:
+        return Names(self.context.scope, self.deadline)
 
     def ask(self, domain: str, host: str, kind: str) -> Answered:
         """What this name and type lead to; nothing, and a note, when it can't be learnt."""

@@ -7,10 +7,13 @@ something else a moment later (DNS rebinding) leads nowhere new.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import dns.exception
+import dns.message
 import dns.name
 import dns.nameserver
+import dns.rcode
 import dns.rdtypes.ANY.MX
 import dns.resolver
 import dns.rrset
@@ -28,6 +31,18 @@ LOOKUP_SECONDS = 5.0
 
 class UnresolvedError(Exception):
     """A name has no usable answer now; the text says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a name led to: the hosts that CNAMEs name on the way, in order, and the record set at their end, if any.
+
+    `exists` is false when there is no such name, of whatever type.
+    """
+
+    chain: tuple[str, ...] = ()
+    rrset: dns.rrset.RRset | None = None
+    exists: bool = True
 
 
 class Names:
@@ -64,22 +79,37 @@ class Names:
             if isinstance(rdata, dns.rdtypes.ANY.MX.MX)
         )
 
-    def _resolve(self, host: str, kind: str) -> dns.rrset.RRset | None:
-        """The record set that a name leads to, along CNAMEs through any number of servers."""
+    def look_up(self, host: str, kind: str) -> Answered:
+        """The record set that a name leads to, along CNAMEs through any number of servers. Raises UnresolvedError.
+
+        A name that does not exist is answered as well, with the CNAMEs that lead there.
+        """
+        chain: list[str] = []
         try:
             name = dns.name.from_text(host)
             for _ in range(LONGEST_CHAIN):
-                answer = self._resolver(name).resolve(
-                    name, kind, search=False, raise_on_no_answer=False, lifetime=self._deadline.within(LOOKUP_SECONDS)
-                )
-                if answer.rrset is not None or answer.canonical_name == name:
-                    return answer.rrset
-                name = answer.canonical_name
-        except dns.resolver.NXDOMAIN:
-            return None
+                response = self._ask(name, kind)
+                found = response.resolve_chaining()
+                chain += [one[0].target.to_text(omit_final_dot=True).lower() for one in found.cnames]
+                if found.answer is not None or found.canonical_name == name:
+                    return Answered(tuple(chain), found.answer, response.rcode() != dns.rcode.NXDOMAIN)
+                name = found.canonical_name
         except (dns.exception.DNSException, OSError, ValueError) as error:
             raise UnresolvedError(f"{host} can't be looked up ({' '.join(str(error).split())})") from error
         raise UnresolvedError(f"{host} leads through more than {LONGEST_CHAIN} CNAMEs")
+
+    def _resolve(self, host: str, kind: str) -> dns.rrset.RRset | None:
+        return self.look_up(host, kind).rrset
+
+    def _ask(self, name: dns.name.Name, kind: str) -> dns.message.QueryMessage:
+        """The whole answer of one of the name's servers, also when the name does not exist."""
+        lifetime = self._deadline.within(LOOKUP_SECONDS)
+        resolver = self._resolver(name)
+        try:
+            return resolver.resolve(name, kind, search=False, raise_on_no_answer=False, lifetime=lifetime).response
+        except dns.resolver.NXDOMAIN as error:
+            answer: dns.message.QueryMessage = error.kwargs["responses"][name]
+            return answer
 
     def _resolver(self, name: dns.name.Name) -> dns.resolver.Resolver:
         resolver = dns.resolver.Resolver(configure=False)
