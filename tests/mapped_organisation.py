@@ -43,6 +43,8 @@ class Site:
 
     pages: dict[str, tuple[int, dict[str, str], str]] = field(default_factory=dict)
     authority: str = "letters"
+    asked: list[str] = field(default_factory=list)
+    """The paths that visitors asked for."""
 
 
 @dataclass
@@ -273,6 +275,8 @@ class _Pages(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         site = self.server.sites.get(str(self.headers["Host"]).partition(":")[0])
         path = self.path.partition("?")[0]
+        if site is not None:
+            site.asked.append(path)
         status, headers, body = site.pages.get(path, (404, {}, "")) if site else (421, {}, "")
         data = body.encode()
         self.send_response(status)

@@ -17,6 +17,7 @@ STANDINGS: Mapping[str, str] = {
     "target": "→ target",
     "undeclared": "! undeclared",
     "elsewhere": "? elsewhere",
+    "unknown": "? unknown",
     "dead": "✘ dead",
     "unrecognisable": "? unseen",
 }
@@ -99,6 +100,8 @@ def _unseen(found: Found) -> Iterator[str]:
                 yield f"{one['row']}: {_title(one)} is declared, and nothing of it is seen"
             case "elsewhere":
                 yield f"{one['row']}: {_title(one)} is declared, and seen for other services alone"
+            case "unknown":
+                yield f"{one['row']}: {_title(one)} is declared and not seen; some records had no answer"
             case "unrecognisable":
                 yield f"{one['row']}: the catalogue does not say how {_title(one)} shows"
 

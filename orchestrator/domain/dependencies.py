@@ -16,9 +16,10 @@ from orchestrator.domain.recognition import Recogniser
 from orchestrator.domain.uses import Uses, ordered
 from providers.discovery.sign import Discovery, Sign
 
-Standing = Literal["confirmed", "target", "undeclared", "elsewhere", "dead", "unrecognisable"]
+Standing = Literal["confirmed", "target", "undeclared", "elsewhere", "unknown", "dead", "unrecognisable"]
 """`confirmed`: declared and seen; `target`: what the service falls back to, seen already; `undeclared`: seen alone;
-`elsewhere`: declared, and the vendor is seen for something else; `dead`: declared, and nothing of it is seen;
+`elsewhere`: declared, and the vendor is seen for something else; `unknown`: declared and not seen, and
+some records had no answer, so that nothing follows; `dead`: declared, and nothing of it is seen;
 `unrecognisable`: declared, and the catalogue does not say how it shows."""
 
 _MARKS = frozenset({"txt", "caa"})
@@ -103,7 +104,9 @@ def dependencies_of(
         _covered(_seen_one(row, holder, signs, services, catalogue), services, proven, now)
         for (row, holder), signs in seen.items()
     ]
-    found += [_covered(one, services, proven, now) for one in _unseen(set(seen), services, catalogue, recogniser)]
+    found += [
+        _covered(one, services, proven, now) for one in _unseen(set(seen), discovery, services, catalogue, recogniser)
+    ]
     place = {row: at for at, row in enumerate(ordered({one.row for one in found}, services))}
     return tuple(
         sorted(
@@ -148,14 +151,19 @@ def _seen_one(
 
 
 def _unseen(
-    seen: set[Pair], services: Mapping[str, Service], catalogue: Catalogue, recogniser: Recogniser
+    seen: set[Pair],
+    discovery: Discovery,
+    services: Mapping[str, Service],
+    catalogue: Catalogue,
+    recogniser: Recogniser,
 ) -> Iterator[Dependency]:
     """What the estate declares, and nothing shows for that service."""
     anywhere = {name for _, name in seen}
+    silent = any(one.kind == "record" for one in discovery.unread)
     for row, service in services.items():
         if (row, service.vendor) in seen:
             continue
-        standing: Standing = "dead"
+        standing: Standing = "unknown" if silent else "dead"
         if service.vendor in anywhere:
             standing = "elsewhere"
         elif not recogniser.recognisable(service.vendor):

@@ -22,6 +22,9 @@ _ROLES: Mapping[str, Role] = {
 }
 """What a sign shows that others may stand on."""
 
+_NOT_DEPENDED_ON = frozenset({"dead", "target"})
+"""Standings of what would not be missed today."""
+
 _INSTEAD = frozenset({"name-servers", "mail-servers"})
 """Where a second one answers in the place of the first; of all others each one is needed."""
 
@@ -113,7 +116,7 @@ def map_of(
 
 
 def coverage(found: Iterable[Dependency]) -> Coverage:
-    exposed = [one for one in found if one.holder.exposed and one.standing not in ("dead", "target")]
+    exposed = [one for one in found if one.holder.exposed and one.standing not in _NOT_DEPENDED_ON]
     return Coverage(
         len(exposed),
         sum(one.runbook for one in exposed),
@@ -126,7 +129,7 @@ def breaking(found: Iterable[Dependency], catalogue: Catalogue, services: Mappin
     """The clocks of every vendor that is depended on, the one that runs out first in front."""
     rows: dict[str, set[str]] = {}
     for one in found:
-        if one.standing not in ("dead", "target"):
+        if one.standing not in _NOT_DEPENDED_ON:
             rows.setdefault(one.holder.name, set()).add(one.row)
     clocks = [
         (clock.lasts, name, clock)

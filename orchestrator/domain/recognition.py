@@ -1,7 +1,6 @@
 """Whose a host, a mail server, a certificate or any other sign is, by the patterns of the catalogue's files. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain
 from typing import Literal
 
 from orchestrator.domain.catalogue import Catalogue, Product, Recognised, matches
@@ -98,17 +97,18 @@ class Recogniser:
     def hosts(self, host: str, fields: Iterable[str] = _OF_HOSTS) -> Names:
         """The products whose patterns of these fields a host fits; the first field that knows it decides."""
         for field in fields:
-            labels = host.split(".")
-            ends = (f"*.{'.'.join(labels[at:])}" for at in range(1, len(labels)))
-            for pattern in chain((host,), ends, self._loose_ones(field, host)):
-                if found := self._hosts.get((field, pattern)):
-                    return tuple(sorted(found))
+            fitting = [pattern for pattern in self._patterns(field, host) if (field, pattern) in self._hosts]
+            if fitting:
+                closest = max(fitting, key=lambda pattern: closeness(pattern, host))
+                return tuple(sorted(self._hosts[field, closest]))
         return ()
 
-    def _loose_ones(self, field: str, host: str) -> list[str]:
-        """The patterns with a `*` within that the host fits, the closest first."""
-        fitting = [pattern for known, pattern in self._loose if known == field and closeness(pattern, host)]
-        return sorted(fitting, key=lambda pattern: closeness(pattern, host), reverse=True)
+    def _patterns(self, field: str, host: str) -> Iterator[str]:
+        """What a host fits: itself and its ends, which are looked up, and the few other patterns one by one."""
+        labels = host.split(".")
+        yield host
+        yield from (f"*.{'.'.join(labels[at:])}" for at in range(1, len(labels)))
+        yield from (pattern for known, pattern in self._loose if known == field and matches(pattern, host))
 
     def recognisable(self, name: str) -> bool:
         """Whether the catalogue says how this product shows at all."""

@@ -23,6 +23,7 @@ LOOKS = {
     "target": ("next", "quiet"),
     "undeclared": ("decide", "waits"),
     "elsewhere": ("check", "quiet"),
+    "unknown": ("check", "odd"),
     "dead": ("failed", "bad"),
     "unrecognisable": ("skipped", "odd"),
 }
@@ -71,7 +72,7 @@ def _service(language: Language, found: DependencyMap, name: str) -> str:
 
 def _holder(language: Language, one: Dependency) -> tuple[str, str]:
     holder = one.holder
-    return holder.title.get(language, holder.name), holder.company if holder.known else say(language, "map.unknown")
+    return holder.title.get(language, holder.name), holder.company if holder.known else say(language, "map.stranger")
 
 
 def _row(language: Language, found: DependencyMap, one: Dependency) -> dict[str, Any]:

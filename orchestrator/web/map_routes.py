@@ -38,7 +38,7 @@ class SignAnswer(BaseModel):
 
 class DependencyAnswer(BaseModel):
     """`row`: a service of the estate, or a use that it has no service for. `standing`: confirmed, target,
-    undeclared, elsewhere, dead or unrecognisable."""
+    undeclared, elsewhere, unknown, dead or unrecognisable."""
 
     row: str
     in_estate: bool
@@ -78,6 +78,7 @@ class CoverageAnswer(BaseModel):
 
 class UnreadAnswer(BaseModel):
     domain: str
+    kind: str
     what: str
     message: str
 

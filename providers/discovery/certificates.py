@@ -32,7 +32,7 @@ def of_web(survey: Survey, domain: str, host: str) -> Iterator[Sign]:
     except ConnectionRefusedError:
         return
     except (UnresolvedError, ProviderError, OSError) as error:
-        survey.note(domain, f"certificate of {host}", words(error))
+        survey.note(domain, "certificate", f"certificate of {host}", words(error))
         return
     yield from _issued(domain, f"{host}:{HTTPS}", shown)
 
@@ -51,10 +51,10 @@ def of_mail(survey: Survey, domains: Sequence[str], host: str) -> Iterator[Sign]
     except ConnectionRefusedError:
         return
     except (smtplib.SMTPException, OSError) as error:
-        survey.note(domain, f"certificate of {host}", smtp_words(error))
+        survey.note(domain, "certificate", f"certificate of {host}", smtp_words(error))
         return
     except (UnresolvedError, ProviderError) as error:
-        survey.note(domain, f"certificate of {host}", str(error))
+        survey.note(domain, "certificate", f"certificate of {host}", str(error))
         return
     for served in domains:
         yield from _issued(served, f"{host}:{SMTP}", shown, through)

@@ -47,7 +47,7 @@ class Crawl:
             with self.fetcher.visit(self.domain, deadline) as self._visit:
                 yield from self._all()
         except TimeIsUpError:
-            self.survey.note(self.domain, f"pages of {self.domain}", "There was no time left to read them.")
+            self.survey.note(self.domain, "page", f"pages of {self.domain}", "There was no time left to read them.")
 
     def _all(self) -> Iterator[Sign]:
         queue: deque[tuple[str, int]] = deque()

@@ -49,7 +49,8 @@ class _Spf:
         if at in self.seen:
             return
         if len(self.seen) >= MOST_INCLUDES:
-            self.survey.note(self.domain, f"{at} SPF", f"More than {MOST_INCLUDES} SPF records; the rest is not read.")
+            said = f"More than {MOST_INCLUDES} SPF records; the rest is not read."
+            self.survey.note(self.domain, "record", f"{at} SPF", said)
             return
         self.seen.add(at)
         for term in _spf_terms(self.survey, self.domain, at):

@@ -76,7 +76,7 @@ class Visit:
                         return None
         except (UnresolvedError, ProviderError) as error:
             refusal = str(error)
-        self._survey.note(self._domain, url, refusal or "It has no address.")
+        self._survey.note(self._domain, "page", url, refusal or "It has no address.")
         return None
 
     def _get_at(self, url: httpx.URL, address: str) -> Page:

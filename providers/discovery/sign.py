@@ -58,6 +58,7 @@ class Unread:
     """What could not be looked at, and why, in one sentence. That it is absent does not follow."""
 
     domain: str
+    kind: Literal["record", "page", "certificate"]
     what: str
     message: str
 

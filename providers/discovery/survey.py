@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import dns.rdata
 
@@ -41,7 +42,7 @@ class Survey:
             try:
                 self._answers[key] = self.names.look_up(host, kind)
             except (UnresolvedError, ProviderError) as error:
-                self.note(domain, f"{host} {kind}", str(error))
+                self.note(domain, "record", f"{host} {kind}", str(error))
                 return NOTHING
         return self._answers[key]
 
@@ -76,9 +77,9 @@ class Survey:
         if held is not None:
             yield Sign(domain, "network", at, held.owner, f"{evidence}{address} in {held.prefix}", through)
 
-    def note(self, domain: str, what: str, message: str) -> None:
+    def note(self, domain: str, kind: Literal["record", "page", "certificate"], what: str, message: str) -> None:
         with self._lock:
-            self.unread.add(Unread(domain, what, " ".join(message.split())[:300]))
+            self.unread.add(Unread(domain, kind, what, " ".join(message.split())[:300]))
 
 
 def third_parties(survey: Survey, hosts: Sequence[str]) -> tuple[str, ...]:

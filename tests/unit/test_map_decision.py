@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.catalogue_files import shipped
 from orchestrator.domain.bundle import read_bundle
-from orchestrator.domain.catalogue import Catalogue
+from orchestrator.domain.catalogue import Catalogue, Recognised
 from orchestrator.domain.catalogue_text import read_catalogue
 from orchestrator.domain.dependencies import Proven
 from orchestrator.domain.dependency_map import DependencyMap, map_of
@@ -15,7 +15,7 @@ from orchestrator.domain.mentions import mentioned_hosts
 from orchestrator.domain.recognition import Recogniser
 from orchestrator.web.map_drawing import NODE_HEIGHT, Labels, drawn
 from orchestrator.web.words import CATALOGUE
-from providers.discovery.sign import Discovery, Kind, Sign
+from providers.discovery.sign import Discovery, Kind, Sign, Unread
 
 NOW = 1_000_000.0
 DAY = 86400.0
@@ -111,6 +111,26 @@ def test_how_a_dependency_stands() -> None:
         ("phone", "mute"): "unrecognisable",
         ("post", "unheard-of"): "unrecognisable",
     }
+
+
+def test_silence_makes_nothing_dead() -> None:
+    known = catalogue(gone="{mx: ['*.gone.test']}")
+    for unread, standing in (
+        (Unread("town.example", "record", "town.example MX", "no answer"), "unknown"),
+        (Unread("town.example", "page", "https://town.example/", "no answer"), "dead"),
+    ):
+        found = Discovery("live", ("town.example",), NOW, (), (unread,))
+        (one,) = map_of(found, {"mail": service("gone")}, known, {}, {}, NOW).dependencies
+        assert one.standing == standing
+
+
+def test_a_star_may_stand_anywhere() -> None:
+    known = catalogue(names="{}", wide="{ns: ['*.test']}")
+    starred = Recognised.model_construct(ns=("*.bigdns-*",))
+    vendors = {**known.vendors, "names": known.vendors["names"].model_copy(update={"recognised": starred})}
+    recogniser = Recogniser(Catalogue(vendors))
+    assert recogniser.products(sign("ns", "ns-1.bigdns-12.test")) == ("names",)
+    assert recogniser.products(sign("ns", "ns-1.other.test")) == ("wide",)
 
 
 def test_what_a_third_party_stands_on_is_its_own_affair() -> None:
