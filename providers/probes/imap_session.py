@@ -57,10 +57,11 @@ class Folder:
         raise DoesNotHoldError(f"The message in {self._box.user}'s mailbox at {self._box.host} is gone.")
 
     def delete(self, numbers: list[str]) -> None:
-        """Those, and no other message that is marked as deleted, where the server can tell them apart."""
+        """Those and no other message; where the server can't tell them apart they are only marked (RFC 4315)."""
         listed = ",".join(numbers)
         self._done("STORE", listed, "+FLAGS.SILENT", r"(\Deleted)")
-        if "UIDPLUS" in self._session.capabilities:
+        _, said = self._session.capability()
+        if b"UIDPLUS" in (said[0] or b"").upper().split():
             self._done("EXPUNGE", listed)
 
     def _done(self, *command: str) -> list[Any]:

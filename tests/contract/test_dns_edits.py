@@ -38,7 +38,7 @@ EDIT = Records(
 
 def edited_case(stack: ExitStack, tmp_path: Path, kind: str) -> Case:
     at = world(stack, tmp_path, kind)
-    at.server.change("add _mta-sts 300 TXT v=STSv1;id=1;", "add _dmarc 300 TXT v=DMARC1;p=reject")
+    at.server.change('add _mta-sts 300 TXT "v=STSv1; id=1;"', 'add _dmarc 300 TXT "v=DMARC1; p=reject"')
     return at.case(EDIT)
 
 

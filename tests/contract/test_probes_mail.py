@@ -1,0 +1,318 @@
+"""Checks of a mail domain, at a real name server, a real Dovecot and a real Postfix."""
+
+import os
+import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from providers.base import Finding, Presence, ProviderError, Tag
+from providers.probes.dns import DnsCheck
+from providers.probes.imap import ImapCheck
+from providers.probes.mail import MailCheck
+from providers.probes.mta_sts import MtaStsCheck
+from providers.probes.smtp import SmtpCheck
+from providers.probes.spf import SpfCheck
+from providers.wants import DnsProbe, ImapProbe, MailProbe, MtaStsProbe, SmtpProbe, SpfProbe
+from tests.contract.suite import Case, ReadOnlyContract, quiet
+from tests.contract.test_probes import Town, at
+from tests.contract.test_probes_details import look
+from tests.dns_servers import ZONE
+from tests.mail_servers import MAILDIR_USER, Dovecot, dovecot, loopback, postfix
+from tests.mail_targets import PolicyServer, Signer, SubmissionServer, policy_server
+from tests.probe_targets import mail_server
+
+__all__ = ["at"]
+
+TAG = Tag("run-1", "probe")
+MX = f"mx.{ZONE}"
+BOX = f"canary@{ZONE}"
+PASSWORD = "mailbox-password-only-known-to-this-test"
+POLICY = "version: STSv1\nmode: enforce\nmx: mx.old.example\nmx: *.valbourg.example\nmax_age: 604800\n"
+
+
+class TestSpf(ReadOnlyContract):
+    @pytest.fixture
+    def case(self, at: Town) -> Case:
+        at.dns.change(
+            "delete @ TXT", 'add @ 60 TXT "v=spf1 include:_a.valbourg.example -all"', spf("_a", "ip4:192.0.2.1")
+        )
+        second = at.published('add @ 60 TXT "v=spf1 mx -all"', undone_by=('delete @ TXT "v=spf1 mx -all"',))
+        return at.case(SpfProbe(domain=ZONE), SpfCheck, lambda: second, at.dns.records)
+
+
+def spf(name: str, terms: str) -> str:
+    return f'add {name} 60 TXT "v=spf1 {terms} -all"'
+
+
+def published_spf(at: Town, terms: str, *more: str) -> None:
+    at.dns.change("delete @ TXT", f'add @ 60 TXT "v=spf1 {terms}"', 'add @ 60 TXT "MS=ms1"', *more)
+
+
+def test_spf_counts_what_a_receiver_would_ask_for(at: Town) -> None:
+    published_spf(
+        at,
+        f"a mx ptr exists:%{{i}}.x.{ZONE} ip4:192.0.2.1 include:_a.{ZONE} redirect=_b.{ZONE}",
+        spf("_a", f"include:_c.{ZONE} a:www.{ZONE}"),
+        spf("_b", "ip4:192.0.2.2"),
+        spf("_c", "mx:valbourg.example"),
+        "add @ 60 A 192.0.2.7",
+    )
+    found = look(at, SpfCheck, SpfProbe(domain=ZONE))
+    assert found.presence is Presence.ALREADY, found.message
+    assert (found.outputs["lookups"], found.outputs["void"]) == (9, 0)
+    assert found.outputs["costliest"] == f"include:_a.{ZONE}"
+
+
+def test_spf_is_counted_as_it_will_be(at: Town) -> None:
+    published_spf(
+        at,
+        f"a a a a a a include:_a.{ZONE} -all",
+        spf("_a", "a:www.valbourg.example"),
+        spf("_n", " ".join([f"a:www.{ZONE}"] * 3)),
+    )
+    at.dns.change("add @ 60 A 192.0.2.7")
+    assert look(at, SpfCheck, SpfProbe(domain=ZONE)).outputs["lookups"] == 8
+    too_many = look(at, SpfCheck, SpfProbe(domain=ZONE, include=[f"_n.{ZONE}"]))
+    assert too_many.presence is Presence.ABSENT
+    assert (
+        "would need 12 DNS lookups, and 10 are allowed; include:_n.valbourg.example alone needs 4" in too_many.message
+    )
+    swapped = look(at, SpfCheck, SpfProbe(domain=ZONE, include=[f"_n.{ZONE}"], exclude=[f"_a.{ZONE}"]))
+    assert swapped.outputs["lookups"] == 10
+    assert swapped.outputs["record"] == f"v=spf1 a a a a a a include:_n.{ZONE} -all"
+
+
+@pytest.mark.parametrize(
+    ("terms", "more", "said"),
+    [
+        (f"include:_nothing.{ZONE} -all", (), "leads to no SPF record"),
+        (f"include:_a.{ZONE} -all", (spf("_a", f"include:{ZONE}"),), "leads in a circle"),
+        (f"a:n1.{ZONE} a:n2.{ZONE} a:n3.{ZONE} -all", (), "3 names in the SPF record"),
+    ],
+)
+def test_spf_that_receivers_give_up_on(at: Town, terms: str, more: tuple[str, ...], said: str) -> None:
+    published_spf(at, terms, *more)
+    found = look(at, SpfCheck, SpfProbe(domain=ZONE))
+    assert found.presence is Presence.ABSENT
+    assert said in found.message
+
+
+def test_a_domain_without_spf_costs_nothing_until_it_has_one(at: Town) -> None:
+    at.dns.change("delete @ TXT", spf("_n", "a:www.valbourg.example"))
+    assert look(at, SpfCheck, SpfProbe(domain=ZONE)).outputs["lookups"] == 0
+    found = look(at, SpfCheck, SpfProbe(domain=ZONE, include=[f"_n.{ZONE}"]))
+    assert found.outputs == {
+        "record": f"v=spf1 include:_n.{ZONE} ~all", "lookups": 2, "void": 0, "costliest": f"include:_n.{ZONE}"
+    }  # fmt: skip
+
+
+@pytest.fixture
+def policy(at: Town) -> Iterator[PolicyServer]:
+    address = loopback()
+    at.dns.change('add _mta-sts 60 TXT "v=STSv1; id=20260101;"', f"add mta-sts 60 A {address}")
+    with policy_server(address, at.authority.server_context(f"mta-sts.{ZONE}"), POLICY) as server:
+        yield server
+
+
+class TestMtaSts(ReadOnlyContract):
+    @pytest.fixture
+    def case(self, at: Town, policy: PolicyServer) -> Case:
+        @contextmanager
+        def other_policy() -> Iterator[None]:
+            text, policy.text = policy.text, POLICY.replace("*.valbourg.example", "mx.other.example")
+            yield
+            policy.text = text
+
+        return at.case(MtaStsProbe(domain=ZONE, mx=[MX]), MtaStsCheck, other_policy, at.dns.records)
+
+
+def test_an_mta_sts_policy_is_told(at: Town, policy: PolicyServer) -> None:
+    found = look(at, MtaStsCheck, MtaStsProbe(domain=ZONE, mx=[f"{MX}.", "MX.old.example"]))
+    assert found.outputs == {"id": "20260101", "mode": "enforce", "mx": ["mx.old.example", "*.valbourg.example"]}
+    found = look(at, MtaStsCheck, MtaStsProbe(domain=ZONE, mx=[f"a.b.{ZONE}"]))
+    assert found.presence is Presence.ABSENT
+    assert (
+        "lists mx.old.example, *.valbourg.example and not a.b.valbourg.example; add that to https://" in found.message
+    )
+    policy.text = POLICY.replace("enforce", "none")
+    assert "binds no sender" in look(at, MtaStsCheck, MtaStsProbe(domain=ZONE, mx=["mx.x.example"])).message
+    policy.text = "<html>"
+    assert "is no MTA-STS policy" in look(at, MtaStsCheck, MtaStsProbe(domain=ZONE, mx=[MX])).message
+    policy.status = 302
+    assert "answered 302; expected 200" in look(at, MtaStsCheck, MtaStsProbe(domain=ZONE, mx=[MX])).message
+
+
+def test_a_domain_without_mta_sts_needs_no_policy(at: Town) -> None:
+    found = look(at, MtaStsCheck, MtaStsProbe(domain=ZONE, mx=[MX]))
+    assert found.presence is Presence.ALREADY
+    assert "has no MTA-STS" in found.message
+
+
+@pytest.fixture
+def boxes(at: Town) -> Iterator[Dovecot]:
+    address = loopback()
+    at.authority.server_context(MX)
+    at.dns.change(f"add mx 60 A {address}")
+    at.secrets["box"] = PASSWORD
+    with dovecot(address, at.directory / f"{MX}-30.pem", {BOX: PASSWORD}) as server:
+        yield server
+
+
+def put(boxes: Dovecot, number: int) -> Path:
+    """A message arrives."""
+    place = boxes.maildir(BOX)
+    owner = pwd.getpwnam(MAILDIR_USER)
+    for name in ("", "new", "cur", "tmp"):
+        (place / name).mkdir(parents=True, exist_ok=True)
+        os.chown(place / name, owner.pw_uid, owner.pw_gid)
+    path = place / "new" / f"{number}.test"
+    path.write_text(
+        f"From: a@third.example\nMessage-ID: <{number}@third.example>\nSubject: Essai {number}\n\nBonjour.\n"
+    )
+    os.chown(path, owner.pw_uid, owner.pw_gid)
+    return path
+
+
+def in_box(number: int, **more: str) -> ImapProbe:
+    said = {"host": MX, "user": BOX, "password": "secret://box", "message_id": f"<{number}@third.example>", **more}
+    return ImapProbe.model_validate(said)
+
+
+class TestImap(ReadOnlyContract):
+    @pytest.fixture
+    def case(self, at: Town, boxes: Dovecot) -> Case:
+        put(boxes, 1)
+        moved = at.published(
+            "delete mx A", "add mx 60 A 127.9.9.9", undone_by=("delete mx A", f"add mx 60 A {boxes.address}")
+        )
+        return at.case(in_box(1), ImapCheck, lambda: moved, at.dns.records)
+
+
+def test_a_message_is_found_and_only_that_one_deleted(at: Town, boxes: Dovecot) -> None:
+    for number in (1, 2):
+        put(boxes, number)
+    found = look(at, ImapCheck, in_box(2))
+    assert found.outputs == {"message_id": "<2@third.example>", "subject": "Essai 2"}
+    assert "is not in" in look(at, ImapCheck, in_box(3)).message
+    for _ in range(2):
+        assert ImapCheck(at.context).apply(in_box(2), TAG, {}, quiet).outputs == found.outputs
+    assert look(at, ImapCheck, in_box(1)).presence is Presence.ALREADY
+    left = [path for part in ("new", "cur") for path in (boxes.maildir(BOX) / part).iterdir()]
+    assert [path.read_text().splitlines()[1] for path in left] == ["Message-ID: <1@third.example>"]
+
+
+def test_a_mailbox_lets_only_its_owner_in(at: Town, boxes: Dovecot) -> None:
+    at.secrets["box"] = "another-password"
+    with pytest.raises(ProviderError, match="does not let canary@") as caught:
+        look(at, ImapCheck, in_box(1))
+    assert caught.value.permanent
+    assert "another-password" not in str(caught.value)
+    at.secrets["box"] = PASSWORD
+    with pytest.raises(ProviderError, match="has no folder 'Elsewhere'"):
+        look(at, ImapCheck, in_box(1, folder="Elsewhere"))
+
+
+def test_resolvers_are_asked_and_other_values_may_be_there(at: Town) -> None:
+    want = DnsProbe(zone=ZONE, type="MX", values=[f"10 mail.{ZONE}."], at="resolvers")
+    assert look(at, DnsCheck, want).outputs["servers"] == [at.dns.address]
+    at.dns.change("add @ 60 MX 20 www")
+    assert look(at, DnsCheck, want).presence is Presence.ABSENT
+    among = want.model_copy(update={"match": "among"})
+    assert look(at, DnsCheck, among).presence is Presence.ALREADY
+    at.scope["dns"]["resolvers"] = []
+    with pytest.raises(ProviderError, match=r"no `dns\.resolvers`"):
+        look(at, DnsCheck, want)
+
+
+def test_named_servers_are_asked_before_they_are_published(at: Town) -> None:
+    at.dns.change("add new 60 A 127.0.0.1", "delete @ MX")
+    name = f"new.{ZONE}"
+    with mail_server(at.authority.server_context(name)) as server:
+        want = SmtpProbe(domain=ZONE, port=server.port, servers=[name], tls="required", deliver_to=BOX)
+        found = look(at, SmtpCheck, want)
+        assert found.outputs["mx"] == [name]
+        assert found.outputs["certificates"][name].startswith("valid until 20")
+        assert (found.outputs["delivered_to"], server.taken) == (name, [])
+        done = SmtpCheck(at.context).apply(want, TAG, {}, quiet)
+        assert done.outputs["message_id"].encode() in server.taken[0]
+    with mail_server(at.authority.server_context("another.example")) as server:
+        want = SmtpProbe(domain=ZONE, port=server.port, servers=[name])
+        told = look(at, SmtpCheck, want).outputs["certificates"][name]
+        assert told.startswith("not valid: Hostname mismatch")
+        strict = look(at, SmtpCheck, want.model_copy(update={"tls": "required"}))
+        assert strict.presence is Presence.ABSENT
+        assert "Hostname mismatch" in strict.message
+
+
+@contextmanager
+def submission(at: Town, boxes: Dovecot) -> Iterator[SubmissionServer]:
+    """The domain's new side hands mail in at one address; a third party's Postfix takes it into a mailbox there."""
+    third, sending, submit = loopback(), loopback(), f"submit.{ZONE}"
+    signer = Signer(ZONE)
+    server = SubmissionServer(loopback(), third, sending, signer, at.authority.server_context(submit), BOX, PASSWORD)
+    at.dns.change(
+        f"add submit 60 A {server.address}",
+        "delete @ TXT",
+        f'add @ 60 TXT "v=spf1 ip4:{sending} -all"',
+        'add _dmarc 60 TXT "v=DMARC1; p=reject"',
+        f"add third 60 MX 10 mx.third.{ZONE}.",
+        f"add mx.third 60 A {third}",
+        *(f"add bascule._domainkey 60 TXT {part}" for part in [_quoted(signer.published)]),
+    )
+    settings = {
+        "virtual_mailbox_domains": f"third.{ZONE}",
+        "virtual_mailbox_maps": f"inline:{{ {{ box@third.{ZONE} = x }} }}",
+        "virtual_alias_maps": f"inline:{{ {{ box@third.{ZONE} = {BOX} }} }}",
+        "virtual_alias_domains": "",
+        "transport_maps": f"inline:{{ {{ {BOX} = lmtp:unix:{boxes.lmtp} }} }}",
+    }
+    with postfix(f"mx.third.{ZONE}", third, settings), server.running():
+        yield server
+
+
+def _quoted(text: str) -> str:
+    return " ".join(f'"{text[at : at + 200]}"' for at in range(0, len(text), 200))
+
+
+def outgoing(**more: object) -> MailProbe:
+    mailbox = {"host": MX, "user": BOX, "password": "secret://box"}
+    submitted = {"host": f"submit.{ZONE}", "user": BOX, "password": "secret://box"}
+    said = {"domain": ZONE, "from": BOX, "to": f"box@third.{ZONE}", "mailbox": mailbox, "submission": submitted, **more}
+    return MailProbe.model_validate(said)
+
+
+def sent(at: Town, want: MailProbe, tag: Tag = TAG) -> Finding:
+    return MailCheck(at.context).apply(want, tag, {}, quiet)
+
+
+def test_mail_from_the_domain_is_found_genuine_elsewhere(at: Town, boxes: Dovecot) -> None:
+    with submission(at, boxes) as server:
+        assert "No mail from canary@" in look(at, MailCheck, outgoing()).message
+        assert server.taken == []
+        found = sent(at, outgoing())
+        verdicts = {name: found.outputs[name] for name in ("spf", "dkim", "dmarc")}
+        assert verdicts == {"spf": "pass", "dkim": "pass", "dmarc": "pass"}
+        assert found.outputs["client"] == server.bind
+        assert sent(at, outgoing()).outputs == found.outputs
+        assert look(at, MailCheck, outgoing()).outputs == found.outputs
+        assert len(server.taken) == 1
+
+
+def test_mail_that_a_receiver_would_doubt_is_told(at: Town, boxes: Dovecot) -> None:
+    with submission(at, boxes) as server:
+        server.stolen = True
+        with pytest.raises(ProviderError, match="genuine by SPF and DKIM and DMARC") as caught:
+            sent(at, outgoing())
+        assert not caught.value.permanent
+        assert "SPF of valbourg.example fail, DKIM none, DMARC of valbourg.example fail" in caught.value.message
+        at.secrets["box"] = "another-password"
+        with pytest.raises(ProviderError, match="does not let canary@"):
+            sent(at, outgoing(), Tag("run-1", "other"))
+
+
+def test_a_sender_outside_of_the_domain_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"a@other\.example is no address of valbourg\.example"):
+        outgoing(**{"from": "a@other.example"})
