@@ -5,13 +5,8 @@ So a receipt in the step's workspace, written after the other side took it, is t
 only proof; an intent without a receipt is unprovable, and a person decides.
 """
 
-import hashlib
 import json
-import re
-import smtplib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import formatdate
@@ -23,12 +18,9 @@ import apprise
 from providers.base import Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
 from providers.dns.deadline import Deadline
 from providers.dns.endpoint import allowed, literal
-from providers.probes.connection import tls_context
-from providers.probes.resolver import Names, UnresolvedError
-from providers.probes.smtp_session import SmtpSession, helo_name, smtp_words
+from providers.mail_delivery import deliver, message_id, require_mail_settings
 from providers.wants import Message
 
-ANSWER_SECONDS = 10.0
 LONGEST_SECONDS = 60.0
 """That Apprise may take, whatever the step's timeout."""
 
@@ -77,14 +69,7 @@ class MessageOnce(ABC):
         return settings
 
     def _message_id(self, tag: Tag) -> str:
-        """The same for every attempt at this step, so that a mailbox that got it twice can tell.
-
-        Short enough for a header of 78 characters, which some programs can't read when it is folded.
-        """
-        domain = helo_name(self.context.scope)
-        digest = hashlib.sha256(f"{tag.run}\0{tag.step}".encode()).hexdigest()[:12]
-        words = re.sub(r"[^A-Za-z0-9\-]+", ".", str(tag))[: max(0, 50 - len(domain))].strip(".")
-        return f"<{words}.{digest}@{domain}>" if words else f"<{digest}@{domain}>"
+        return message_id(self.context, tag)
 
     def _receipt(self, message_id: str) -> bool:
         try:
@@ -109,25 +94,13 @@ class SmtpMessage(MessageOnce):
     """`notify.send` by SMTP to the channel's `host`: one mail with a French and an English part."""
 
     def _send(self, want: Message, settings: JsonMap, message_id: str, report: Report) -> str:
-        deadline = Deadline(self.context.deadline)
-        host, port = str(settings.get("host", "")), int(settings.get("port", 25))
-        mail = _mail(want, settings, message_id)
-        recipients = list(settings["to"])
-        with smtp_session(self.context, host, port, deadline) as session:
-            refused = _envelope(session, str(settings["from"]), recipients, f"{host} port {port}")
-            _hand_over(session, mail, f"{host} port {port}")
-        for recipient, why in refused.items():
-            report(f"{recipient} was refused: {why}")
-        taken = [recipient for recipient in recipients if recipient not in refused]
-        return f"{host} took {message_id} for {', '.join(taken)}."
+        mail = _mail(want, settings, message_id).as_bytes()
+        taken = deliver(self.context, settings, mail, list(settings["to"]), report)
+        return f"{settings['host']} took {message_id} for {', '.join(taken)}."
 
 
 def _mail(want: Message, settings: JsonMap, message_id: str) -> EmailMessage:
-    missing = [name for name in ("host", "from", "to") if not settings.get(name)]
-    if missing:
-        raise ProviderError(
-            f"`notify.{want.channel}` has no {', '.join(missing)}; add it to bascule.yaml.", permanent=True
-        )
+    require_mail_settings(want.channel, settings)
     mail = EmailMessage(SMTP_POLICY)
     mail["Subject"] = " ".join(f"{want.title.fr} / {want.title.en}".split())
     mail["From"] = settings["from"]
@@ -142,80 +115,6 @@ def _mail(want: Message, settings: JsonMap, message_id: str) -> EmailMessage:
         part["Content-Language"] = language
         mail.attach(part)
     return mail
-
-
-@contextmanager
-def smtp_session(context: Context, host: str, port: int, deadline: Deadline) -> Iterator[SmtpSession]:
-    """A greeted session. Until it stands nothing was sent, so every failure is a clear non-effect."""
-    verify = bool(context.scope.get("tls", {}).get("verify", False))
-    try:
-        address = Names(context.scope, deadline).addresses(host)[0]
-        session = SmtpSession(
-            host,
-            address,
-            port,
-            helo=helo_name(context.scope),
-            timeout=deadline.within(ANSWER_SECONDS),
-            tls=tls_context(context, verify=verify),
-        )
-    except UnresolvedError as error:
-        raise ProviderError(f"Nothing was sent: {error}.", permanent=False) from error
-    except (smtplib.SMTPException, OSError) as error:
-        raise ProviderError(
-            f"Nothing was sent: the mail server {host} port {port} does not greet ({smtp_words(error)}); "
-            "check that it runs and takes mail from here.",
-            permanent=False,
-        ) from error
-    with session:
-        yield session
-
-
-def _envelope(session: SmtpSession, sender: str, recipients: list[str], where: str) -> dict[str, str]:
-    """Say from whom and to whom; returns who was refused and why. Raises ProviderError when nobody is left."""
-    refused: dict[str, tuple[int, str]] = {}
-    try:
-        code, said = session.mail(sender)
-        if code != 250:
-            raise smtplib.SMTPSenderRefused(code, said, sender)
-        for recipient in recipients:
-            code, said = session.rcpt(recipient)
-            if code not in (250, 251):
-                refused[recipient] = code, f"{code} {said.decode(errors='replace')}"
-    except (smtplib.SMTPException, OSError) as error:
-        raise _not_sent(where, smtp_words(error), _for_good(error)) from error
-    if len(refused) == len(recipients):
-        reasons = "; ".join(f"{recipient}: {why}" for recipient, (_, why) in refused.items())
-        raise _not_sent(where, reasons, all(code >= 500 for code, _ in refused.values()))
-    return {recipient: why for recipient, (_, why) in refused.items()}
-
-
-def _hand_over(session: SmtpSession, mail: EmailMessage, where: str) -> None:
-    """DATA: only the answer at its end says whether the server took the message (RFC 5321 §6.1)."""
-    try:
-        code, said = session.data(mail.as_bytes())
-    except smtplib.SMTPDataError as error:  # refused before the text was sent
-        raise _not_sent(where, smtp_words(error), _for_good(error)) from error
-    except (smtplib.SMTPException, OSError) as error:
-        raise ProviderError(
-            f"The connection to {where} was lost while the message was handed over ({smtp_words(error)}); "
-            "it may have been taken: ask the recipients before sending again.",
-            permanent=False,
-            effect_possible=True,
-        ) from error
-    if code != 250:
-        raise _not_sent(where, f"{code} {said.decode(errors='replace')}", code >= 500)
-
-
-def _for_good(error: smtplib.SMTPException | OSError) -> bool:
-    return isinstance(error, smtplib.SMTPResponseException) and error.smtp_code >= 500
-
-
-def _not_sent(where: str, why: str, permanent: bool) -> ProviderError:
-    return ProviderError(
-        f"The mail server {where} did not take the message ({' '.join(why.split())[:300]}); "
-        "check `from` and `to` of the channel.",
-        permanent=permanent,
-    )
 
 
 class AppriseMessage(MessageOnce):

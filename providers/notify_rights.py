@@ -4,7 +4,8 @@ import apprise
 
 from providers.base import Context
 from providers.dns.deadline import Deadline
-from providers.notify import AppriseMessage, smtp_session
+from providers.mail_delivery import smtp_session
+from providers.notify import AppriseMessage
 from providers.rights import Examination, Right, State, Subject
 
 

@@ -1,7 +1,8 @@
 """A server with Mastodon's API that is well and, given a token, takes a status, shows it and deletes it.
 
 The status is there for a second, to nobody but the account itself unless the step says otherwise. One that an
-earlier attempt left, because its answer was lost, is found by its mark and deleted too.
+earlier attempt left, because its answer was lost, is found by its mark and deleted too. Where the server takes
+none without a picture (Pixelfed), a small one goes with it.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ from providers.base import ProviderError
 from providers.probes.api_answer import said
 from providers.probes.check import Attempt, Check, DoesNotHoldError, Seen
 from providers.social.mastodon_api import MastodonApi, plain, posted
+from providers.social.picture import Picture
 from providers.wants import MastodonProbe
 
 HIDDEN = frozenset({"direct", "private"})
@@ -37,7 +39,9 @@ def _post_and_delete(api: MastodonApi, account: str, want: MastodonProbe, attemp
     mark = hashlib.sha256(f"check\0{attempt.tag.run}\0{attempt.tag.step}".encode()).hexdigest()[:16]
     for left in [one for one in api.statuses(account) if mark in plain(one)]:
         api.delete(str(left["id"]))
-    answer = api.post(f"Bascule {mark}", want.visibility, f"check-{mark}")
+    pictured = want.picture or api.needs_picture()
+    media = api.upload(Picture.small(f"Bascule {mark}")) if pictured else None
+    answer = api.post(f"Bascule {mark}", want.visibility, f"check-{mark}", media)
     if answer.status != 200:
         raise DoesNotHoldError(f"{answer.at} takes no {want.visibility} status ({answer.status}: {said(answer)}).")
     status = posted(answer)

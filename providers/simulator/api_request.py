@@ -1,6 +1,7 @@
 """What the stand-ins of JSON APIs share: fields of a request's body, and answers."""
 
 import json
+from email import message_from_bytes
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -27,3 +28,15 @@ def fields(request: Request) -> dict[str, Any]:
             return {}
         return found if isinstance(found, dict) else {}
     return dict(parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True))
+
+
+def form_parts(request: Request) -> dict[str, tuple[str, bytes]]:
+    """The body as a form with files (RFC 7578): name -> media type and content; empty when it is none."""
+    head = f"Content-Type: {request.headers.get('Content-Type', '')}\r\n\r\n".encode()
+    found: dict[str, tuple[str, bytes]] = {}
+    for part in message_from_bytes(head + request.body).walk():
+        name = part.get_param("name", header="Content-Disposition")
+        content = part.get_payload(decode=True)
+        if isinstance(name, str) and isinstance(content, bytes):
+            found[name] = part.get_content_type(), content
+    return found

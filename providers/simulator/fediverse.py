@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import quote
 
-from providers.simulator.api_request import fields, json_answer, page
+from providers.simulator.api_request import fields, form_parts, json_answer, page
 from providers.simulator.effects import EffectLog
 from providers.simulator.faults import Fault
 from providers.simulator.http_service import Request, Response
@@ -33,6 +33,7 @@ class Dialect:
     `keys`: a repeated Idempotency-Key is the same status, is refused, or is not looked at.
     `api_level`: the number that Mastodon gives its API since 4.3; 0 for relatives.
     `longest`: characters of a status. `most_fields`: of a profile; 0 where it has none to set.
+    `media`: by which version of the API it takes pictures; `needs_media`: a status must have one.
     """
 
     software: str
@@ -47,6 +48,7 @@ class Dialect:
     visibilities: tuple[str, ...] = ("public", "unlisted", "private", "direct")
     no_direct: tuple[int, str] = (422, "Validation failed: Visibility is not included in the list")
     needs_media: bool = False
+    media: Literal["v1", "v2"] = "v2"
     longest: int = 500
     most_fields: int = 4
 
@@ -60,6 +62,19 @@ class Status:
     visibility: str
     at: float
     edited_at: float | None = None
+    media: tuple[str, ...] = ()
+    """The ids of its pictures."""
+
+
+@dataclass
+class Media:
+    """One picture that was uploaded. `looks`: how often it is still being worked on when somebody asks."""
+
+    id: str
+    kind: str
+    content: bytes
+    description: str
+    looks: int
 
 
 class FediverseServer:
@@ -82,6 +97,7 @@ class FediverseServer:
         """The oldest first."""
         self.fields: list[tuple[str, str]] = []
         self.scripted = False
+        self.media: dict[str, Media] = {}
         self._token = token
         self._effects = effects
         self._clock = clock
@@ -110,6 +126,7 @@ class FediverseServer:
         with self._lock:
             self.statuses.clear()
             self.fields.clear()
+            self.media.clear()
             self._keys.clear()
 
     def edit(self, status: str, text: str) -> None:
@@ -156,6 +173,10 @@ class FediverseServer:
                 return self._update(fields(request))
             case "GET", ["api", "v1", "accounts", account, "statuses"] if account == self._account()["id"]:
                 return self._list(request.query)
+            case "POST", ["api", version, "media"] if version in ("v1", self.dialect.media):
+                return self._upload(request, version)
+            case "GET", ["api", "v1", "media", media] if media in self.media:
+                return self._looked(self.media[media])
             case "POST", ["api", "v1", "statuses"]:
                 return self._post(fields(request), request.headers.get("Idempotency-Key"))
             case "GET", ["api", "v1", "statuses", status]:
@@ -176,7 +197,8 @@ class FediverseServer:
         if refused := self._refused(text, visibility, asked):
             return refused
         self._made += 1
-        made = Status(str(113_000_000_000_000_000 + self._made), text, visibility, self._clock())
+        media = tuple(one for one in [str(asked.get("media_ids[]") or "")] if one)
+        made = Status(str(113_000_000_000_000_000 + self._made), text, visibility, self._clock(), media=media)
         self.statuses.append(made)
         if key is not None and self.dialect.keys != "ignored":
             self._keys[key] = made.id, self._clock()
@@ -190,8 +212,11 @@ class FediverseServer:
 
     def _refused(self, text: str, visibility: str, asked: Json) -> Response | None:
         dialect = self.dialect
-        if dialect.needs_media and not asked.get("media_ids"):
+        media = asked.get("media_ids[]")
+        if dialect.needs_media and not media:
             return json_answer(403, {"message": "Empty statuses are not allowed"})
+        if media and (media not in self.media or self.media[media].looks):
+            return error(422, "Cannot attach files that have not finished processing. Try again in a moment!")
         if not text.strip():
             return error(422, "Validation failed: Text can't be blank")
         if len(URL.sub("x" * 23, text)) > dialect.longest:
@@ -199,6 +224,34 @@ class FediverseServer:
         if visibility not in dialect.visibilities:
             return error(*dialect.no_direct)
         return None
+
+    def _upload(self, request: Request, version: str) -> Response:
+        """Version 2 answers at once and works on the picture later; version 1 when all is done."""
+        parts = form_parts(request)
+        kind, content = parts.get("file", ("", b""))
+        if not kind.startswith("image/") or not content.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")):
+            return error(422, "Validation failed: File content type is invalid, File is invalid")
+        description = parts.get("description", ("", b""))[1].decode()
+        self._made += 1
+        media = Media(str(112_000_000_000_000_000 + self._made), kind, content, description, int(version == "v2"))
+        self.media[media.id] = media
+        return json_answer(202 if media.looks else 200, self._attachment(media))
+
+    def _looked(self, media: Media) -> Response:
+        if media.looks:
+            media.looks -= 1
+            return json_answer(206, self._attachment(media) | {"url": None})
+        return json_answer(200, self._attachment(media))
+
+    def _attachment(self, media: Media) -> Json:
+        url = f"{self.base}/media/{media.id}"
+        return {
+            "id": media.id,
+            "type": "image",
+            "url": None if media.looks else url,
+            "preview_url": url,
+            "description": media.description or None,
+        }
 
     def _delete(self, status: str) -> Response:
         found = self._find(status)
@@ -286,7 +339,7 @@ class FediverseServer:
             "content": _paragraphs(status.text),
             "reblog": None,
             "account": self._account(),
-            "media_attachments": [],
+            "media_attachments": [self._attachment(self.media[one]) for one in status.media if one in self.media],
             "mentions": [],
             "tags": [],
             "emojis": [],

@@ -3,20 +3,24 @@
 Documentation: https://docs.joinmastodon.org/methods/. Relatives speak a part of it: snac has no `/health`
 and no version 2 of the instance, calls every status public or private, and up to 2.75 deletes none; Friendica
 and Pixelfed have no `direct` statuses; Pixelfed refuses a repeated Idempotency-Key, and snac and Friendica know
-none. So whatever matters is read again.
+none. Pixelfed takes no status without a picture. So whatever matters is read again.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import quote, urlencode
+
+import httpx
 
 from providers.base import ProviderError, Secret
 from providers.probes.api_answer import require, said
 from providers.probes.check import Attempt, DoesNotHoldError
 from providers.probes.web_answer import Answer
 from providers.probes.web_call import bearer, call
+from providers.social.picture import Picture
 
 WHAT = "The Mastodon API"
 REMEDY = "check that the token is valid and has the scopes read:accounts, read:statuses, write:statuses, write:accounts"
@@ -25,6 +29,10 @@ PAGE = 40
 MOST_PAGES = 5
 MOST_KEYS = 5
 GONE = frozenset({404, 410})
+PROCESSING = 206
+"""What the server answers of a picture that it still works on."""
+PAUSE = 0.3
+"""Seconds between two looks at such a picture."""
 
 Json = dict[str, Any]
 
@@ -97,13 +105,65 @@ class MastodonApi:
         answer = self._ask("GET", f"/api/v1/statuses/{quote(status, safe='')}", 200, *GONE)
         return None if answer.status in GONE else self._object(answer, "id")
 
-    def post(self, text: str, visibility: str, key: str) -> Answer:
+    def needs_picture(self) -> bool:
+        """Whether the server says that it is Pixelfed, which takes no status without a picture."""
+        return re.search(r"\bpixelfed\b", self.version(), re.IGNORECASE) is not None
+
+    def upload(self, picture: Picture) -> str:
+        """Give the server a picture, and wait until it can be shown; its id.
+
+        Nobody sees a picture without a status, and the server drops it after a while: it is no effect.
+        Raises ProviderError(permanent) when the server refuses it.
+        """
+        before = self.wrote
+        try:
+            answer = self._uploaded("/api/v2/media", picture)
+            if answer.status in GONE:
+                answer = self._uploaded("/api/v1/media", picture)
+            if answer.status in (400, 413, 415, 422):
+                raise ProviderError(
+                    f"{answer.url.host} refuses the picture {picture.name} ({answer.status}: {said(answer)}); "
+                    "give another.",
+                    permanent=True,
+                )
+            media = str(self._object(answer, "id")["id"])
+            if not answer.json().get("url"):
+                self._await_shown(media, picture)
+        finally:
+            self.wrote = before
+        return media
+
+    def _uploaded(self, path: str, picture: Picture) -> Answer:
+        form = httpx.Request(
+            "POST",
+            "https://form.invalid",
+            files={"file": (picture.name, picture.content, picture.media_type)},
+            data={"description": picture.text},
+        )
+        headers = {"Content-Type": form.headers["Content-Type"]}
+        statuses = (200, 202, *GONE, 400, 413, 415, 422)
+        return self._ask("POST", path, *statuses, body=form.read(), headers=headers)
+
+    def _await_shown(self, media: str, picture: Picture) -> None:
+        while True:
+            answer = self._ask("GET", f"/api/v1/media/{quote(media, safe='')}", 200, PROCESSING, 422)
+            if answer.status == 422:
+                raise ProviderError(
+                    f"{answer.url.host} can't show the picture {picture.name} ({said(answer)}); give another.",
+                    permanent=True,
+                )
+            if answer.status == 200:
+                return
+            if not self._attempt.deadline.pause(PAUSE):
+                raise DoesNotHoldError(f"{answer.url.host} still works on the picture {picture.name}.")
+
+    def post(self, text: str, visibility: str, key: str, media: str | None = None) -> Answer:
         """Post a status, or be refused (400, 422); the key makes a repetition the same status, where keys are kept.
 
         Mastodon answers 404 to a key whose status was deleted within the hour that it keeps keys; then
         the key after it is used.
         """
-        form = {"status": text, "visibility": visibility}
+        form = {"status": text, "visibility": visibility} | ({"media_ids[]": media} if media is not None else {})
         for more in range(MOST_KEYS):
             headers = {"Idempotency-Key": f"{key}-{more}"}
             answer = self._ask("POST", "/api/v1/statuses", 200, 400, 404, 422, form=form, headers=headers)
@@ -135,6 +195,7 @@ class MastodonApi:
         path: str,
         *statuses: int,
         form: Mapping[str, str] | None = None,
+        body: bytes = b"",
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         sent: dict[str, str | Secret] = {"Accept": "application/json", **(headers or {})}
@@ -142,7 +203,7 @@ class MastodonApi:
             sent["Authorization"] = bearer(self._attempt.context, self._token)
         if form is not None:
             sent["Content-Type"] = "application/x-www-form-urlencoded"
-        body = urlencode(form).encode() if form is not None else b""
+            body = urlencode(form).encode()
         before, self.wrote = self.wrote, self.wrote or method != "GET"
         answer = call(self._attempt, method, f"{self._url}{path}", headers=sent, body=body)
         if 400 <= answer.status < 500 or answer.status == 503:  # refused, so nothing happened (RFC 9110 §15.6.4)

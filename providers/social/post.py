@@ -12,6 +12,7 @@ from providers.base import Context, Finding, JsonMap, Presence, ProviderError, R
 from providers.probes.api_answer import said
 from providers.social.mastodon_api import Json, MastodonApi, plain, posted
 from providers.social.mastodon_session import signed_in
+from providers.social.picture import Picture
 from providers.social.sent_once import SentOnce
 from providers.wants import Post
 
@@ -27,12 +28,14 @@ class MastodonPost:
 
     def observe(self, want: Post, tag: Tag, before: JsonMap | None) -> Finding:
         sent = self._sent()
+        self._picture(want)
         with signed_in(self.context, want.account, tag) as api:
             found = _ours(api, reference(tag), sent.status())
             if found:
                 return _posted(want, tag, found)
             if before is None:
                 _require_room(api, want, tag)
+                _require_picture(api, want)
         if wait := sent.in_flight():
             return Finding(
                 Presence.PENDING,
@@ -48,7 +51,9 @@ class MastodonPost:
             found = _ours(api, reference(tag), sent.status())
             if not found:
                 _require_quiet(want, sent)
-                found = [_send(api, want, tag, sent)]
+                picture = self._picture(want)
+                media = api.upload(picture) if picture is not None else None
+                found = [_send(api, want, tag, sent, media)]
         finding = _posted(want, tag, found)
         report(finding.message)
         return finding
@@ -74,6 +79,12 @@ class MastodonPost:
         self._sent().forget()
         return Finding(Presence.ABSENT, message=f"{want.account} has no such announcement any more.")
 
+    def _picture(self, want: Post) -> Picture | None:
+        """Raises ProviderError(permanent) when the file can't be used: better now than in the crisis."""
+        if want.picture is None or want.picture_text is None:
+            return None
+        return Picture.read(self.context.estate, want.picture, want.picture_text)
+
     def _sent(self) -> SentOnce:
         return SentOnce(self.context.workspace, self.context.clock)
 
@@ -98,12 +109,12 @@ def _ours(api: MastodonApi, mark: str, status: str | None) -> list[Json]:
     return [one for one in api.statuses(account) if mark in plain(one)][::-1]
 
 
-def _send(api: MastodonApi, want: Post, tag: Tag, sent: SentOnce) -> Json:
+def _send(api: MastodonApi, want: Post, tag: Tag, sent: SentOnce, media: str | None) -> Json:
     """Post it. Raises ProviderError(permanent) when the server refuses the text."""
     sent.begin()
     key = hashlib.sha256(f"{tag.run}\0{tag.step}\0{want.account}".encode()).hexdigest()
     try:
-        answer = api.post(text_of(want, tag), want.visibility, key)
+        answer = api.post(text_of(want, tag), want.visibility, key, media)
         if answer.status != 200:
             raise ProviderError(
                 f"{answer.url.host} refuses the announcement of {want.account} ({answer.status}: {said(answer)}); "
@@ -137,6 +148,14 @@ def _require_room(api: MastodonApi, want: Post, tag: Tag) -> None:
         raise ProviderError(
             f"The announcement has {length} characters in both languages with its reference, and the server of "
             f"{want.account} takes {most}; shorten `text`.",
+            permanent=True,
+        )
+
+
+def _require_picture(api: MastodonApi, want: Post) -> None:
+    if want.picture is None and api.needs_picture():
+        raise ProviderError(
+            f"The server of {want.account} takes no announcement without a picture; give `picture` and `picture_text`.",
             permanent=True,
         )
 

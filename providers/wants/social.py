@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from providers.wants.base import AtAddress, Name, SecretRef, WebAddress, Wish, Words
+from providers.wants.base import AtAddress, EstatePath, Name, SecretRef, WebAddress, Wish, Words
 
 PageUrl = Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\s/@?#]+(?:/[^\s]*)?$")]
 """A page on the web, without user and password."""
@@ -17,12 +17,14 @@ class MastodonProbe(AtAddress):
     """`probe.mastodon`: the server answers its Mastodon API and, given a token, takes a status and deletes it again.
 
     `visibility`: of that status, which is there for a second. Servers without
-    `direct` ones (Friendica, Pixelfed) take `private` or `unlisted`.
+    `direct` ones (Friendica, Pixelfed) take `private` or `unlisted`. `picture`: with a
+    small picture, as Pixelfed always needs one.
     """
 
     url: WebAddress
     token: SecretRef | None = None
     visibility: Literal["direct", "private", "unlisted"] = "direct"
+    picture: bool = Field(default=False, description="also try whether the server takes a picture")
 
 
 class NodeInfoProbe(AtAddress):
@@ -39,12 +41,34 @@ class RelMeProbe(Wish):
     profile: PageUrl
 
 
+def _given(value: object) -> object:
+    """What a recipe's parameter that nobody settled stands for: nothing."""
+    return value or None
+
+
 class Post(Wish):
-    """`social.post`: one announcement by an account of the scope's `social` block, in French and in English."""
+    """`social.post`: one announcement by an account of the scope's `social` block, in French and in English.
+
+    `picture`: a file of the estate; `picture_text` says what it shows to those who can't see it.
+    """
 
     account: Name
     text: Words
     visibility: Literal["public", "unlisted"] = "public"
+    picture: Annotated[EstatePath | None, BeforeValidator(_given)] = Field(
+        default=None, description="a PNG, JPEG, GIF or WebP file of the estate"
+    )
+    picture_text: Annotated[Words | None, BeforeValidator(_given)] = None
+
+    @model_validator(mode="after")
+    def _said_in_words(self) -> Self:
+        if (self.picture is None) != (self.picture_text is None):
+            raise PydanticCustomError(
+                "half_a_picture",
+                "A picture has both a `picture` and a `picture_text`.",
+                {"remedy": "Give the file, and say in both languages what it shows; or neither."},
+            )
+        return self
 
 
 class ProfileField(Wish):

@@ -5,22 +5,26 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from providers.base import Context, Finding, Presence, ProviderError, Tag
 from providers.examiners import examine
+from providers.probes.mastodon import MastodonCheck
 from providers.rights import State, Subject
 from providers.simulator.condition import Condition
 from providers.simulator.fediverse import Dialect, FediverseServer, Status, error
 from providers.simulator.friendica import FRIENDICA
 from providers.simulator.mastodon import MASTODON
 from providers.simulator.pixelfed import PIXELFED
+from providers.social.picture import Picture
 from providers.social.post import MastodonPost, reference, text_of
 from providers.social.profile import MastodonProfile
-from providers.wants import Post, Profile, ProfileField, Words
+from providers.wants import MastodonProbe, Post, Profile, ProfileField, Words
 from tests.contract.suite import Case, ForeignChangeContract, ProviderContract, quiet, refused
 from tests.served import Served, context, served
 
@@ -98,15 +102,22 @@ def mastodon(tmp_path: Path) -> Iterator[Served]:
 
 
 class TestPost(ProviderContract, ForeignChangeContract):
-    @pytest.fixture(params=[MASTODON, FRIENDICA], ids=lambda dialect: dialect.software)
+    @pytest.fixture(params=[MASTODON, FRIENDICA, PIXELFED], ids=lambda dialect: dialect.software)
     def case(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
         with at(request.param, tmp_path) as server:
-            made = case(server, tmp_path, POST, MastodonPost)
+            made = case(server, tmp_path, pictured(tmp_path) if request.param is PIXELFED else POST, MastodonPost)
 
             def corrected() -> None:
                 server.stand_in.edit(server.stand_in.statuses[-1].id, "Corrigé")
 
-            yield replace(made, foreign_change=corrected)
+            yield replace(made, foreign_change=corrected, crash_after_write=partial(losing_posts, server))
+
+
+def losing_posts(server: Served) -> AbstractContextManager[None]:
+    """A picture that was uploaded is no effect yet: the post's own answer is lost."""
+    return server.faulty(
+        {"route": "POST /api/v1/statuses", "kind": "lose_answer"}, {"route": "DELETE *", "kind": "lose_answer"}
+    )
 
 
 class TestProfile(ProviderContract, ForeignChangeContract):
@@ -200,6 +211,69 @@ def test_a_network_of_pictures_refuses_an_announcement_without_one(tmp_path: Pat
         MastodonPost(social(server, tmp_path)).apply(POST, TAG, {}, quiet)
     assert (caught.value.permanent, caught.value.effect_possible) == (True, False)
     assert "Empty statuses are not allowed" in caught.value.message
+
+
+def test_a_network_of_pictures_asks_for_one_when_the_plan_is_made(tmp_path: Path) -> None:
+    with at(PIXELFED, tmp_path) as server, refused() as caught:
+        MastodonPost(social(server, tmp_path)).observe(POST, TAG, None)
+    assert caught.value.permanent
+    assert "takes no announcement without a picture" in caught.value.message
+
+
+def pictured(estate: Path) -> Post:
+    (estate / "pictures").mkdir()
+    (estate / "pictures/town-hall.png").write_bytes(Picture.small("").content)
+    shown = Words(fr="La façade « neuve »", en="The new front")
+    return POST.model_copy(update={"picture": "pictures/town-hall.png", "picture_text": shown})
+
+
+@pytest.mark.parametrize(
+    "dialect",
+    [MASTODON, replace(MASTODON, media="v1"), PIXELFED],
+    ids=["mastodon", "mastodon-before-3.1.3", "pixelfed"],
+)
+def test_a_picture_goes_with_its_words_and_is_waited_for(dialect: Dialect, tmp_path: Path) -> None:
+    with at(dialect, tmp_path) as server:
+        want = pictured(tmp_path)
+        MastodonPost(social(server, tmp_path)).apply(want, TAG, {}, quiet)
+        (media,) = server.stand_in.media.values()
+        assert server.stand_in.statuses[-1].media == (media.id,)
+    assert (media.kind, media.description) == ("image/png", "La façade « neuve » / The new front")
+    assert media.content == Picture.small("").content
+
+
+def test_a_picture_that_is_none_is_said_when_the_plan_is_made(mastodon: Served, tmp_path: Path) -> None:
+    want = pictured(tmp_path)
+    for content, said in ((b"<svg/>", "is no PNG, JPEG, GIF or WebP"), (None, "can't be read")):
+        file = tmp_path / "pictures/town-hall.png"
+        file.unlink() if content is None else file.write_bytes(content)
+        with refused() as caught:
+            MastodonPost(social(mastodon, tmp_path)).observe(want, TAG, None)
+        assert caught.value.permanent
+        assert said in caught.value.message
+
+
+def test_an_upload_without_an_answer_is_no_announcement(mastodon: Served, tmp_path: Path) -> None:
+    provider = MastodonPost(social(mastodon, tmp_path))
+    with mastodon.faulty({"route": "POST /api/v2/media", "kind": "lose_answer"}), refused() as caught:
+        provider.apply(pictured(tmp_path), TAG, {}, quiet)
+    assert (caught.value.permanent, caught.value.effect_possible) == (False, False)
+    assert mastodon.written() == []
+
+
+@pytest.mark.parametrize("half", [{"picture": "a.png"}, {"picture_text": POST.text}])
+def test_a_picture_is_never_without_words(half: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="both a `picture` and a `picture_text`"):
+        Post(account="town", text=POST.text, **half)
+
+
+@pytest.mark.parametrize(("dialect", "asked"), [(PIXELFED, False), (FRIENDICA, True)])
+def test_a_check_of_a_network_of_pictures_brings_one(dialect: Dialect, asked: bool, tmp_path: Path) -> None:
+    with at(dialect, tmp_path) as server:
+        want = MastodonProbe(url=server.url, token="secret://social-token", visibility="unlisted", picture=asked)
+        MastodonCheck(social(server, tmp_path)).apply(want, TAG, {}, quiet)
+        assert len(server.stand_in.media) == 1
+        assert [action for action, _ in server.written()] == ["status.post", "status.delete"]
 
 
 @pytest.mark.parametrize("make", [MastodonPost, MastodonProfile])

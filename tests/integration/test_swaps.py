@@ -17,11 +17,14 @@ from orchestrator.domain.model import RunState, StepState
 from orchestrator.domain.plan import PlannedStep
 from orchestrator.engine.spec import ActionSpec
 from providers.base import ProviderError, Tag
+from providers.social.picture import Picture
 from tests.simulator_fixture import Simulator
 from tests.town_hall import TownHall
 
 DOMAIN = "valbourg.example"
 TEXT = {"fr": "La mairie est ici désormais.", "en": "The town hall is here now."}
+PICTURE = "pictures/town-hall.png"
+SHOWN = {"fr": "La façade de la mairie", "en": "The front of the town hall"}
 SOCIAL = {"token": "secret://social-token", "page": f"https://news.{DOMAIN}/", "announcement": TEXT}
 
 
@@ -64,7 +67,7 @@ SWAPS: dict[str, tuple[str, dict[str, Any]]] = {
         web("sso", "keycloak", realm="valbourg", client="bascule-canary", client_secret="secret://keycloak-canary"),
     ),
     "mastodon": ("mastodon", social("mastodon")),
-    "pixelfed": ("pixelfed", social("pixelfed")),
+    "pixelfed": ("pixelfed", {**social("pixelfed"), "picture": PICTURE, "picture_text": SHOWN}),
     "friendica": ("friendica", social("friendica")),
 }
 """Target -> the stand-in that plays it (mail: the new side's SMTP server), and the settings of its swap."""
@@ -96,6 +99,8 @@ def write_estate(folder: Path) -> None:
         name: {"driver": "mastodon", "url": f"https://{name}.secours.example", "token": "secret://social-token"}
         for name in ("mastodon", "pixelfed", "friendica")
     }
+    (folder / PICTURE).parent.mkdir()
+    (folder / PICTURE).write_bytes(Picture.small("").content)
     (folder / "bascule.yaml").write_text(yaml.safe_dump(sheet, allow_unicode=True, sort_keys=False))
 
 

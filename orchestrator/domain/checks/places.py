@@ -31,6 +31,7 @@ _FILES: Mapping[str, str] = {
     "human.approval": "instructions",
     "compute.server": "user_data",
     "probe.apt": "key",
+    "social.post": "picture",
 }
 
 _PLANNED: Mapping[str, tuple[Path, ...]] = {
@@ -132,7 +133,7 @@ def file_missing(draft: Draft, runbook: Runbook, action: Action) -> Iterator[Com
     """The file of the estate that an action names, when it is not there."""
     name = _FILES.get(action.uses, "")
     value = value_at(fill(draft, runbook, action.with_), (name,))
-    if not isinstance(value, str) or is_open(value) or value in draft.files:
+    if not isinstance(value, str) or not value or is_open(value) or value in draft.files:
         return
     folder = [path for path in draft.files if path.partition("/")[0] == value.partition("/")[0]]
     remedy = did_you_mean(value, folder, f"Write the file {value}, or correct the path.")
