@@ -46,7 +46,7 @@ def changed_env(text, settings):
                 last.add(name)
         lines.append(body + end)
     missing = [name for name in settings if name not in last]
-    newline = "\r\n" if text.endswith("\r\n") else "\n"
+    newline = "\r\n" if "\r\n" in text else "\n"
     if missing and lines and not lines[-1].endswith("\n"):
         lines.append(newline)
     return "".join([*lines, *(f"{name}={_env_value('', settings[name])}{newline}" for name in missing)])
