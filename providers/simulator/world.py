@@ -27,7 +27,15 @@ from providers.simulator.fleet import Fleet, Hosts
 from providers.simulator.fleet_catalogue import Catalogue
 from providers.simulator.gandi_dns import GandiDns
 from providers.simulator.hosted_zones import HostedZones
-from providers.simulator.http_service import FaultAnswer, Handler, HttpListener, HttpService, Request, Response, plain_refusal
+from providers.simulator.http_service import (
+    FaultAnswer,
+    Handler,
+    HttpListener,
+    HttpService,
+    Request,
+    Response,
+    plain_refusal,
+)
 from providers.simulator.machines import NamespaceMachines
 from providers.simulator.mail import Mailbox, MailListeners, MailService
 from providers.simulator.network import NETNS, Network
