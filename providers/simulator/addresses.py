@@ -5,6 +5,7 @@ from dataclasses import dataclass
 API_PORT = 8080
 CONTROL_PORT = 8079
 STORAGE_PORT = 9000
+MIRROR_PORT = 8085
 DNS_PORT = 53
 SMTP_PORT = 25
 HTTP_PORT = 80
@@ -127,6 +128,7 @@ class Addresses:
             "s3-source": f"http://{self.source}:{STORAGE_PORT}",
             "s3-target": f"http://{self.target}:{STORAGE_PORT}",
             "s3-target-for-servers": f"http://{self.gateway}:{STORAGE_PORT}",
+            "apt-mirror-for-servers": f"http://{self.gateway}:{MIRROR_PORT}/debian",
             "smtp-old": f"{self.smtp_old}:{SMTP_PORT}",
             "smtp-new": f"{self.smtp_new}:{SMTP_PORT}",
             "smtp-crisis": f"{self.smtp_crisis}:{SMTP_PORT}",

@@ -27,7 +27,15 @@ from providers.simulator.fleet import Fleet, Hosts
 from providers.simulator.fleet_catalogue import Catalogue
 from providers.simulator.gandi_dns import GandiDns
 from providers.simulator.hosted_zones import HostedZones
-from providers.simulator.http_service import FaultAnswer, Handler, HttpListener, HttpService, plain_refusal
+from providers.simulator.http_service import (
+    FaultAnswer,
+    Handler,
+    HttpListener,
+    HttpService,
+    Request,
+    Response,
+    plain_refusal,
+)
 from providers.simulator.machines import NamespaceMachines
 from providers.simulator.mail import Mailbox, MailListeners, MailService
 from providers.simulator.network import NETNS, Network
@@ -222,6 +230,11 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
         control.products = Products(DOMAIN, where, credentials, parts.authority, parts.effects, parts.faults)
         return control.products
 
+    def mirror(request: Request) -> Response:
+        """The mirror, at an address that servers reach: a host's loopback is not theirs."""
+        assert control.products is not None
+        return control.products.sites["apt-mirror"].handle(request)
+
     return [
         http("scaleway", where.api, ports.API_PORT, api.handle, api.refusal),
         http("openstack", where.openstack, ports.API_PORT, openstack.handle, openstack.refusal),
@@ -242,6 +255,7 @@ def _listeners(parts: Parts) -> list[tuple[str, Callable[[], Listener]]]:
         ),
         (f"{where.service(25)}-27:{ports.SMTP_PORT}", lambda: MailListeners(_mail(parts))),
         (f"{where.service(101)}-127:{ports.HTTPS_PORT}", products),
+        http("apt-mirror", where.gateway, ports.MIRROR_PORT, mirror),
         http("control", where.control, ports.CONTROL_PORT, control.handle),
     ]
 

@@ -4,6 +4,8 @@ One estate has a service for each target; each is moved to it and taken back. Be
 way in which the new place can be wrong, before people's name leads there.
 """
 
+import subprocess
+import time
 from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
@@ -73,18 +75,66 @@ SWAPS: dict[str, tuple[str, dict[str, Any]]] = {
 """Target -> the stand-in that plays it (mail: the new side's SMTP server), and the settings of its swap."""
 PRODUCTS = [target for target, (stand_in, _) in SWAPS.items() if stand_in]
 
+HOSTS = {"programs": "${{ steps.server.outputs.address }}"}
+ENV, SETTINGS_FILE, SOURCES = "/srv/assistant/.env", "/srv/assistant/settings.yaml", "/etc/apt/sources.list.d"
+ON_A_SERVER: dict[str, dict[str, Any]] = {
+    "mistral": {
+        "hosts": HOSTS,
+        "key": "secret://mistral-key",
+        "consumers": [
+            {"path": ENV, "format": "env"},
+            {"path": SETTINGS_FILE, "format": "yaml", "base_url": "llm.api_base", "model": "llm.model"},
+        ],
+    },
+    "debian-mirror": {
+        "hosts": HOSTS,
+        "mirror": "https://mirror.secours.example/debian",
+        "key": "keys/rehearsal-archive.asc",
+        "replaced": ["sources.list.d/0000main.sources"],
+    },
+}
+"""Target -> the settings of its swap, which changes files on a server."""
+USER_DATA = f"""\
+#!/bin/sh
+set -eu
+mkdir -p /srv/assistant
+printf 'llm:\\n  api_base: https://api.openai.com/v1 # the old one\\n  model: "gpt-5-mini"\\n' >{SETTINGS_FILE}
+printf '# Assistant\\r\\nexport OPENAI_API_KEY="sk-old"\\r\\nOPENAI_API_BASE=https://api.openai.com/v1' >{ENV}.part
+chmod 640 {ENV}.part
+mv {ENV}.part {ENV}
+"""
+
 
 def runbook(target: str) -> dict[str, Any]:
-    settings = SWAPS[target][1]
-    with_ = {"to": target, "settings": settings} | ({} if "account" in settings else {"domain": DOMAIN})
-    steps = {"moves": {"uses": "endpoint.swap", "with": with_}}
+    settings = ON_A_SERVER.get(target) or SWAPS[target][1]
+    has_domain = "name" in settings or "canary" in settings
+    with_ = {"to": target, "settings": settings} | ({"domain": DOMAIN} if has_domain else {})
+    steps: dict[str, Any] = {"moves": {"uses": "endpoint.swap", "with": with_}}
+    if target in ON_A_SERVER:
+        server = {"provider": "scaleway", "name": "programs", "state": "existing"}
+        steps = {"server": {"uses": "compute.server", "with": server}, **steps}
+        steps["moves"]["needs"] = ["server"]
     return {"runbook": f"{target}-failover", "service": target, "title": {"fr": target, "en": target}, "steps": steps}
 
 
+def server_runbook() -> dict[str, Any]:
+    """The server of the programs, as it was before the day."""
+    made = {
+        "provider": "scaleway",
+        "name": "programs",
+        "size": "DEV1-S",
+        "image": "debian_bookworm",
+        "user_data": "ansible/programs.sh",
+    }
+    steps = {"server": {"uses": "compute.server", "with": made}}
+    title = {"fr": "Serveur", "en": "Server"}
+    return {"runbook": "programs-failover", "service": "programs", "title": title, "steps": steps}
+
+
 def write_estate(folder: Path) -> None:
-    """The starter estate with a service and a runbook for each target in the place of its own services."""
+    """The starter estate with a service and a runbook for each target beside its own services."""
     sheet = yaml.safe_load((folder / "bascule.yaml").read_text())
-    for target in SWAPS:
+    for target in [*SWAPS, *ON_A_SERVER]:
         sheet["services"][target] = {
             "title": {"fr": target, "en": target},
             "vendor": "microsoft-365",
@@ -95,6 +145,14 @@ def write_estate(folder: Path) -> None:
         (folder / "runbooks" / f"{target}-failover.yaml").write_text(
             yaml.safe_dump(runbook(target), allow_unicode=True)
         )
+    sheet["services"]["programs"] = {
+        "title": {"fr": "Programmes", "en": "Programs"},
+        "vendor": "aws",
+        "target": "scaleway",
+        "failover": "programs-failover",
+    }
+    (folder / "runbooks" / "programs-failover.yaml").write_text(yaml.safe_dump(server_runbook()))
+    (folder / "ansible" / "programs.sh").write_text(USER_DATA)
     sheet["scopes"]["rehearsal"]["social"] = {
         name: {"driver": "mastodon", "url": f"https://{name}.secours.example", "token": "secret://social-token"}
         for name in ("mastodon", "pixelfed", "friendica")
@@ -178,3 +236,46 @@ def test_a_run_stops_at_a_wrong_place_and_nobody_is_led_there(hall: TownHall) ->
     assert hall.end(run_id) is RunState.SUCCEEDED
     hall.undo(run_id)
     assert world(hall.simulator) == before
+
+
+def on_server(hall: TownHall, address: str, command: str) -> str:
+    key = hall.bascule.paths.secrets / "rehearsal" / "ssh-key"
+    options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+    full = ["ssh", "-i", str(key), *options, f"root@{address}", command]
+    return subprocess.run(full, check=True, capture_output=True, timeout=20).stdout.decode()
+
+
+def files_of(hall: TownHall, address: str) -> str:
+    """The names, modes and content of what the plays change, byte for byte."""
+    folders = f"/srv/assistant {SOURCES} /etc/apt/keyrings"
+    command = f"find {folders} -type f -printf '%p %m %U\\n' | sort; find {folders} -type f | sort | xargs cat -A"
+    return on_server(hall, address, command)
+
+
+def test_programs_and_package_sources_of_a_server_move_and_come_back(hall: TownHall) -> None:
+    made = hall.run(["programs"])
+    address = hall.steps(made)["programs-failover/server"].outputs["address"]
+    end = time.monotonic() + 20
+    while on_server(hall, address, f"test -e {ENV} && echo there || true") != "there\n":
+        assert time.monotonic() < end, "the server's own script did not write the settings"
+    before = files_of(hall, address)
+
+    moved = hall.run(["mistral"])
+    key = hall.simulator.secret("mistral-key").strip()
+    assert on_server(hall, address, f"cat {ENV}") == (
+        f'# Assistant\r\nexport OPENAI_API_KEY="{key}"\r\nOPENAI_API_BASE=https://api.mistral.ai/v1\r\n'
+        "OPENAI_MODEL=mistral-small-latest\r\n"
+    )
+    assert on_server(hall, address, f"cat {SETTINGS_FILE}") == (
+        'llm:\n  api_base: https://api.mistral.ai/v1 # the old one\n  model: "mistral-small-latest"\n'
+    )
+    assert on_server(hall, address, f"stat -c %a {ENV} {ENV}.bascule-before") == "640\n600\n"
+    mirrored = hall.run(["debian-mirror"])
+    listed = on_server(hall, address, "apt-cache policy valbourg-portal")
+    assert f"http://{hall.simulator.server(1)}:8085/debian bookworm/main" in listed
+
+    hall.undo(mirrored)
+    hall.undo(moved)
+    assert files_of(hall, address) == before
+    for run_id in (moved, mirrored):
+        hall.check_fold(run_id)
