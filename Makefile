@@ -5,6 +5,10 @@
 BIN := .venv/bin
 ARGS ?=
 
+# The tests start hundreds of programs: each would compile what it imports if bytecode were not kept.
+unexport PYTHONDONTWRITEBYTECODE
+COMPILE := $(BIN)/python -m compileall -q orchestrator providers tests
+
 # For two cores: most tests wait half of their time for what they started.
 TOGETHER := 4
 
@@ -24,14 +28,17 @@ demo: ## set up, then rehearse the starter estate's failover against the simulat
 
 test: ## the default test suite (ARGS="-k name" picks)
 	@.ci/setup test
+	@$(COMPILE)
 	$(PYTEST) -n $(TOGETHER) -m "not faults and not wide" --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-faults: ## crash points and faults, enumerated
 	@.ci/setup test
+	@$(COMPILE)
 	$(PYTEST) -n 0 -m "faults and not wide" $(ARGS)
 
 test-wide: ## every provider under every policy of chaos, and large copies (half an hour)
 	@.ci/setup test
+	@$(COMPILE)
 	$(PYTEST) -n 2 -m wide --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: ## cost per step, one table
