@@ -10,7 +10,7 @@ from providers.probes.resolver import Names, UnresolvedError
 from providers.wants import AtAddress
 
 ATTEMPT_SECONDS = 10.0
-"""The longest that one attempt at a check may take."""
+"""The longest that one wait of a check may take, and mostly the whole attempt."""
 
 Want = TypeVar("Want")
 
@@ -39,7 +39,12 @@ class Attempt:
 
 
 class Check(ABC, Generic[Want]):
-    """A read-only step: ALREADY when what is checked holds, and never anything to undo."""
+    """A read-only step: ALREADY when what is checked holds, and never anything to undo.
+
+    `seconds`: the longest that one attempt may take in all, where it is made of several waits.
+    """
+
+    seconds = ATTEMPT_SECONDS
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -70,7 +75,7 @@ class Check(ABC, Generic[Want]):
         return Finding(Presence.ABSENT, message="A check changes nothing, so there is nothing to take back.")
 
     def _seen(self, want: Want, tag: Tag, *, writing: bool) -> Seen:
-        deadline = Deadline(min(self.context.deadline, ATTEMPT_SECONDS))
+        deadline = Deadline(min(self.context.deadline, self.seconds))
         instead = want.instead() if isinstance(want, AtAddress) else None
         attempt = Attempt(self.context, tag, deadline, Names(self.context.scope, deadline, instead), writing)
         try:

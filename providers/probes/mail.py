@@ -15,6 +15,9 @@ from providers.probes.imap_session import Folder, folder_of
 from providers.probes.smtp_session import SubmissionSession, helo_name, smtp_words
 from providers.wants import MailProbe, Submission
 
+ON_ITS_WAY_SECONDS = 60.0
+"""How long one attempt waits for the mail; a later attempt finds it as well."""
+
 LOOK_AGAIN_SECONDS = 0.5
 """Between two looks into the mailbox while the mail is on its way."""
 
@@ -25,6 +28,8 @@ class MailCheck(Check[MailProbe]):
     Its Message-ID is the step's, so an attempt that finds the mail of an earlier one judges that; `observe` only
     looks. The mail stays in the mailbox: `probe.imap` takes it away.
     """
+
+    seconds = ON_ITS_WAY_SECONDS
 
     def _look(self, want: MailProbe, attempt: Attempt) -> Seen:
         wanted = _message_id(want, attempt) if want.submission else ""

@@ -17,6 +17,9 @@ from providers.wants import SmtpProbe
 
 REFUSALS = (smtplib.SMTPException, OSError)
 
+SEVERAL_SERVERS_SECONDS = 60.0
+"""For every address of every server; many let a stranger wait for their greeting, to see off spammers."""
+
 VALID = "valid"
 """How the word on a certificate begins that holds for the host's name."""
 
@@ -30,6 +33,8 @@ class SmtpCheck(Check[SmtpProbe]):
     with `deliver_to` also `delivered_to` (the host) and, from `apply`, the canary's `message_id`. `observe` only asks
     whether the recipient would be taken, and sends nothing.
     """
+
+    seconds = SEVERAL_SERVERS_SECONDS
 
     def _look(self, want: SmtpProbe, attempt: Attempt) -> Seen:
         servers = [host.lower().removesuffix(".") for host in want.servers] or _published(want, attempt)

@@ -1,7 +1,7 @@
 """Edits of record sets on real servers: the effect contract, and whole mail moves over generated zones."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from providers.base import Finding, JsonMap, Presence, Provider, Tag
+from providers.base import Context, Finding, JsonMap, Presence, Provider, ProviderError, Secret, Tag
+from providers.dns.record_edits import text_of
 from providers.dns.record_sets import Key, RecordSet, owner, to_rdataset
 from providers.registry import provider_for
 from providers.wants import Record, Records, Ttl
 from tests.contract.suite import Case, ForeignChangeContract, ProviderContract, quiet
 from tests.contract.test_dns import World, world
-from tests.dns_servers import KEY, KEY_NAME, ZONE, Server
+from tests.contract.test_dns_vendors import VENDORS
+from tests.dns_hosts import dns_host
+from tests.dns_servers import KEY, KEY_NAME, ZONE, Server, powerdns
 from tests.mail_move import TARGETS, dns_wishes
 from tests.mail_zones import mail_zones
 
@@ -54,6 +57,42 @@ class TestPowerDns(ProviderContract, ForeignChangeContract):
     def case(self, tmp_path: Path) -> Iterator[Case]:
         with ExitStack() as stack:
             yield edited_case(stack, tmp_path, "powerdns-api")
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_edits_go_there_and_back_at_vendors(tmp_path: Path, vendor: str) -> None:
+    """Value by value at some, and cut off in the middle, the result is the one that the state before decides."""
+    with dns_host(vendor, tmp_path) as host:
+        start = host.world()
+        before = host.make(host.context).observe(EDIT, TAG, None).values
+        with host.losing_one_answer(), suppress(ProviderError):
+            host.make(host.context).apply(EDIT, TAG, before, quiet)
+        done = host.make(host.context).apply(EDIT, TAG, before, quiet)
+        assert done.presence is Presence.OURS, done.message
+        assert {text_of(value) for one in done.effect["after"] if one["type"] == "TXT" for value in one["values"]} == {
+            "ours=1",
+            "v=spf1 include:old.example include:mailo.com ~all",
+        }
+        assert host.make(host.context).undo(EDIT, TAG, done.effect, quiet).presence is Presence.ABSENT
+        assert host.world() == start
+
+
+def test_edits_of_several_zones_are_each_by_its_own_state(tmp_path: Path) -> None:
+    other = "other.example"
+    records = [Record.model_validate({"name": "@", "type": "TXT", "spf": {"include": ["mailo.com"]}})]
+    want = Records(zones=[ZONE, other], records=records)
+    with powerdns(tmp_path, zones=(ZONE, other)) as server:
+        server.change("delete @ TXT", 'add @ 60 TXT "v=spf1 mx -all"', zone=other)
+        block = {"driver": "rfc2136", "servers": [server.address], "key_name": KEY_NAME, "key": "secret://tsig"}
+        scope = {"networks": ["127.0.0.0/8"], "dns": {"zones": {ZONE: block, other: block}}}
+        context = Context(scope, lambda _: Secret(KEY), tmp_path / "workspace", tmp_path, 10.0)
+        provider = provider_for("dns.records", want, context)
+        start = [server.records(zone) for zone in want.zones]
+        done = provider.apply(want, TAG, provider.observe(want, TAG, None).values, quiet)
+        assert '@ 3600 TXT "v=spf1 include:old.example include:mailo.com ~all"' in server.records()
+        assert '@ 60 TXT "v=spf1 mx include:mailo.com -all"' in server.records(other)
+        assert provider.undo(want, TAG, done.effect, quiet).presence is Presence.ABSENT
+        assert [server.records(zone) for zone in want.zones] == start
 
 
 def test_the_same_edit_twice_is_already_so(tmp_path: Path) -> None:

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from providers.base import Finding, Presence, ProviderError, Tag
+from providers.dns.deadline import Deadline
 from providers.probes.dns import DnsCheck
+from providers.probes.genuine import judged
 from providers.probes.imap import ImapCheck
 from providers.probes.mail import MailCheck
 from providers.probes.mta_sts import MtaStsCheck
+from providers.probes.resolver import Names
 from providers.probes.smtp import SmtpCheck
 from providers.probes.spf import SpfCheck
 from providers.wants import DnsProbe, ImapProbe, MailProbe, MtaStsProbe, SmtpProbe, SpfProbe
@@ -316,3 +319,63 @@ def test_mail_that_a_receiver_would_doubt_is_told(at: Town, boxes: Dovecot) -> N
 def test_a_sender_outside_of_the_domain_is_refused() -> None:
     with pytest.raises(ValueError, match=r"a@other\.example is no address of valbourg\.example"):
         outgoing(**{"from": "a@other.example"})
+
+
+SENDER, STRANGER = "192.0.2.25", "203.0.113.66"
+
+
+def mail(author: str = BOX, client: str = SENDER, bounces_to: str | None = BOX, hops: tuple[str, ...] = ()) -> bytes:
+    """A message as it lies in a third party's mailbox, the newest hop first."""
+    taken = f"Received: from out.{ZONE} (unknown [{client}]) by mx.third.example (Postfix) with ESMTP id 1; now"
+    lines = [f"Return-Path: <{bounces_to or ''}>", *(f"Received: {hop}" for hop in hops), taken]
+    lines += [f"From: Canari <{author}>", "To: box@third.example", "Subject: Essai", "Message-ID: <1@test>"]
+    return "\r\n".join([*lines, "", "Bonjour.", ""]).encode()
+
+
+def verdicts(at: Town, raw: bytes) -> tuple[str, str, str]:
+    names = Names(at.scope, Deadline(10.0))
+    found = judged(raw, names, ["mx.third.example"])
+    return found.spf, found.dkim, found.dmarc
+
+
+@pytest.fixture
+def signer(at: Town) -> Signer:
+    """A key of a name below the domain; the domain's own SPF, and a DMARC policy."""
+    made = Signer(f"news.{ZONE}")
+    at.dns.change(
+        f"add bascule._domainkey.news 60 TXT {_quoted(made.published)}",
+        "delete @ TXT",
+        f'add @ 60 TXT "v=spf1 ip4:{SENDER} -all"',
+        'add _dmarc 60 TXT "v=DMARC1; p=reject"',
+    )
+    return made
+
+
+def test_a_receiver_s_verdicts(at: Town, signer: Signer) -> None:
+    assert verdicts(at, mail()) == ("pass", "none", "pass")
+    assert verdicts(at, signer.signed(mail())) == ("pass", "pass", "pass")
+    assert verdicts(at, mail(client=STRANGER)) == ("fail", "none", "fail")
+    assert verdicts(at, signer.signed(mail(client=STRANGER))) == ("fail", "pass", "pass"), "forwarded, and signed"
+    assert verdicts(at, signer.signed(mail()).replace(b"Bonjour.", b"Bonsoir.")) == ("pass", "fail", "pass")
+    assert verdicts(at, mail(author="x@elsewhere.example.valbourg.example")) == ("pass", "none", "pass")
+    assert verdicts(at, mail(bounces_to=None))[0] == "none", "a bounce is judged by its greeting"
+    at.dns.change('add @ 60 TXT "v=spf1 mx -all"')
+    assert verdicts(at, mail())[0] == "permerror"
+
+
+def test_alignment_is_as_strict_as_the_policy_says(at: Town, signer: Signer) -> None:
+    forwarded = signer.signed(mail(client=STRANGER))
+    at.dns.change("delete _dmarc TXT", 'add _dmarc 60 TXT "v=DMARC1; p=reject; adkim=s"')
+    assert verdicts(at, forwarded) == ("fail", "pass", "fail")
+    at.dns.change("delete _dmarc TXT")
+    assert verdicts(at, forwarded) == ("fail", "pass", "none")
+
+
+def test_the_sending_address_is_the_one_that_the_receiver_s_mx_saw(at: Town, signer: Signer) -> None:
+    inner = ("from mx.third.example (localhost [198.18.0.1]) by store.third.example with LMTP id 2; now",)
+    outer = b"Received: from liar (liar [192.0.2.99]) by mx.other.example with ESMTP; before\r\nFrom:"
+    assert verdicts(at, mail(hops=inner).replace(b"From:", outer, 1))[0] == "pass"
+
+
+def test_a_message_that_says_nothing_of_its_way_has_no_spf(at: Town, signer: Signer) -> None:
+    assert verdicts(at, b"From: canary@valbourg.example\r\n\r\nBonjour.\r\n") == ("none", "none", "fail")

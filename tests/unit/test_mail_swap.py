@@ -7,11 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from orchestrator.domain.plan import Seen, with_seen
 from providers.base import Presence, ProviderError
 from providers.dns.record_edits import is_spf, text_of
 from providers.dns.record_sets import Key, RecordSet
 from providers.wants import Records
-from tests.mail_move import TARGETS, dns_wishes, mail_steps
+from tests.mail_move import TARGETS, dns_wishes, mail_plan, mail_steps
 from tests.mail_zones import mail_zones, txt
 from tests.memory_zone import TAG, Done, MemoryRun, MemoryZone
 
@@ -171,3 +172,21 @@ def test_mail_is_led_to_a_side_only_after_it_took_the_canary(target: str) -> Non
     assert set(steps["cutover-takes-mail"].needs) >= {"web-failover/moves/prepare-short-ttl"}
     assert steps["settle-queues"].with_["duration"] in (432000.0, "5d")
     assert all(step.title and step.title["fr"] and step.title["en"] for step in steps.values())
+
+
+def test_a_later_edit_of_the_same_set_starts_from_what_the_earlier_one_leaves() -> None:
+    """Its state is not known at plan time; the digest covers what was seen of each set that no earlier step changes."""
+    plan = mail_plan("mailo")
+    mx = {"name": "@", "type": "MX", "ttl": 3600, "values": ["0 old.example."]}
+    apex = {"name": "@", "type": "TXT", "ttl": 3600, "values": ['"v=spf1 -all"']}
+    found = {
+        step.id: Seen(presence="absent", values={"records": [mx if step.id.endswith("mx") else apex]})
+        for step in plan.steps
+        if step.uses == "dns.records"
+    }
+    steps = {step.id.rpartition("/")[2]: step for step in with_seen(plan, found).steps}
+    assert steps["prepare-verification"].before == {"records": [apex]}
+    assert str(steps["prepare-spf"].after).endswith("prepare-verification")
+    assert str(steps["settle-old-spf"].after).endswith("prepare-spf")
+    assert steps["settle-old-spf"].before is None
+    assert steps["cutover-mx"].before == {"records": [{**mx, "ttl": 300}]}
