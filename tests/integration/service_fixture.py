@@ -34,7 +34,7 @@ services:
   phone:
     title: {fr: Standard, en: Switchboard}
     needs: [desk]
-    vendor: microsoft
+    vendor: microsoft-365
     target: mailo
     failover: phone-failover
 scopes:
