@@ -328,7 +328,9 @@ def _web(address: str, sites: Mapping[str, Site], tls: ssl.SSLContext) -> Iterat
 
 @contextmanager
 def _mail(address: str, tls: ssl.SSLContext) -> Iterator[None]:
-    controller = Controller(object(), hostname=address, port=25, server_hostname="mail.test", tls_context=tls)
+    controller = Controller(
+        object(), hostname=address, port=25, server_hostname="mail.test", tls_context=tls, ready_timeout=20.0
+    )
     controller.start()
     try:
         yield

@@ -23,11 +23,11 @@ def refresh_networks(data: Path, places: Sequence[str], now: float) -> list[Netw
     try:
         for given in places:
             name, place = _named(given)
-            owner, prefixes = read_published(read_list(place), name, place)
-            earlier = read.get(owner)
-            source = f"{earlier.source} {place}" if earlier else place
-            every = (*earlier.prefixes, *prefixes) if earlier else prefixes
-            read[owner] = NetworkOwner(owner, titles.get(owner, owner), source, today, True, every)
+            for owner, prefixes in read_published(read_list(place), name, place).items():
+                earlier = read.get(owner)
+                source = f"{earlier.source} {place}" if earlier else place
+                every = (*earlier.prefixes, *prefixes) if earlier else prefixes
+                read[owner] = NetworkOwner(owner, titles.get(owner, owner), source, today, True, every)
         save_owners(data, read.values())
     except ProviderError as error:
         raise RequestError(error.message) from error

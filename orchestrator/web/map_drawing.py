@@ -15,7 +15,7 @@ COLUMNS = (0.0, 400.0, 860.0)
 NODE_WIDTHS = (250.0, 300.0, 220.0)
 NODE_HEIGHT, GAP, TOP = 46.0, 12.0, 34.0
 SWEEPS = 4
-LONGEST = (27, 33, 23)
+LONGEST = (24, 29, 21)
 """Characters of a label that fit into a node of each column."""
 UNKNOWN = "?"
 

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,19 @@ def refreshed_owners(data: Path) -> tuple[NetworkOwner, ...]:
 
 
 def network_table(data: Path) -> NetworkTable:
-    """What is known here: a company's refreshed prefixes stand in place of its shipped ones."""
+    """What is known here: a company's refreshed prefixes stand in place of its shipped ones.
+
+    Kept in memory until it is refreshed again. Raises ProviderError(permanent).
+    """
+    try:
+        changed = (data / REFRESHED).stat().st_mtime_ns
+    except OSError:
+        changed = 0
+    return _table(data, changed)
+
+
+@lru_cache(maxsize=4)
+def _table(data: Path, _changed: int) -> NetworkTable:
     owners = {one.name: one for one in shipped_owners()}
     owners |= {one.name: one for one in refreshed_owners(data)}
     return NetworkTable(owners.values())

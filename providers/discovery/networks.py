@@ -57,6 +57,11 @@ class NetworkTable:
         at = bisect_right(starts, int(ip)) - 1
         return holders[at] if at >= 0 else None
 
+    def owner_of(self, address: str) -> str | None:
+        """The name of the company whose address this is, as a catalogue file's `recognised.networks` has it."""
+        held = self.find(address)
+        return held.owner if held is not None else None
+
 
 Ranges = tuple[Sequence[int], Sequence[Held | None]]
 

@@ -103,12 +103,22 @@ LISTS = {
 
 @pytest.mark.parametrize("name", LISTS)
 def test_each_published_form_is_read(name: str) -> None:
-    assert read_published(json.dumps(LISTS[name]).encode()) == (name, ("192.0.2.0/25", "2001:db8::/33"))
+    assert read_published(json.dumps(LISTS[name]).encode()) == {name: ("192.0.2.0/25", "2001:db8::/33")}
+
+
+def test_the_sovereign_cloud_in_the_list_of_its_parent_is_told_apart() -> None:
+    entries = [
+        {"ip_prefix": "192.0.2.0/25", "region": "eu-west-3"},
+        {"ip_prefix": "192.0.2.128/25", "region": "eusc-de-east-1"},
+    ]
+    text = json.dumps({"prefixes": entries}).encode()
+    assert read_published(text) == {"aws": ("192.0.2.0/25",), "aws-eusc": ("192.0.2.128/25",)}
+    assert read_published(text, "all-of-it") == {"all-of-it": ("192.0.2.0/24",)}
 
 
 def test_a_plain_list_is_joined_and_needs_a_name() -> None:
     text = b"# ours\n192.0.2.0/25\n192.0.2.128/25, rest\n\n"
-    assert read_published(text, "cloudflare") == ("cloudflare", ("192.0.2.0/24",))
+    assert read_published(text, "cloudflare") == {"cloudflare": ("192.0.2.0/24",)}
     with pytest.raises(ProviderError, match=r"ips-v4 does not say whose prefixes it lists; give it as NAME=ips-v4"):
         read_published(text, "", "ips-v4")
 
