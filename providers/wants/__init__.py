@@ -40,6 +40,16 @@ from providers.wants.functions import NextcloudProbe as NextcloudProbe
 from providers.wants.functions import OnlyofficeProbe as OnlyofficeProbe
 from providers.wants.functions import UserName as UserName
 from providers.wants.functions import WebdavProbe as WebdavProbe
+from providers.wants.inform import PAPER as PAPER
+from providers.wants.inform import SOCIAL as SOCIAL
+from providers.wants.inform import Fact as Fact
+from providers.wants.inform import Inform as Inform
+from providers.wants.inform import InformChannel as InformChannel
+from providers.wants.inform import MeetingVendor as MeetingVendor
+from providers.wants.inform import Reference as Reference
+from providers.wants.inform import Reissue as Reissue
+from providers.wants.inform import RoomLink as RoomLink
+from providers.wants.inform import Sheets as Sheets
 from providers.wants.people import Approval as Approval
 from providers.wants.people import Message as Message
 from providers.wants.people import Nested as Nested
