@@ -69,6 +69,7 @@ CLASSES: dict[tuple[str, str], str] = {
     ("social.profile", "mastodon"): "providers.social.profile:MastodonProfile",
     ("notify.send", "smtp"): "providers.notify:SmtpMessage",
     ("notify.send", "apprise"): "providers.notify:AppriseMessage",
+    ("people.inform", NO_DRIVER): "providers.people.inform:PeopleInform",
 }
 
 

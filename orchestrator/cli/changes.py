@@ -217,6 +217,24 @@ def _announcement(step: PlannedStep) -> Iterator[str]:
     yield f"announce on {step.with_.get('account')}: {known(one_line(str(said)))}"
 
 
+def _notice(step: PlannedStep) -> Iterator[str]:
+    subject = step.with_.get("subject")
+    said = subject.get("en", "") if isinstance(subject, Mapping) else ""
+    yield f"tell people by {', '.join(map(str, step.with_.get('channels', [])))}: {known(one_line(str(said)))}"
+    for fact in step.with_.get("facts", []):
+        what = fact.get("what", {}).get("en", "") if isinstance(fact, Mapping) else ""
+        yield f"  {one_line(str(what))}: {fact.get('old') or 'new'} → {known(str(fact.get('new')))}"
+    if step.seen is not None and step.seen.message:
+        yield f"  {one_line(step.seen.message)}"
+
+
+def _meetings(step: PlannedStep) -> Iterator[str]:
+    vendors = ", ".join(map(str, step.with_.get("from_vendors", [])))
+    yield f"meetings of {known(str(step.with_.get('calendar')))} from {vendors} to {known(str(step.with_.get('link')))}"
+    if step.seen is not None and step.seen.message:
+        yield f"  {one_line(step.seen.message)}"
+
+
 def _profile(step: PlannedStep) -> Iterator[str]:
     held = (step.before or {}).get("fields", {})
     for one in step.with_.get("fields", []):
@@ -263,4 +281,6 @@ _DESCRIPTIONS = {
     "notify.send": _message,
     "social.post": _announcement,
     "social.profile": _profile,
+    "people.inform": _notice,
+    "calendar.reissue": _meetings,
 } | {name: _probe for name in KINDS if name.startswith("probe.")}

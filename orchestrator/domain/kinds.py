@@ -138,6 +138,12 @@ _ALL = (
          _words("Attend une durée", "Waits for a time"), has_provider=False),
     Kind("notify.send", wants.Message, _names("message_id"),
          _words("Envoie un message", "Sends a message"), repeatable=False),
+    Kind("people.inform", wants.Inform, _names("reference", "messages", "paper", "signature"),
+         _words("Annonce de nouvelles adresses aux personnes, avec de quoi vérifier l'annonce",
+                "Tells people their new addresses, with what shows that the notice is true"), automatic_undo=True),
+    Kind("calendar.reissue", wants.Reissue, _names("events", "told"),
+         _words("Remplace les liens morts des réunions à venir", "Replaces the dead links of meetings to come"),
+         automatic_undo=True),
     Kind("runbook.run", wants.Nested, _names(),
          _words("Déroule une autre procédure", "Runs another runbook"), has_provider=False, expands=True),
 )  # fmt: skip

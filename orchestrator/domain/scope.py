@@ -5,14 +5,14 @@ here; the models say which keys each driver has.
 """
 
 import ipaddress
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from pydantic_core import PydanticCustomError
 
 from orchestrator.domain.model import Mode
 from orchestrator.domain.salvage import Part
-from providers.wants import HostName, Name, Network, Port, SecretRef, Zone
+from providers.wants import EstatePath, HostName, Name, Network, Port, SecretRef, Zone
 from providers.wants import WebAddress as Url
 
 Authorities = Annotated[
@@ -282,6 +282,7 @@ class AppriseChannel(Part):
 
     driver: Literal["apprise"]
     url: SecretRef
+    sms: bool = Field(default=False, description="each message is an SMS: people.inform then sends a short text")
 
 
 Channel = Annotated[SmtpChannel | AppriseChannel, Field(discriminator="driver")]
@@ -293,6 +294,29 @@ class MastodonAccount(Part):
     driver: Literal["mastodon"]
     url: Url
     token: SecretRef
+
+
+class People(Part):
+    """What shows that a notice to people is the organisation's. All of it is optional.
+
+    `certificate` and its `signing_key`: S/MIME, for mail. `notice_key`: Ed25519, for the text itself; its public
+    half is published beforehand. `page`: where the organisation publishes its notices, an address that people know.
+    """
+
+    certificate: EstatePath | None = None
+    signing_key: SecretRef | None = None
+    notice_key: SecretRef | None = None
+    page: Url | None = None
+
+    @model_validator(mode="after")
+    def _whole_certificate(self) -> Self:
+        if (self.certificate is None) != (self.signing_key is None):
+            raise PydanticCustomError(
+                "half_a_certificate",
+                "A certificate for mail has both a `certificate` and a `signing_key`.",
+                {"remedy": "Give both, or neither."},
+            )
+        return self
 
 
 class Scope(Part):
@@ -314,6 +338,7 @@ class Scope(Part):
     tls: Tls = Tls()
     notify: dict[Name, Channel] = Field(default_factory=dict)
     social: dict[Name, MastodonAccount] = Field(default_factory=dict)
+    people: People = People()
 
     @model_serializer(mode="wrap")
     def _without_absent_blocks(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -297,5 +297,8 @@ _PATTERNS: Mapping[str, str] = {
     _pattern(wants.AptProbe, "architecture"): "an architecture such as amd64",
     _pattern(wants.SmtpProbe, "deliver_to"): "a mail address such as canary@example.net",
     _pattern(wants.ImapProbe, "message_id"): "a Message-ID such as <canary.1@example.net>",
+    _json(wants.InformChannel)["pattern"]: "paper, a channel of the `notify` block such as crisis, or social:NAME",
+    _json(wants.Reference)["pattern"]: "a reference of 4 to 20 capital letters, digits and hyphens, such as VALB-2026",
+    _json(wants.RoomLink)["pattern"]: "a link with {room} in its path, such as https://visio.example.net/{room}",
     _VARIABLE: "a variable name in lower case, digits and underscores, such as web_root",
 }

@@ -16,6 +16,8 @@ from providers.social.picture import Picture
 from providers.social.sent_once import SentOnce
 from providers.wants import Post
 
+MARK = "ref. "
+"""What a reference begins with."""
 URL_LENGTH = 23
 """Characters that a URL counts for at Mastodon, however long it is."""
 
@@ -92,7 +94,7 @@ class MastodonPost:
 def reference(tag: Tag) -> str:
     """What the announcement ends with: the same for every attempt at this step, and short enough to read out."""
     digest = hashlib.sha256(f"{tag.run}\0{tag.step}".encode()).digest()
-    return f"ref. {base64.b32encode(digest)[:8].decode()}"
+    return f"{MARK}{base64.b32encode(digest)[:8].decode()}"
 
 
 def text_of(want: Post, tag: Tag) -> str:

@@ -42,6 +42,16 @@ from providers.wants.functions import NextcloudProbe as NextcloudProbe
 from providers.wants.functions import OnlyofficeProbe as OnlyofficeProbe
 from providers.wants.functions import UserName as UserName
 from providers.wants.functions import WebdavProbe as WebdavProbe
+from providers.wants.inform import PAPER as PAPER
+from providers.wants.inform import SOCIAL as SOCIAL
+from providers.wants.inform import Fact as Fact
+from providers.wants.inform import Inform as Inform
+from providers.wants.inform import InformChannel as InformChannel
+from providers.wants.inform import MeetingVendor as MeetingVendor
+from providers.wants.inform import Reference as Reference
+from providers.wants.inform import Reissue as Reissue
+from providers.wants.inform import RoomLink as RoomLink
+from providers.wants.inform import Sheets as Sheets
 from providers.wants.mail import ImapProbe as ImapProbe
 from providers.wants.mail import Mailbox as Mailbox
 from providers.wants.mail import MailProbe as MailProbe

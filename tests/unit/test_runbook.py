@@ -116,11 +116,13 @@ def test_every_kind_is_done_by_a_provider_or_by_the_engine() -> None:
     engine = {"human.approval", "human.task", "wait.for", "runbook.run", "endpoint.swap"}
     assert {name for name, kind in KINDS.items() if not kind.has_provider} == engine
     assert {name for name, kind in KINDS.items() if kind.automatic_undo} == {
+        "calendar.reissue",
         "compute.server",
         "compute.snapshot",
         "compute.volume",
         "dns.records",
         "dns.ttl",
+        "people.inform",
         "social.post",
         "social.profile",
         "storage.copy",

@@ -10,6 +10,7 @@ from orchestrator.domain.problem import Complaint, Path, Problem
 from orchestrator.domain.references import find_references, is_open, value_at
 from orchestrator.domain.runbook import Runbook
 from orchestrator.domain.wording import did_you_mean, listed
+from providers.wants import PAPER, SOCIAL
 
 _SECTIONS: Mapping[str, tuple[tuple[str, ...], tuple[Path, ...]]] = {
     "compute.server": (("compute",), (("provider",),)),
@@ -22,17 +23,20 @@ _SECTIONS: Mapping[str, tuple[tuple[str, ...], tuple[Path, ...]]] = {
     "notify.send": (("notify",), (("channel",),)),
     "social.post": (("social",), (("account",),)),
     "social.profile": (("social",), (("account",),)),
+    "calendar.reissue": (("notify",), (("notify",),)),
 }
 """Kind -> the block of a scope that it acts in, and where its inputs name an entry of it."""
 
-_FILES: Mapping[str, str] = {
-    "ansible.play": "play",
-    "human.task": "instructions",
-    "human.approval": "instructions",
-    "compute.server": "user_data",
-    "probe.apt": "key",
-    "social.post": "picture",
+_FILES: Mapping[str, tuple[Path, ...]] = {
+    "ansible.play": (("play",),),
+    "human.task": (("instructions",),),
+    "human.approval": (("instructions",),),
+    "compute.server": (("user_data",),),
+    "probe.apt": (("key",),),
+    "social.post": (("picture",),),
+    "people.inform": (("instructions", "fr"), ("instructions", "en")),
 }
+"""Kind -> where its inputs name a file of the estate."""
 
 _PLANNED: Mapping[str, tuple[Path, ...]] = {
     "compute.server": (("name",),),
@@ -67,9 +71,11 @@ def check_places(draft: Draft) -> Iterator[Problem]:
 
 
 def _too_late(action: Action) -> Iterator[Complaint]:
-    paths = [*_SECTIONS.get(action.uses, ((), ()))[1], *_PLANNED.get(action.uses, ())]
-    if action.uses in _FILES:
-        paths.append((_FILES[action.uses],))
+    paths = (
+        *_SECTIONS.get(action.uses, ((), ()))[1],
+        *_PLANNED.get(action.uses, ()),
+        *_FILES.get(action.uses, ()),
+    )
     for path in paths:
         for _, reference in find_references(value_at(action.with_, path)):
             if reference[0] in ("steps", "run"):
@@ -80,7 +86,9 @@ def _too_late(action: Action) -> Iterator[Complaint]:
 def entries_missing(draft: Draft, runbook: Runbook, action: Action) -> Iterator[Complaint]:
     """Entries of the scopes that an action names, and that are not there."""
     section, paths = _SECTIONS.get(action.uses, ((), ()))
-    if not section:
+    if action.uses == "people.inform":
+        yield from _channels_missing(draft, action)
+    if not section or not any(value_at(action.with_, path) for path in paths):
         return
     blocks = [*_blocks(draft, section)]
     if not blocks and draft.estate.estate.scopes:
@@ -96,6 +104,24 @@ def entries_missing(draft: Draft, runbook: Runbook, action: Action) -> Iterator[
                 if name not in block.names:
                     missing.setdefault(at, {})[block.scope] = name
         yield from (_no_entry(action, section, blocks, at, gone) for at, gone in missing.items())
+
+
+def _channels_missing(draft: Draft, action: Action) -> Iterator[Complaint]:
+    """Channels of a notice: each is paper, or an entry of one of two blocks."""
+    channels = value_at(action.with_, ("channels",))
+    for index, channel in enumerate(channels if isinstance(channels, list) else ()):
+        if not isinstance(channel, str) or channel == PAPER or is_open(channel):
+            continue
+        section = ("social",) if channel.startswith(SOCIAL) else ("notify",)
+        name = channel.removeprefix(SOCIAL)
+        blocks = [*_blocks(draft, section)]
+        without = dict.fromkeys(draft.estate.estate.scopes, name)
+        without |= {block.scope: name for block in blocks}
+        for block in blocks:
+            if name in block.names:
+                del without[block.scope]
+        if without:
+            yield _no_entry(action, section, blocks, ("channels", index), without)
 
 
 def _no_entry(
@@ -130,14 +156,15 @@ def _blocks(draft: Draft, section: tuple[str, ...]) -> Iterator[_Block]:
 
 
 def file_missing(draft: Draft, runbook: Runbook, action: Action) -> Iterator[Complaint]:
-    """The file of the estate that an action names, when it is not there."""
-    name = _FILES.get(action.uses, "")
-    value = value_at(fill(draft, runbook, action.with_), (name,))
-    if not isinstance(value, str) or not value or is_open(value) or value in draft.files:
-        return
-    folder = [path for path in draft.files if path.partition("/")[0] == value.partition("/")[0]]
-    remedy = did_you_mean(value, folder, f"Write the file {value}, or correct the path.")
-    yield action.complaint(f"The estate has no file {value}.", remedy, "with", name)
+    """The files of the estate that an action names and that are not there."""
+    filled = fill(draft, runbook, action.with_)
+    for path in _FILES.get(action.uses, ()):
+        value = value_at(filled, path)
+        if not isinstance(value, str) or not value or is_open(value) or value in draft.files:
+            continue
+        folder = [file for file in draft.files if file.partition("/")[0] == value.partition("/")[0]]
+        remedy = did_you_mean(value, folder, f"Write the file {value}, or correct the path.")
+        yield action.complaint(f"The estate has no file {value}.", remedy, "with", *path)
 
 
 def _authorities(draft: Draft) -> Iterator[Problem]:

@@ -1,0 +1,1 @@
+"""What is told to people when their addresses change: notices, signed, on several channels."""
