@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from orchestrator.cli import (
+    catalogue_command,
     decision_commands,
     doctor_command,
     estate_commands,
@@ -99,6 +100,7 @@ app.command("schema", rich_help_panel=ESTATE)(estate_commands.schema)
 app.add_typer(estate_app, name="estate", rich_help_panel=ESTATE)
 app.command("doctor", rich_help_panel=ESTATE)(doctor_command.doctor)
 app.command("plan", rich_help_panel=ESTATE)(plan_commands.plan)
+app.command("catalogue", rich_help_panel=ESTATE)(catalogue_command.catalogue)
 app.command("inventory", rich_help_panel=ESTATE)(inventory_commands.inventory)
 app.command("rehearse", rich_help_panel=RUNS)(run_commands.rehearse)
 app.command("run", rich_help_panel=RUNS)(run_commands.run)
