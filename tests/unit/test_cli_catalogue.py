@@ -57,7 +57,7 @@ def test_onboarding_and_clocks_are_told() -> None:
     assert "[ ] Ouvrir un compte" in french
     _, vendor, _ = said("microsoft-365")
     assert "What runs out" in vendor
-    assert "- 60 min: Entra access tokens" in " ".join(vendor.split())
+    assert "- 1 h: Entra access tokens" in " ".join(vendor.split())
 
 
 def test_programs_get_json() -> None:
