@@ -143,6 +143,6 @@ def _inside(inventories: Sequence[Inventory]) -> Iterator[Sign]:
     """That things are there at a vendor shows that it is depended on, whatever is seen from outside."""
     for one in inventories:
         counts = [(part, len(getattr(one, part) or ())) for part in PARTS]
-        there = [f"{number} {part.replace('_', ' ')}" for part, number in counts if number]
+        there = [f"{part.replace('_', ' ')} {number}" for part, number in counts if number]
         if there:
             yield Sign("", "inside", one.source, one.driver, f"inventory of {one.source}: {', '.join(there)}")

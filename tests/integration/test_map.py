@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -11,10 +12,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from orchestrator.app import Bascule, Settings
 from orchestrator.cli import main
 from orchestrator.domain.model import StepState
+from orchestrator.store import runs, tables
+from orchestrator.store.inventory_files import save_inventory
+from providers.inventory import Inventory, Server
 from tests.integration.service_fixture import RunningService, answering, commit, open_port
 from tests.integration.test_map_discovery import CLOCKS
 from tests.mapped_organisation import NET, construct, organisation
@@ -191,6 +196,40 @@ def test_a_service_maps_and_says_what_was_tested(service: RunningService, commun
     assert communes.said(0, "--last", "--json")[0] == json.dumps(found, ensure_ascii=False, indent=2) + "\n"
     assert service.http.get("/api/v1/map", params={"scope": "rehearsal"}).status_code == 404
     assert service.http.post("/api/v1/map", json={"domains": ["<script>"]}).status_code == 422
+
+
+def test_what_was_inventoried_and_copied_counts(service: RunningService, communes: Communes) -> None:
+    """A vendor's inventory shows that it is depended on; a drill's copy makes data fresh, a rehearsal's does not."""
+    now = time.time()
+    server = Server("i-1", "web", "t3.micro", "running", "ami-1")
+    inventory = Inventory("live", "account", "aws", "eu-west-3", {"servers": now}, servers=(server,))
+    save_inventory(service.bascule.paths.inventories, "live", "account", now, inventory.as_json())
+
+    def seen() -> tuple[bool, set[str]]:
+        found = service.http.get("/api/v1/map").json()
+        mail = next(one for one in found["dependencies"] if one["holder"]["name"] == "big-office")
+        inside = {
+            sign["evidence"] for one in found["dependencies"] for sign in one["signs"] if sign["kind"] == "inside"
+        }
+        return mail["fresh"], inside
+
+    assert seen() == (False, {"inventory of account: servers 1"})
+    for mode, fresh in (("rehearsal", False), ("drill", True)):
+        record_copy(service, f"copy-{mode}", mode, now)
+        assert seen()[0] is fresh
+
+
+def record_copy(service: RunningService, run_id: str, mode: str, at: float) -> None:
+    """A run as it stands in the journal's rows once its copy of mail has succeeded."""
+    head = {"plan_digest": "sha256:copy", "commit": "x", "scope": mode, "direction": "failover", "services": ["mail"]}
+    who = {"requested_by": "olga", "reason": "", "releases_needed": 0, "created_at": at}
+    copy = runs.NewStep("mail-failover/copy", "storage.copy", {"service": "mail"}, ())
+    with service.bascule.database.write() as conn:
+        runs.save_plan(conn, "sha256:copy", "x", at, {})
+        runs.insert_run(conn, {"id": run_id, "mode": mode, **head, **who}, [copy])
+        ended = {"state": StepState.SUCCEEDED.value, "ended_at": at}
+        conn.execute(sa.update(tables.steps).where(tables.steps.c.run_id == run_id).values(**ended))
+        conn.execute(sa.update(tables.runs).where(tables.runs.c.id == run_id).values(state="undone", ended_at=at))
 
 
 def test_only_who_has_the_token_sees_the_map(service: RunningService) -> None:
