@@ -1,6 +1,5 @@
 """The dependency map: what the organisation stands on, seen from outside and inside, held against its estate."""
 
-import functools
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +17,6 @@ from orchestrator.store.map_files import load_discoveries, save_discovery
 from providers.base import Context, ProviderError, Reveal
 from providers.discovery.discover import discover
 from providers.discovery.network_files import network_table
-from providers.discovery.networks import NetworkTable
 from providers.discovery.sign import Discovery, Sign, discovery_from_json
 from providers.inventory import PARTS, Inventory
 
@@ -76,13 +74,7 @@ class Maps:
 
     def owner_of(self, address: str) -> str | None:
         """Whose network an address is in, by the table of prefixes; None when nobody knows."""
-        held = self._table.find(address)
-        return held.owner if held else None
-
-    @functools.cached_property
-    def _table(self) -> NetworkTable:
-        """As it was when it was first asked for: a refreshed one counts from the next start."""
-        return network_table(self._paths.data)
+        return network_table(self._paths.data).owner_of(address)
 
     def last(self, scope: str) -> DependencyMap:
         """What was seen last, held against the estate of today. Raises NotFound when nothing was ever mapped."""
