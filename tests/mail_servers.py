@@ -5,14 +5,14 @@ process id; Debian's own configuration is neither read nor changed. They change 
 other users, so the tests run as root.
 """
 
-import contextlib
 import grp
+import imaplib
 import itertools
 import os
 import pwd
 import shutil
 import smtplib
-import socket
+import ssl
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -300,11 +300,15 @@ service lmtp {{
 }}
 """)
         command = ["setsid", program("dovecot", "dovecot-imapd"), "-F", "-c", str(directory / "dovecot.conf")]
-        with running(command, directory / "log", lambda: _takes_connections(address, 993)):
+        with running(command, directory / "log", lambda: _greets_by_imap(address)):
             yield Dovecot(address, directory / "lmtp", mail)
 
 
-def _takes_connections(address: str, port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=1):
-        return True
-    return False
+def _greets_by_imap(address: str) -> bool:
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    try:
+        with imaplib.IMAP4_SSL(address, 993, ssl_context=trusting, timeout=5):
+            return True
+    except (OSError, imaplib.IMAP4.error):
+        return False

@@ -1,8 +1,8 @@
 """What checks of a mail domain ask for: its policies in DNS, and what receivers make of its mail."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from providers.wants.base import HostName, Port, SecretRef, Wish, Zone
@@ -10,6 +10,18 @@ from providers.wants.dns import SpfEdit
 from providers.wants.probes import MailAddress
 
 Verdict = Literal["spf", "dkim", "dmarc"]
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise PydanticCustomError(
+            "not_one_line", "This holds signs that end a line.", {"remedy": "Write it on one line, in plain signs."}
+        )
+    return text
+
+
+OneLine = Annotated[str, Field(min_length=1, max_length=254), AfterValidator(_one_line)]
+"""What is said within one line of a protocol, so that it can't begin another."""
 
 
 class SpfProbe(SpfEdit):
@@ -31,9 +43,9 @@ class Mailbox(Wish):
 
     host: HostName
     port: Port = 993
-    user: str = Field(min_length=1, max_length=254)
+    user: OneLine
     password: SecretRef
-    folder: str = Field(default="INBOX", min_length=1, max_length=200)
+    folder: OneLine = "INBOX"
 
 
 class ImapProbe(Mailbox):
@@ -47,7 +59,7 @@ class Submission(Wish):
 
     host: HostName
     port: Port = 465
-    user: str = Field(min_length=1, max_length=254)
+    user: OneLine
     password: SecretRef
 
 

@@ -155,6 +155,28 @@ def test_a_mail_move_at_a_real_server_is_taken_back_exactly(
     assert kept_world.server.records() == start
 
 
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(sets=mail_zones(), target=st.sampled_from(sorted(TARGETS)), data=st.data())
+def test_what_others_add_during_a_move_at_a_real_server_stays(
+    kept_world: World, sets: dict[Key, RecordSet], target: str, data: st.DataObject
+) -> None:
+    _load(kept_world.server, sets)
+    wishes = [want for _, want in dns_wishes(target)]
+    at = data.draw(st.integers(0, len(wishes)))
+    name = data.draw(st.sampled_from(["@", "www", "_dmarc"]))
+    ttl = sets[name, "TXT"].ttl if (name, "TXT") in sets else 300
+    done = [(want, _carry_out(kept_world, want).effect) for want in wishes[:at]]
+    kept_world.server.change(f'add {name} {ttl} TXT "foreign text"')
+    done += [(want, _carry_out(kept_world, want).effect) for want in wishes[at:]]
+    for want, effect in reversed(done):
+        found = _provider(kept_world, want, 0.0).undo(want.at(ZONE), TAG, effect, quiet)
+        assert any("foreign text" in line for line in kept_world.server.records())
+        if found.presence is Presence.CONFLICT:
+            assert (name, "TXT") in {(one["name"], one["type"]) for one in effect["after"]}
+            return
+        assert found.presence is Presence.ABSENT, found.message
+
+
 def _carry_out(at: World, want: Records | Ttl) -> Finding:
     """As the engine does: look, apply, and look again when the time has come."""
     now = 1_000_000.0

@@ -291,6 +291,21 @@ def sent(at: Town, want: MailProbe, tag: Tag = TAG) -> Finding:
     return MailCheck(at.context).apply(want, tag, {}, quiet)
 
 
+class TestMail(ReadOnlyContract):
+    @pytest.fixture
+    def case(self, at: Town, boxes: Dovecot) -> Iterator[Case]:
+        back = ("delete mx A", f"add mx 60 A {boxes.address}")
+        with submission(at, boxes) as server:
+            sent(at, outgoing(), Tag("run-1", "step-1"))
+            moved = at.published("delete mx A", "add mx 60 A 127.9.9.9", undone_by=back)
+            yield at.case(outgoing(), MailCheck, lambda: moved, lambda: (at.dns.records(), len(server.taken)))
+
+
+def test_what_is_said_to_a_mail_server_stays_on_one_line() -> None:
+    with pytest.raises(ValueError, match="signs that end a line"):
+        in_box(1, folder='INBOX"\r\nA1 DELETE INBOX')
+
+
 def test_mail_from_the_domain_is_found_genuine_elsewhere(at: Town, boxes: Dovecot) -> None:
     with submission(at, boxes) as server:
         assert "No mail from canary@" in look(at, MailCheck, outgoing()).message

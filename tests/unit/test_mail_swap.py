@@ -82,7 +82,7 @@ def _moved(zone: MemoryZone, before: dict[Key, RecordSet], target: str) -> None:
 @given(
     sets=mail_zones(),
     target=st.sampled_from(sorted(TARGETS)),
-    plants=st.lists(st.tuples(st.integers(0, 14), st.sampled_from(HELD_BY_OTHERS)), min_size=1, max_size=4),
+    plants=st.lists(st.tuples(st.integers(0, 15), st.sampled_from(HELD_BY_OTHERS)), min_size=1, max_size=4),
 )
 def test_what_others_add_meanwhile_stays(
     workspace: Path, sets: dict[Key, RecordSet], target: str, plants: list[tuple[int, str]]
@@ -161,15 +161,16 @@ def test_mail_is_led_to_a_side_only_after_it_took_the_canary(target: str) -> Non
     steps = {step.id.rpartition("/")[2]: step for step in mail_steps(target)}
     order = list(steps)
     chains = [
-        ["prepare-spf-room", "prepare-spf"],
-        ["prepare-mta-sts-policy", "prepare-mta-sts"],
+        ["prepare-spf-room", "prepare-spf", "prepare-policies-known", "cutover-takes-mail"],
+        ["prepare-mta-sts-policy", "prepare-mta-sts", "prepare-policies-known"],
         ["prepare-takes-mail", "prepare-short-ttl", "cutover-takes-mail", "cutover-mx", "cutover-clients"],
         ["prepare-spf", "cutover-mx", "cutover-delivers", "settle-queues", "settle-old-spf", "settle-delivers"],
     ]
     for chain in chains:
         assert [order.index(name) for name in chain] == sorted(order.index(name) for name in chain)
     assert steps["cutover-mx"].needs == ("web-failover/moves/cutover-takes-mail",)
-    assert set(steps["cutover-takes-mail"].needs) >= {"web-failover/moves/prepare-short-ttl"}
+    waits = {f"web-failover/moves/prepare-{name}" for name in ("short-ttl", "policies-known")}
+    assert set(steps["cutover-takes-mail"].needs) >= waits
     assert steps["settle-queues"].with_["duration"] in (432000.0, "5d")
     assert all(step.title and step.title["fr"] and step.title["en"] for step in steps.values())
 
