@@ -73,7 +73,10 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     mine = _certificate("Mairie de Valbourg", key, ca_key, "Autorité de Valbourg", authority=False)
     (folder / "ca.pem").write_bytes(ca.public_bytes(PEM))
     (folder / "signer.pem").write_bytes(mine.public_bytes(PEM))
-    made = {"mail-key": key, "notice-key": ed25519.Ed25519PrivateKey.generate()}
+    made: dict[str, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey] = {
+        "mail-key": key,
+        "notice-key": ed25519.Ed25519PrivateKey.generate(),
+    }
     return Keys(folder / "ca.pem", {name: one.private_bytes(PEM, PKCS8, PLAIN).decode() for name, one in made.items()})
 
 
