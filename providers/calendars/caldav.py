@@ -72,10 +72,8 @@ class Calendar:
         if answer.status in GONE:
             return None
         etag = answer.headers.get("etag", "")
-        if not etag or answer.cut:
-            raise DoesNotHoldError(
-                f"{answer.at} gives no entity tag with a meeting; expected one, to change it safely."
-            )
+        if not etag or answer.cut or not answer.body.lstrip().upper().startswith(b"BEGIN:VCALENDAR"):
+            raise DoesNotHoldError(f"{answer.at} answered {answer.words}; expected a meeting with its entity tag.")
         return Held(url, etag, answer.body.decode(errors="surrogateescape"))
 
     def put(self, held: Held, text: str) -> bool:

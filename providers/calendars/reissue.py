@@ -165,8 +165,10 @@ class CalendarReissue:
             return False
         told = self._kept.told(url, "new")
         back = restored(old, held.text, str(tag), self.context.clock()) if told else old
-        if not calendar.put(held, back):
-            return False
+        # A server in between may say yes for one that was never asked, and a list may lag: see that it is so.
+        now = calendar.meeting(url) if calendar.put(held, back) else None
+        if now is None or fingerprint(now.text) != fingerprint(back):
+            raise DoesNotHoldError(f"{self._name(url)} changed while it was put back")
         self._tell_back(want, tag, Held(url, "", back), report)
         return True
 
