@@ -25,6 +25,7 @@ EXAMINERS: dict[tuple[str, str], str] = {
     ("sources", "aws"): "providers.sources.aws_rights:examine",
     ("ssh", NO_DRIVER): "providers.probes.ssh_key:examine",
     ("tls", NO_DRIVER): "providers.probes.authorities:examine",
+    ("people", NO_DRIVER): "providers.people.rights:examine",
     ("social", "mastodon"): "providers.social.rights:examine",
     ("notify", "smtp"): "providers.notify_rights:examine_smtp",
     ("notify", "apprise"): "providers.notify_rights:examine_apprise",

@@ -70,6 +70,7 @@ CLASSES: dict[tuple[str, str], str] = {
     ("notify.send", "smtp"): "providers.notify:SmtpMessage",
     ("notify.send", "apprise"): "providers.notify:AppriseMessage",
     ("people.inform", NO_DRIVER): "providers.people.inform:PeopleInform",
+    ("calendar.reissue", NO_DRIVER): "providers.calendars.reissue:CalendarReissue",
 }
 
 

@@ -54,6 +54,9 @@ def _names(*names: str) -> frozenset[str]:
 SETTLING_SECONDS = 3600.0
 """What `dns.ttl` may take besides the old TTL itself: writing, and servers that take the change over late."""
 
+WHOLE_CALENDAR_SECONDS = 1800.0
+"""What `calendar.reissue` may take: a tenth of a second for each meeting, and its mail."""
+
 _ALL = (
     Kind("compute.server", wants.Server, _names("id", "name", "address", "zone", "provider"),
          _words("Crée, retrouve ou libère un serveur", "Creates, finds or releases a server"), automatic_undo=True),
@@ -143,7 +146,7 @@ _ALL = (
                 "Tells people their new addresses, with what shows that the notice is true"), automatic_undo=True),
     Kind("calendar.reissue", wants.Reissue, _names("events", "told"),
          _words("Remplace les liens morts des réunions à venir", "Replaces the dead links of meetings to come"),
-         automatic_undo=True),
+         automatic_undo=True, timeout=WHOLE_CALENDAR_SECONDS),
     Kind("runbook.run", wants.Nested, _names(),
          _words("Déroule une autre procédure", "Runs another runbook"), has_provider=False, expands=True),
 )  # fmt: skip

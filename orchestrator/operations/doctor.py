@@ -112,6 +112,8 @@ def _others(scope: Scope, now: float) -> Iterator[Subject]:
         yield Subject("notify", entry, channel.driver, now)
     for entry, account in sorted(scope.social.items()):
         yield Subject("social", entry, account.driver, now)
+    if scope.people.certificate or scope.people.notice_key:
+        yield Subject("people", "signatures", "", now)
     for file in authorities_of(scope):
         yield Subject("tls", file, "", now)
 

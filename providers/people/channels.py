@@ -21,9 +21,12 @@ from providers.wants import PAPER, SOCIAL, Post, Words
 
 
 class Way(Protocol):
-    """One channel. `proves`: it finds again by itself what it sent, so that doing it again harms nothing."""
+    """One channel."""
 
-    proves: bool
+    @property
+    def proves(self) -> bool:
+        """Whether it finds again by itself what it sent, so that doing it again harms nothing."""
+        ...
 
     def look(self, notice: Notice, tag: Tag) -> str:
         """What would go where, in a few words. Raises ProviderError(permanent) when it can't. Sends nothing."""

@@ -40,15 +40,19 @@ class Signer:
         settings: JsonMap = context.scope.get("people", {})
         self._context = context
         self._notice_key = _ed25519(context, settings["notice_key"]) if settings.get("notice_key") else None
-        self._certificates = _certificates(context, settings["certificate"]) if settings.get("certificate") else []
-        self._mail_key = _mail_key(context, settings, self._certificates) if self._certificates else None
+        self.certificates = _certificates(context, settings["certificate"]) if settings.get("certificate") else []
+        self._mail_key = _mail_key(context, settings, self.certificates) if self.certificates else None
+
+    @property
+    def signs_text(self) -> bool:
+        return self._notice_key is not None
 
     @property
     def mail_signer(self) -> str:
         """Whose certificate it is, as mail programs show it; empty without one."""
-        if not self._certificates:
+        if not self.certificates:
             return ""
-        subject = self._certificates[0].subject
+        subject = self.certificates[0].subject
         named = [
             *subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME),
             *subject.get_attributes_for_oid(x509.NameOID.EMAIL_ADDRESS),
@@ -95,8 +99,8 @@ class Signer:
     def _pkcs7(self, content: bytes) -> bytes:
         assert self._mail_key is not None
         made = pkcs7.PKCS7SignatureBuilder().set_data(content)
-        made = made.add_signer(self._certificates[0], self._mail_key, hashes.SHA256())
-        for chained in self._certificates[1:]:
+        made = made.add_signer(self.certificates[0], self._mail_key, hashes.SHA256())
+        for chained in self.certificates[1:]:
             made = made.add_certificate(chained)
         return made.sign(serialization.Encoding.DER, [pkcs7.PKCS7Options.DetachedSignature, pkcs7.PKCS7Options.Binary])
 

@@ -25,7 +25,7 @@ from providers.probes.web_answer import Answer
 MOST_BYTES = 1024 * 1024
 """How much of a body is read where the check does not say."""
 
-READING = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND"})
+READING = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT"})
 """Methods that may be asked again at another address after an answer was lost."""
 
 _UNREACHED = (httpcore.ConnectError, httpcore.ConnectTimeout)

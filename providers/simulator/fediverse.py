@@ -15,9 +15,10 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import quote
 
-from providers.simulator.api_request import fields, form_parts, json_answer, page
+from providers.simulator.api_request import fields, json_answer, page
 from providers.simulator.effects import EffectLog
 from providers.simulator.faults import Fault
+from providers.simulator.fediverse_pictures import Pictures
 from providers.simulator.http_service import Request, Response
 
 Json = dict[str, Any]
@@ -66,17 +67,6 @@ class Status:
     """The ids of its pictures."""
 
 
-@dataclass
-class Media:
-    """One picture that was uploaded. `looks`: how often it is still being worked on when somebody asks."""
-
-    id: str
-    kind: str
-    content: bytes
-    description: str
-    looks: int
-
-
 class FediverseServer:
     """One server with one account. Thread-safe; `effects`: every status posted or deleted, every profile changed."""
 
@@ -97,7 +87,7 @@ class FediverseServer:
         """The oldest first."""
         self.fields: list[tuple[str, str]] = []
         self.scripted = False
-        self.media: dict[str, Media] = {}
+        self.pictures = Pictures(base)
         self._token = token
         self._effects = effects
         self._clock = clock
@@ -126,7 +116,7 @@ class FediverseServer:
         with self._lock:
             self.statuses.clear()
             self.fields.clear()
-            self.media.clear()
+            self.pictures.clear()
             self._keys.clear()
 
     def edit(self, status: str, text: str) -> None:
@@ -174,9 +164,9 @@ class FediverseServer:
             case "GET", ["api", "v1", "accounts", account, "statuses"] if account == self._account()["id"]:
                 return self._list(request.query)
             case "POST", ["api", version, "media"] if version in ("v1", self.dialect.media):
-                return self._upload(request, version)
-            case "GET", ["api", "v1", "media", media] if media in self.media:
-                return self._looked(self.media[media])
+                return self.pictures.upload(request, at_once=version == "v1")
+            case "GET", ["api", "v1", "media", media] if media in self.pictures.held:
+                return self.pictures.looked_at(media)
             case "POST", ["api", "v1", "statuses"]:
                 return self._post(fields(request), request.headers.get("Idempotency-Key"))
             case "GET", ["api", "v1", "statuses", status]:
@@ -215,7 +205,7 @@ class FediverseServer:
         media = asked.get("media_ids[]")
         if dialect.needs_media and not media:
             return json_answer(403, {"message": "Empty statuses are not allowed"})
-        if media and (media not in self.media or self.media[media].looks):
+        if media and not self.pictures.can_be_shown(media):
             return error(422, "Cannot attach files that have not finished processing. Try again in a moment!")
         if not text.strip():
             return error(422, "Validation failed: Text can't be blank")
@@ -224,34 +214,6 @@ class FediverseServer:
         if visibility not in dialect.visibilities:
             return error(*dialect.no_direct)
         return None
-
-    def _upload(self, request: Request, version: str) -> Response:
-        """Version 2 answers at once and works on the picture later; version 1 when all is done."""
-        parts = form_parts(request)
-        kind, content = parts.get("file", ("", b""))
-        if not kind.startswith("image/") or not content.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")):
-            return error(422, "Validation failed: File content type is invalid, File is invalid")
-        description = parts.get("description", ("", b""))[1].decode()
-        self._made += 1
-        media = Media(str(112_000_000_000_000_000 + self._made), kind, content, description, int(version == "v2"))
-        self.media[media.id] = media
-        return json_answer(202 if media.looks else 200, self._attachment(media))
-
-    def _looked(self, media: Media) -> Response:
-        if media.looks:
-            media.looks -= 1
-            return json_answer(206, self._attachment(media) | {"url": None})
-        return json_answer(200, self._attachment(media))
-
-    def _attachment(self, media: Media) -> Json:
-        url = f"{self.base}/media/{media.id}"
-        return {
-            "id": media.id,
-            "type": "image",
-            "url": None if media.looks else url,
-            "preview_url": url,
-            "description": media.description or None,
-        }
 
     def _delete(self, status: str) -> Response:
         found = self._find(status)
@@ -339,7 +301,7 @@ class FediverseServer:
             "content": _paragraphs(status.text),
             "reblog": None,
             "account": self._account(),
-            "media_attachments": [self._attachment(self.media[one]) for one in status.media if one in self.media],
+            "media_attachments": [self.pictures.shown(one) for one in status.media],
             "mentions": [],
             "tags": [],
             "emojis": [],

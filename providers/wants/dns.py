@@ -65,8 +65,9 @@ class Record(Wish):
 
     @property
     def edits(self) -> bool:
-        """Whether it depends on what is there."""
-        return bool(self.model_fields_set & EDITS)
+        """Whether it depends on what is there; an edit that names no value is one too."""
+        named = any(getattr(self, name) for name in EDITS)
+        return named or (bool(self.model_fields_set & EDITS) and not self.values and self.state == "present")
 
     @property
     def said_ttl(self) -> int | None:
@@ -94,7 +95,7 @@ class Record(Wish):
                 "A record set is either given or edited.",
                 {"remedy": "Keep `values` or `state: absent`, or else `add`, `remove`, `spf`, `dmarc`, `mta_sts`."},
             )
-        if self.type != "TXT" and self.model_fields_set & TEXT_EDITS:
+        if self.type != "TXT" and any(getattr(self, name) for name in TEXT_EDITS):
             raise PydanticCustomError(
                 "edit_of_text",
                 "{kind} holds no text that could be edited so.",

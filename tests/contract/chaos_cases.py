@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from providers.base import Secret
+from providers.calendars.content import lines_of
+from providers.calendars.reissue import CalendarReissue
 from providers.notify import AppriseMessage
+from providers.people.inform import PeopleInform
 from providers.simulator.effects import EffectLog
 from providers.simulator.faults import FaultTable
 from providers.simulator.fediverse import FediverseServer
@@ -17,12 +20,14 @@ from providers.social.post import MastodonPost
 from providers.social.profile import MastodonProfile
 from providers.storage.copy import StorageCopy
 from providers.storage.verify import StorageVerify
-from providers.wants import Copy, Message, Place, Post, Profile, ProfileField, Verify, Words
+from providers.wants import Copy, Fact, Inform, Message, Place, Post, Profile, ProfileField, Verify, Words
 from tests.contract.chaos import SetUp, Stage
 from tests.contract.chaos_clouds import CLOUDS, TAG
 from tests.contract.chaos_dns import ZONES
 from tests.contract.suite import Case
+from tests.contract.test_calendar import NOW, series, wish
 from tests.contract.test_notify import channel_server
+from tests.radicale_server import PASSWORD, radicale_server
 from tests.vendor_stand_ins import SECRETS, StoreStandIn, listening, reveal, store_stand_in
 
 TOKEN = "token-only-known-to-this-test"
@@ -104,6 +109,52 @@ def apprise_message(stage: Stage) -> Case:
     )
 
 
+def people_inform(stage: Stage) -> Case:
+    """A notice by a gateway behind Apprise, and on paper."""
+    channel = stage.stack.enter_context(channel_server())
+    proxy = stage.proxy("127.0.0.1", channel.server_address[1])
+    scope = {
+        "networks": ["127.0.0.0/8"],
+        "notify": {"sms": {"driver": "apprise", "url": "secret://sms-url", "sms": True}},
+        "smtp": {"helo": "bascule.valbourg.example"},
+    }
+    words = Words(fr="Messagerie", en="Mail")
+    facts = [Fact(what=words, new="https://mail.valbourg.example")]
+    return Case(
+        want=Inform(channels=["sms", "paper"], subject=words, facts=facts, contact=words),
+        tag=TAG,
+        context=stage.context(scope, lambda _: Secret(f"json://user:{TOKEN}@127.0.0.1:{proxy.port}/")),
+        make=PeopleInform,
+        world=lambda: list(channel.taken),
+        effects=lambda: len(channel.taken),
+        effects_once=1,
+        secrets=[TOKEN],
+    )
+
+
+def calendar_reissue(stage: Stage) -> Case:
+    """A series of meetings in a calendar at Radicale."""
+    server = stage.stack.enter_context(radicale_server(stage.directory))
+    calendar = server.calendar()
+    server.put(f"{calendar}s.ics", series("s"))
+    scope = {"networks": ["127.0.0.0/8"]}
+
+    def sequences() -> int:
+        lines = [line for text in server.all(calendar).values() for line in lines_of(text)]
+        return sum(int(line.value) for line in lines if line.name == "SEQUENCE")
+
+    return Case(
+        want=wish(stage.proxy("127.0.0.1", server.port).port, calendar),
+        tag=TAG,
+        context=replace(stage.context(scope, lambda _: Secret(PASSWORD)), clock=lambda: NOW),
+        make=CalendarReissue,
+        world=lambda: server.all(calendar),
+        effects=sequences,
+        effects_once=2,
+        secrets=[PASSWORD],
+    )
+
+
 def _account(stage: Stage, want: Post | Profile, make: type[MastodonPost] | type[MastodonProfile]) -> Case:
     """An account at Mastodon's stand-in; what it has is read past the proxy."""
     effects, faults = EffectLog(), FaultTable()
@@ -143,10 +194,11 @@ EFFECTS: Mapping[str, SetUp] = {
     "storage copy": storage_copy,
     "social post": social_post,
     "social profile": social_profile,
+    "calendar reissue": calendar_reissue,
     **ZONES,
 }
 """Whose effect is proved and taken back."""
 
 CHECKS: Mapping[str, SetUp] = {"storage verify": storage_verify}
 
-UNPROVABLE: Mapping[str, SetUp] = {"apprise message": apprise_message}
+UNPROVABLE: Mapping[str, SetUp] = {"apprise message": apprise_message, "people inform": people_inform}

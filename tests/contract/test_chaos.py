@@ -44,13 +44,16 @@ EVERY_DAY = {
     "scaleway ttl": ("P4 lost, then 503",),
     "gandi records": ("P2 all answers lost",),
     "gandi ttl": ("EMPTY 200",),
+    "calendar reissue": ("P1 first answers lost",),
     "apprise message": ("HANG slow body",),
+    "people inform": ("P2 all answers lost",),
 }
 """The policies that stand for all in the default suite; of a set-up that is not named, the first."""
 
 IMPOSSIBLE = {
     "rfc2136 records": frozenset({Fault.PAGE, Fault.EMPTY, Fault.BAD_GATEWAY}),  # DNS has no gateways
     "storage copy": frozenset({Fault.STALE}),  # S3 reads what was written, since 2020
+    "people inform": frozenset({Fault.PAGE, Fault.EMPTY}),
     "apprise message": frozenset({Fault.PAGE, Fault.EMPTY}),  # what a success looks like is the channel's affair
 }
 """Faults that a set-up cannot meet, or that nobody could tell from an answer."""

@@ -22,8 +22,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pydantic import ValidationError
 
 from providers.base import Context, Presence, ProviderError, Secret, Tag
+from providers.examiners import examine
 from providers.people.inform import PeopleInform
 from providers.people.sms import gsm, parts
+from providers.rights import State, Subject
 from providers.simulator.fediverse import FediverseServer
 from providers.simulator.mastodon import MASTODON
 from providers.wants import Fact, Inform, Sheets, Words
@@ -73,7 +75,10 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     mine = _certificate("Mairie de Valbourg", key, ca_key, "Autorité de Valbourg", authority=False)
     (folder / "ca.pem").write_bytes(ca.public_bytes(PEM))
     (folder / "signer.pem").write_bytes(mine.public_bytes(PEM))
-    made = {"mail-key": key, "notice-key": ed25519.Ed25519PrivateKey.generate()}
+    made: dict[str, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey] = {
+        "mail-key": key,
+        "notice-key": ed25519.Ed25519PrivateKey.generate(),
+    }
     return Keys(folder / "ca.pem", {name: one.private_bytes(PEM, PKCS8, PLAIN).decode() for name, one in made.items()})
 
 
@@ -338,6 +343,17 @@ def test_an_expired_certificate_is_said(tmp_path: Path, keys: Keys) -> None:
     late = (datetime.now(UTC) + timedelta(days=31)).timestamp()
     with pytest.raises(ProviderError, match="was valid until"):
         PeopleInform(replace(town(tmp_path, 1, keys), clock=lambda: late)).observe(NOTICE, TAG, None)
+
+
+def test_the_doctor_reads_the_keys_and_tells_when_the_certificate_ends(tmp_path: Path, keys: Keys) -> None:
+    context = town(tmp_path, 1, keys)
+    soon = (datetime.now(UTC) + timedelta(days=10)).timestamp()
+    found = examine(context, Subject("people", "signatures", "", soon))
+    assert found.ok
+    assert [right.state for right in found.rights] == [State.HELD, State.HELD]
+    assert "It ends in 19 days" in found.rights[1].advice
+    with changed(context.scope["people"], notice_key="secret://mail-key"):
+        assert "is no Ed25519 key" in examine(context, Subject("people", "signatures", "", soon)).message
 
 
 @pytest.mark.parametrize(

@@ -236,7 +236,7 @@ def test_a_picture_goes_with_its_words_and_is_waited_for(dialect: Dialect, tmp_p
     with at(dialect, tmp_path) as server:
         want = pictured(tmp_path)
         MastodonPost(social(server, tmp_path)).apply(want, TAG, {}, quiet)
-        (media,) = server.stand_in.media.values()
+        (media,) = server.stand_in.pictures.held.values()
         assert server.stand_in.statuses[-1].media == (media.id,)
     assert (media.kind, media.description) == ("image/png", "La façade « neuve » / The new front")
     assert media.content == Picture.small("").content
@@ -272,7 +272,7 @@ def test_a_check_of_a_network_of_pictures_brings_one(dialect: Dialect, asked: bo
     with at(dialect, tmp_path) as server:
         want = MastodonProbe(url=server.url, token="secret://social-token", visibility="unlisted", picture=asked)
         MastodonCheck(social(server, tmp_path)).apply(want, TAG, {}, quiet)
-        assert len(server.stand_in.media) == 1
+        assert len(server.stand_in.pictures.held) == 1
         assert [action for action, _ in server.written()] == ["status.post", "status.delete"]
 
 

@@ -1,0 +1,1 @@
+"""Meetings in calendars: their links, when the service that they lead to is gone."""
