@@ -9,9 +9,7 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -115,7 +113,7 @@ def parsed(text: str) -> configparser.RawConfigParser:
 
 
 @pytest.fixture(scope="module")
-def rendered(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rendered]:
+def rendered(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     simulator.reset()
     folder = tmp_path_factory.mktemp("products")
     estate = commit_estate(folder / "estate", simulator.index)
@@ -154,7 +152,7 @@ def rendered(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> 
     done = AnsiblePlay(at).apply(want, Tag("run-1", "render"), {}, lines.append)
     assert done.presence is Presence.OURS
     modes = dict(line.rsplit(" ", 1) for line in done.outputs["modes"])
-    yield Rendered(read_files(simulator, address), modes, lines)
+    return Rendered(read_files(simulator, address), modes, lines)
 
 
 def made_server(context: Context) -> str:
