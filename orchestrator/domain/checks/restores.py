@@ -4,18 +4,20 @@ A drain without a restore is a one-way door that nobody notices before the day
 that it matters.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orchestrator.domain.checks.draft import Action, Draft, actions, fill
 from orchestrator.domain.checks.nesting import reachable
-from orchestrator.domain.problem import Complaint, Problem
+from orchestrator.domain.problem import Complaint, Path, Problem
 from orchestrator.domain.references import is_open
-from orchestrator.domain.runbook import Sheet
+from orchestrator.domain.runbook import Runbook, Sheet
+from orchestrator.domain.swap import steps_of, swap_of
 from orchestrator.domain.wording import listed
 from orchestrator.domain.zones import zones_of
 
-Key = tuple[str, ...]
+Key = tuple[str, str, str]
+"""Zone, name in lower case, type."""
 
 
 def check_restores(draft: Draft) -> Iterator[Problem]:
@@ -56,6 +58,7 @@ def _servers(draft: Draft, sheet: Sheet, *states: str) -> dict[Server, Action]:
 
 def _unrestored(draft: Draft, takes: set[str], gives: set[str]) -> Iterator[Problem]:
     given = {key for stem in gives for key, _ in _records(draft, draft.sheets[stem], "present")}
+    given |= {key for stem in gives for key in _swapped_in(draft, draft.sheets[stem].runbook)}
     unsure = any(is_open(part) for key in given for part in key)
     for stem in sorted(takes):
         sheet = draft.sheets[stem]
@@ -69,14 +72,35 @@ def _unrestored(draft: Draft, takes: set[str], gives: set[str]) -> Iterator[Prob
             yield sheet.document.problem(Complaint(path, message, remedy))
 
 
-def _records(draft: Draft, sheet: Sheet, state: str) -> Iterator[tuple[Key, tuple[str | int, ...]]]:
+def _records(draft: Draft, sheet: Sheet, state: str) -> Iterator[tuple[Key, Path]]:
     for action in actions(sheet.runbook):
-        if action.uses != "dns.records" or action.role:
+        if not action.role:
+            for index, key in _in_state(action.uses, fill(draft, sheet.runbook, action.with_), state):
+                yield key, (*action.path, "with", "records", index)
+
+
+def _swapped_in(draft: Draft, runbook: Runbook) -> Iterator[Key]:
+    """The record sets that the recipes of its swaps write.
+
+    What they take away is not asked for: they also name what a domain may never have had.
+    """
+    service = draft.estate.estate.services.get(runbook.service)
+    for action in actions(runbook):
+        with_ = fill(draft, runbook, action.with_) if action.uses == "endpoint.swap" else {}
+        if service is None or with_.get("to") not in draft.catalogue.targets:
             continue
-        with_ = fill(draft, sheet.runbook, action.with_)
-        records: Any = with_.get("records")
-        for index, record in enumerate(records if isinstance(records, list) else []):
-            if isinstance(record, dict) and record.get("state", "present") == state:
-                for zone in zones_of(with_):
-                    key = (zone, str(record.get("name")).lower(), str(record.get("type")))
-                    yield key, (*action.path, "with", "records", index)
+        swap = swap_of(with_, service.vendor)
+        inner = steps_of(draft.catalogue, swap, runbook)
+        for each in actions(inner):
+            if not each.role:
+                filled = fill(draft, inner, each.with_, given=swap.settings)
+                yield from (key for _, key in _in_state(each.uses, filled, "present"))
+
+
+def _in_state(uses: str, with_: Mapping[str, Any], state: str) -> Iterator[tuple[int, Key]]:
+    """The record sets that a `dns.records` step leaves in this state, with their places in its list."""
+    records: Any = with_.get("records") if uses == "dns.records" else None
+    for index, record in enumerate(records if isinstance(records, list) else []):
+        if isinstance(record, dict) and record.get("state", "present") == state:
+            for zone in zones_of(with_):
+                yield index, (zone, str(record.get("name")).lower(), str(record.get("type")))
