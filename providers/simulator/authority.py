@@ -23,12 +23,24 @@ class Authority:
 
     def __init__(self, directory: Path, file: Path | None = None) -> None:
         self._directory = directory
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        usage = x509.BasicConstraints(ca=True, path_length=0)
-        certificate = self._builder(AUTHORITY, self._key).add_extension(usage, critical=True)
         self.file = file or directory / "authority.pem"
-        self.file.touch(mode=0o600)
-        self.file.write_bytes(_pem(certificate.sign(self._key, hashes.SHA256())))
+        self._key = self._kept(directory / "authority-key.pem")
+
+    def _kept(self, file: Path) -> ec.EllipticCurvePrivateKey:
+        """The key whose certificate stands there already and is good for a while, or a new pair of both."""
+        if file.exists() and self.file.exists():
+            key = serialization.load_pem_private_key(file.read_bytes(), None)
+            there = x509.load_pem_x509_certificate(self.file.read_bytes())
+            soon = datetime.now(UTC) + timedelta(days=VALID_DAYS / 2)
+            if isinstance(key, ec.EllipticCurvePrivateKey) and there.not_valid_after_utc > soon:
+                return key
+        made = ec.generate_private_key(ec.SECP256R1())
+        usage = x509.BasicConstraints(ca=True, path_length=0)
+        certificate = self._builder(AUTHORITY, made).add_extension(usage, critical=True)
+        for path, content in ((file, _private(made)), (self.file, _pem(certificate.sign(made, hashes.SHA256())))):
+            path.touch(mode=0o600)
+            path.write_bytes(content)
+        return made
 
     def certificates(self, *names: str) -> Certificates:
         """The right certificate for a site of these names or addresses, and a wrong one."""
@@ -40,9 +52,7 @@ class Authority:
         alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
         certificate = self._builder(names[0], key).add_extension(alternatives, critical=False)
         file = self._directory / f"{names[0]}.pem"
-        private = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        private = _private(key)
         file.touch(mode=0o600)
         file.write_bytes(private + _pem(certificate.sign(self._key, hashes.SHA256())))
         return file
@@ -79,3 +89,8 @@ def _alternative(name: str) -> x509.GeneralName:
 
 def _pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return key.private_bytes(pem, form, serialization.NoEncryption())
