@@ -27,6 +27,21 @@ def targets_page(known: Catalogue) -> str:
     return "\n".join([HEAD, *table, "", "## Limits", "", *limits, ""])
 
 
+def summary(known: Catalogue) -> str:
+    """The table of the README: by what people use, what moves by itself, what a person does, how far it was proven."""
+    offered = [one for one in known.targets.values() if one.work.automatic]
+    rows = sorted((", ".join(one.serves), one.title.en, one) for one in offered)
+    columns = ("serves", "target", "automatic", "done by a person", "proven against")
+    table = [_row(columns), _row("---" for _ in columns)]
+    for serves, title, one in rows:
+        table.append(_row((serves, title, _joined(one.work.automatic), _joined(one.work.by_person), _proven(one))))
+    return "\n".join(table)
+
+
+def _proven(target: Target) -> str:
+    return PROVEN[target.work.proven_against].en
+
+
 def _cells(target: Target) -> Iterable[str]:
     yield f"`{target.target}` {target.title.en}"
     yield ", ".join(target.serves)
@@ -34,7 +49,7 @@ def _cells(target: Target) -> Iterable[str]:
     yield _joined(target.work.automatic)
     yield _joined(target.work.by_person)
     yield f"`{installed_by(target)}`" if target.play else installed_by(target)
-    yield PROVEN[target.work.proven_against].en
+    yield _proven(target)
 
 
 def _joined(words: Iterable[Words]) -> str:

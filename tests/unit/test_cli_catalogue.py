@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.catalogue_files import shipped
 from orchestrator.cli import main
-from orchestrator.cli.catalogue_markdown import targets_page
+from orchestrator.cli.catalogue_markdown import summary, targets_page
 from orchestrator.cli.catalogue_page import list_lines, product_lines
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -23,6 +23,10 @@ def said(*arguments: str) -> tuple[int, str, str]:
     code = ended.value.code
     assert isinstance(code, int)
     return int(code), out.getvalue(), err.getvalue()
+
+
+def test_the_readme_says_what_moves_by_itself() -> None:
+    assert summary(shipped()) in (DOCS.parent / "README.md").read_text()
 
 
 def test_the_page_of_targets_is_what_the_command_prints() -> None:
