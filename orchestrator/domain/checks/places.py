@@ -115,11 +115,9 @@ def _channels_missing(draft: Draft, action: Action) -> Iterator[Complaint]:
         section = ("social",) if channel.startswith(SOCIAL) else ("notify",)
         name = channel.removeprefix(SOCIAL)
         blocks = [*_blocks(draft, section)]
-        without = dict.fromkeys(draft.estate.estate.scopes, name)
-        without |= {block.scope: name for block in blocks}
-        for block in blocks:
-            if name in block.names:
-                del without[block.scope]
+        without = {block.scope: name for block in blocks if name not in block.names}
+        if not blocks:
+            without = dict.fromkeys(draft.estate.estate.scopes, name)
         if without:
             yield _no_entry(action, section, blocks, ("channels", index), without)
 
