@@ -1,7 +1,7 @@
 """A notice on paper: one page of A4 for each language, in large type, which needs nothing from elsewhere to be printed.
 
-Beside it lie the signed text, its signature and the published key, so that anybody can verify them:
-`openssl pkeyutl -verify -rawin -pubin -inkey KEY -sigfile SIGNATURE -in TEXT`.
+Beside it lie the signed text, its signature, the key, and a text for the organisation's own page, which says how
+anybody verifies them.
 """
 
 import html
@@ -35,6 +35,7 @@ def print_notice(notice: Notice, signer: Signer, folder: Path) -> Path:
     signed = signer.signed_text(notice.canonical())
     _write(folder / f"{name}.txt", notice.canonical().encode())
     if signed is not None:
+        _write(folder / f"{name}-verify.txt", verification(notice, signed, name).encode())
         _write(folder / f"{name}.sig", signed.value)
         _write(folder / f"{name}.pem", signed.public_key.encode())
     page = folder / f"{name}.html"
@@ -49,6 +50,19 @@ def page_of(notice: Notice, signed: TextSignature | None) -> str:
         '<!doctype html>\n<html lang="fr">\n<head><meta charset="utf-8">'
         f"<title>{title}</title><style>{_STYLE}</style></head>\n<body>\n{articles}\n</body>\n</html>\n"
     )
+
+
+def verification(notice: Notice, signed: TextSignature, name: str) -> str:
+    """What the organisation publishes of this notice: its reference, the key, and the command that verifies it."""
+    parts = [f"{say(language, 'publish')}\n{notice.subject(language)}" for language in LANGUAGES]
+    parts.append(f"{say('fr', 'reference')} / {say('en', 'reference')} : {notice.reference}")
+    parts += [
+        say(language, "notice_signed", fingerprint=signed.fingerprint, signature=str(signed)) for language in LANGUAGES
+    ]
+    parts.append(signed.public_key.strip())
+    command = f"openssl pkeyutl -verify -rawin -pubin -inkey {name}.pem -sigfile {name}.sig -in {name}.txt"
+    parts += [f"{say(language, 'verify_text')} {command}" for language in LANGUAGES]
+    return "\n\n".join(parts) + "\n"
 
 
 def _article(notice: Notice, language: Language, signed: TextSignature | None) -> Iterator[str]:
