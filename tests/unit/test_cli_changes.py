@@ -97,3 +97,20 @@ def test_a_ttl_says_how_long_caches_are_waited_for() -> None:
 def test_every_kind_is_described_without_its_inputs() -> None:
     for uses in KINDS:
         assert all(lines(uses, {}))
+
+
+def test_a_notice_says_who_is_told_what() -> None:
+    fact = {"what": {"fr": "Courriel", "en": "Mail"}, "old": "old.example", "new": "${{ steps.mail.outputs.host }}"}
+    with_ = {"channels": ["crisis", "paper"], "subject": {"fr": "A", "en": "Mail moves"}, "facts": [fact]}
+    assert lines("people.inform", with_, seen=seen("absent", message="Would tell.")) == [
+        "tell people by crisis, paper: Mail moves",
+        "  Mail: old.example → <host after mail>",
+        "  Would tell.",
+    ]
+
+
+def test_meetings_say_where_they_go() -> None:
+    with_ = {"calendar": "https://dav.example/a/", "from_vendors": ["teams"], "link": "https://visio.example/{room}"}
+    assert lines("calendar.reissue", with_) == [
+        "meetings of https://dav.example/a/ from teams to https://visio.example/{room}"
+    ]
