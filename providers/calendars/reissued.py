@@ -31,6 +31,7 @@ _NOTE = (
     "La réunion a lieu ici : {link}\nLes anciens liens, identifiants et numéros ne valent plus.\n"
     "The meeting takes place here: {link}\nFormer links, identifiers and numbers no longer hold.\n\n"
 )
+_MAILTO = re.compile(r"mailto:([a-z0-9.!#$%&'*+/=?^_`{|}~\-]+@[a-z0-9.\-]+)", re.IGNORECASE)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -84,8 +85,9 @@ class Change:
         )
 
     def _for_us(self, event: list[Line]) -> bool:
-        organiser = address_of(value_of(event, "ORGANIZER")).rpartition("@")[2].lower()
-        return not organiser or organiser == self.domain or organiser.endswith(f".{self.domain}")
+        organiser = value_of(event, "ORGANIZER")
+        domain = address_of(organiser).rpartition("@")[2].lower()
+        return not organiser or domain == self.domain or domain.endswith(f".{self.domain}")
 
     def _event(self, event: list[Line], at: float) -> list[Line]:
         link = self.link.replace("{room}", room(value_of(event, "UID")))
@@ -160,8 +162,9 @@ def restored(old: str, now: str, mark: str, at: float) -> str:
 
 
 def address_of(value: str) -> str:
-    """`mailto:anne@example.net` -> the mail address; empty for anything else."""
-    return value[7:].strip() if value.lower().startswith("mailto:") else ""
+    """`mailto:anne@example.net` -> the mail address; empty for anything else, and for what no envelope can carry."""
+    found = _MAILTO.fullmatch(value.strip())
+    return found[1] if found else ""
 
 
 def _is_marked(event: list[Line], mark: str) -> bool:

@@ -48,7 +48,7 @@ class Notice:
         if sheet := self.sheets.get(language):
             parts.append(_plain(Section(say(language, "instructions"), ())) + f"\n{sheet.strip()}")
         parts += [_plain(section) for section in rest]
-        return "\n\n".join([*parts, f"{say(language, 'reference')} : {self.reference}"]) + "\n"
+        return "\n\n".join([*parts, f"{say(language, 'reference')} {self.reference}"]) + "\n"
 
     def canonical(self) -> str:
         """What the signature covers."""

@@ -1,7 +1,7 @@
-"""A notice on paper: one page of A4 for each language, in large type, which needs nothing from elsewhere to be printed.
+"""A notice on paper: A4 in large type, a new page for each language, with nothing from elsewhere.
 
-Beside it lie the signed text, its signature and the published key, so that anybody can verify them:
-`openssl pkeyutl -verify -rawin -pubin -inkey KEY -sigfile SIGNATURE -in TEXT`.
+Beside it lie the signed text, its signature, the key, and a text for the organisation's own page, which says how
+anybody verifies them.
 """
 
 import html
@@ -15,8 +15,8 @@ from providers.people.signature import Signer, TextSignature
 from providers.people.wording import LANGUAGES, Language, say
 
 _STYLE = """
-@page { size: A4; margin: 18mm; }
-body { font: 15pt/1.4 sans-serif; color: #000; background: #fff; margin: 0 auto; max-width: 174mm; }
+@page { size: A4; margin: 16mm; }
+body { font: 14pt/1.35 sans-serif; color: #000; background: #fff; margin: 0 auto; max-width: 174mm; }
 article { break-after: page; }
 article:last-child { break-after: auto; }
 h1 { font-size: 26pt; line-height: 1.2; margin: 0 0 6mm; }
@@ -35,6 +35,7 @@ def print_notice(notice: Notice, signer: Signer, folder: Path) -> Path:
     signed = signer.signed_text(notice.canonical())
     _write(folder / f"{name}.txt", notice.canonical().encode())
     if signed is not None:
+        _write(folder / f"{name}-verify.txt", verification(notice, signed, name).encode())
         _write(folder / f"{name}.sig", signed.value)
         _write(folder / f"{name}.pem", signed.public_key.encode())
     page = folder / f"{name}.html"
@@ -51,6 +52,19 @@ def page_of(notice: Notice, signed: TextSignature | None) -> str:
     )
 
 
+def verification(notice: Notice, signed: TextSignature, name: str) -> str:
+    """What the organisation publishes of this notice: its reference, the key, and the command that verifies it."""
+    parts = [f"{say(language, 'publish')}\n{notice.subject(language)}" for language in LANGUAGES]
+    parts.append(f"{say('fr', 'reference')} / {say('en', 'reference')} {notice.reference}")
+    parts += [
+        say(language, "notice_signed", fingerprint=signed.fingerprint, signature=str(signed)) for language in LANGUAGES
+    ]
+    parts.append(signed.public_key.strip())
+    command = f"openssl pkeyutl -verify -rawin -pubin -inkey {name}.pem -sigfile {name}.sig -in {name}.txt"
+    parts += [f"{say(language, 'verify_text')} {command}" for language in LANGUAGES]
+    return "\n\n".join(parts) + "\n"
+
+
 def _article(notice: Notice, language: Language, signed: TextSignature | None) -> Iterator[str]:
     yield f'<article lang="{language}">\n<h1>{html.escape(notice.subject(language))}</h1>\n'
     changes, *rest = notice.sections(language)
@@ -58,7 +72,7 @@ def _article(notice: Notice, language: Language, signed: TextSignature | None) -
     if sheet := notice.sheets.get(language):
         yield f"<section><h2>{say(language, 'instructions')}</h2>\n{_markdown(sheet)}</section>\n"
     yield from map(_section, rest)
-    yield f'<p>{say(language, "reference")} : <span class="reference">{html.escape(notice.reference)}</span></p>\n'
+    yield f'<p>{say(language, "reference")} <span class="reference">{html.escape(notice.reference)}</span></p>\n'
     if signed is not None:
         told = say(language, "notice_signed", fingerprint=signed.fingerprint, signature=str(signed))
         yield f'<p class="signature">{html.escape(told)}</p>\n'

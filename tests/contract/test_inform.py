@@ -184,6 +184,8 @@ def test_anybody_verifies_the_text_with_the_published_key(tmp_path: Path, keys: 
     files = {end: page.with_suffix(end) for end in (".txt", ".sig", ".pem")}
     key = ["-pubin", "-inkey", str(files[".pem"]), "-sigfile", str(files[".sig"]), "-in", str(files[".txt"])]
     assert "Verified Successfully" in openssl("pkeyutl", "-verify", "-rawin", *key)
+    published = page.with_name(f"{page.stem}-verify.txt").read_text()
+    assert all(text in published for text in (files[".pem"].read_text().strip(), str(done.outputs["reference"])))
     assert base64.b64decode(str(done.outputs["signature"])) == files[".sig"].read_bytes()
     assert str(done.outputs["signature"]) in page.read_text().replace("&#x27;", "'")
 

@@ -135,3 +135,20 @@ def test_an_edit_that_can_not_be_made_says_why() -> None:
     )
     shown = lines("dns.records", {"zone": "v.example", "records": records}, seen=found)
     assert shown[-2:] == ["    → + include:mailo.com", "! There are 2 SPF records."]
+
+
+def test_a_notice_says_who_is_told_what() -> None:
+    fact = {"what": {"fr": "Courriel", "en": "Mail"}, "old": "old.example", "new": "${{ steps.mail.outputs.host }}"}
+    with_ = {"channels": ["crisis", "paper"], "subject": {"fr": "A", "en": "Mail moves"}, "facts": [fact]}
+    assert lines("people.inform", with_, seen=seen("absent", message="Would tell.")) == [
+        "tell people by crisis, paper: Mail moves",
+        "  Mail: old.example → <host after mail>",
+        "  Would tell.",
+    ]
+
+
+def test_meetings_say_where_they_go() -> None:
+    with_ = {"calendar": "https://dav.example/a/", "from_vendors": ["teams"], "link": "https://visio.example/{room}"}
+    assert lines("calendar.reissue", with_) == [
+        "meetings of https://dav.example/a/ from teams to https://visio.example/{room}"
+    ]

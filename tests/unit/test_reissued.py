@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from providers.calendars.content import escaped, fingerprint, folded, joined, lines_of
 from providers.calendars.itip import attendees_of, mail_of, request_of
 from providers.calendars.meeting_links import VENDORS, Links
-from providers.calendars.reissued import Change, Standing, restored, room
+from providers.calendars.reissued import Change, Standing, address_of, restored, room
 
 TEAMS = "https://teams.microsoft.com/l/meetup-join/19%3ameeting_x%40thread.v2/0?context=%7b%22Tid%22%3a%22a%22%7d"
 NEW = "https://visio.valbourg.example/"
@@ -105,6 +105,7 @@ def test_a_series_and_its_changed_occurrences() -> None:
         (meeting(f"LOCATION:{TEAMS}", organiser="x@services.valbourg.example"), Standing.DEAD),
         (meeting(f"LOCATION:{TEAMS}", organiser="x@partner.example"), Standing.OTHERS),
         (meeting(f"LOCATION:{TEAMS}", organiser="x@notvalbourg.example"), Standing.OTHERS),
+        (meeting(f"LOCATION:{TEAMS}", organiser="unreadable"), Standing.OTHERS),
         (meeting(f"LOCATION:{TEAMS}", "STATUS:CANCELLED"), Standing.WITHOUT),
         (meeting("LOCATION:Salle 1", "DESCRIPTION:https://zoom.us/j/1"), Standing.WITHOUT),
         ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nnonsense\nEND:VEVENT", Standing.WITHOUT),
@@ -174,3 +175,11 @@ def test_any_text_survives_folding_and_escaping(text: str) -> None:
 @given(st.text(max_size=300))
 def test_lines_joined_are_the_text(text: str) -> None:
     assert joined(lines_of(text)) == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["mailto:a@b.example\r\nBcc: c", "mailto:<a@b.example>", "mailto:a b@c.example", "tel:1", "", "mailto:é@b.example"],
+)
+def test_what_is_no_mail_address_is_never_written_to(value: str) -> None:
+    assert address_of(value) == ""

@@ -115,11 +115,9 @@ def _channels_missing(draft: Draft, action: Action) -> Iterator[Complaint]:
         section = ("social",) if channel.startswith(SOCIAL) else ("notify",)
         name = channel.removeprefix(SOCIAL)
         blocks = [*_blocks(draft, section)]
-        without = dict.fromkeys(draft.estate.estate.scopes, name)
-        without |= {block.scope: name for block in blocks}
-        for block in blocks:
-            if name in block.names:
-                del without[block.scope]
+        without = {block.scope: name for block in blocks if name not in block.names}
+        if not blocks:
+            without = dict.fromkeys(draft.estate.estate.scopes, name)
         if without:
             yield _no_entry(action, section, blocks, ("channels", index), without)
 
@@ -168,7 +166,7 @@ def file_missing(draft: Draft, runbook: Runbook, action: Action) -> Iterator[Com
 
 
 def _authorities(draft: Draft) -> Iterator[Problem]:
-    """A `ca` that is not absolute is a file of the estate."""
+    """A `ca` that is not absolute is a file of the estate, and a `certificate` always."""
     todo: list[tuple[Path, Any]] = [(("scopes",), written_block(draft.estate.document.data, "scopes"))]
     while todo:
         path, value = todo.pop()
@@ -178,6 +176,9 @@ def _authorities(draft: Draft) -> Iterator[Problem]:
             message = f"The estate has no file {value}."
             remedy = "Add the PEM file to the estate, write an absolute path, or `ca: null` for the machine's own."
             yield draft.in_estate(Complaint(path, message, remedy))
+        elif path[-1] == "certificate" and isinstance(value, str) and value not in draft.files:
+            message = f"The estate has no file {value}."
+            yield draft.in_estate(Complaint(path, message, "Add the PEM file to the estate, or correct the path."))
 
 
 def _is_lacking(ca: str, draft: Draft) -> bool:
