@@ -129,7 +129,7 @@ def write(host: SshHost, tmp_path: Path, mailboxes: list[str]) -> tuple[Path, li
         "certificate": certificate,
     }
     secrets = {"certificate_key": key, "passwords": PASSWORDS, "dkim_key": key}
-    context = host.context(tmp_path / "workspace", estate, **secrets)
+    context = host.context(tmp_path / "workspace", estate, 60.0, **secrets)
     want = Play(
         play="ansible/render.yml",
         hosts={"mail": "127.0.0.1"},
@@ -188,6 +188,13 @@ def test_every_play_is_read_by_ansible() -> None:
     plays = sorted((PLAYBOOKS / "ansible").glob("*.yml"))
     given = ["-e", "scope=rehearsal", "-e", "product=nextcloud"]
     command = [Path(sys.executable).with_name("ansible-playbook"), "--syntax-check", *given, *plays]
-    done = subprocess.run(command, cwd=PLAYBOOKS / "ansible", capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [str(one) for one in command],
+        cwd=PLAYBOOKS / "ansible",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("playbook: ") == len(plays)

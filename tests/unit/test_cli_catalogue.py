@@ -37,7 +37,7 @@ def test_a_sheet_fits_on_a_terminal_and_says_where_it_has_it_from(name: str) -> 
     product = shipped().product(name)
     assert product is not None
     for language in ("fr", "en"):
-        lines = list(product_lines(shipped(), product, language))  # type: ignore[arg-type]
+        lines = list(product_lines(shipped(), product, language))
         assert [line for line in lines if len(line) > 80 and "https://" not in line] == []
         text = "".join("".join(lines).split())
         assert product.control.owner.replace(" ", "") in text
