@@ -5,10 +5,12 @@ there is no registry and no image here, and the product files say that nobody ha
 """
 
 import configparser
+import hashlib
 import json
 import re
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,10 +19,11 @@ import yaml
 
 from orchestrator.catalogue_files import shipped
 from providers.ansible import AnsiblePlay
-from providers.base import Context, Presence, Secret, Tag
+from providers.base import Context, Finding, Presence, Secret, Tag
 from providers.compute.server import ComputeServer
 from providers.wants import Play, Server
 from tests.certificates import self_signed
+from tests.contract.suite import refused
 from tests.simulator_fixture import Simulator
 from tests.town_hall import PLAYBOOKS, commit_estate
 
@@ -53,6 +56,16 @@ RENDER = """
       ansible.builtin.set_stats:
         data: {modes: "{{ written.stdout_lines }}"}
 """
+READ = """
+import json, pathlib
+print(json.dumps({
+    str(path): path.read_text()
+    for folder in ("bascule", "containers", "nginx/sites-enabled")
+    for path in pathlib.Path("/etc", folder).rglob("*")
+    if path.is_file() and path.suffix != ".key"
+}))
+"""
+"""What a product has on a server, but for the keys of certificates."""
 QUADLET = {
     "Unit": {"description", "requires", "after"},
     "Container": {
@@ -112,8 +125,29 @@ def parsed(text: str) -> configparser.RawConfigParser:
     return found
 
 
+@dataclass(frozen=True)
+class Ground:
+    """A server, what plays are given there, and the estate that they are of."""
+
+    context: Context
+    address: str
+    variables: dict[str, Any]
+
+    def play(self, name: str, run: str, more: dict[str, Any], say: Callable[[str], None]) -> Finding:
+        at = replace(self.context, workspace=self.context.workspace.parent / run)
+        want = Play(play=f"ansible/{name}", hosts={"host": self.address}, vars=self.variables | more)
+        return AnsiblePlay(at).apply(want, Tag("run-1", run), {}, say)
+
+    def ssh(self, command: str, given: str = "") -> str:
+        (self.context.workspace / "key").write_text(self.context.reveal("secret://ssh-key").reveal() + "\n")
+        (self.context.workspace / "key").chmod(0o600)
+        options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+        full = ["ssh", "-i", str(self.context.workspace / "key"), *options, f"root@{self.address}", command]
+        return subprocess.run(full, input=given, check=True, capture_output=True, text=True, timeout=20).stdout
+
+
 @pytest.fixture(scope="module")
-def rendered(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Rendered:
+def ground(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Ground:
     simulator.reset()
     folder = tmp_path_factory.mktemp("products")
     estate = commit_estate(folder / "estate", simulator.index)
@@ -134,11 +168,9 @@ def rendered(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> 
         estate=estate,
         deadline=100.0,
     )
-    address = made_server(context)
     certificate, key = self_signed([f"{product}.example.eu" for product in PRODUCTS])
     names = {name for product in PRODUCTS for name in spec(product)["secrets"]}
     variables = {name: SECRET.format(name) for name in sorted(names)} | {
-        "products": [*PRODUCTS, AGAIN],
         "certificate": certificate,
         "certificate_key": key,
         **{name: f"{name}.example.eu" for name in ("standby", "second", "files_host")},
@@ -146,13 +178,16 @@ def rendered(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> 
         "oidc": "https://id.example.eu/realms/town",
         "admin_mail": "admin@example.eu",
     }
+    return Ground(context, made_server(context), variables)
+
+
+@pytest.fixture(scope="module")
+def rendered(ground: Ground) -> Rendered:
     lines: list[str] = []
-    want = Play(play="ansible/render.yml", hosts={"host": address}, vars=variables)
-    at = replace(context, workspace=folder / "run-1/render")
-    done = AnsiblePlay(at).apply(want, Tag("run-1", "render"), {}, lines.append)
+    done = ground.play("render.yml", "render", {"products": [*PRODUCTS, AGAIN]}, lines.append)
     assert done.presence is Presence.OURS
     modes = dict(line.rsplit(" ", 1) for line in done.outputs["modes"])
-    return Rendered(read_files(simulator, address), modes, lines)
+    return Rendered(json.loads(ground.ssh("python3 -", READ)), modes, lines)
 
 
 def made_server(context: Context) -> str:
@@ -162,19 +197,6 @@ def made_server(context: Context) -> str:
         assert time.monotonic() < end, made.message
         time.sleep(made.again_after)
     return str(made.outputs["address"])
-
-
-def read_files(simulator: Simulator, address: str) -> dict[str, str]:
-    """All text files that a product has, keys of certificates aside."""
-    program = (
-        "import json,pathlib;print(json.dumps({str(p):p.read_text() for d in ('bascule','containers','nginx/"
-        "sites-enabled') for p in pathlib.Path('/etc',d).rglob('*') if p.is_file() and p.suffix!='.key'}))"
-    )
-    options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
-    command = ["ssh", "-i", str(simulator.data / "secrets/ssh-key"), *options, f"root@{address}", "python3", "-"]
-    done = subprocess.run(command, input=program, check=True, capture_output=True, text=True, timeout=20)
-    found: dict[str, str] = json.loads(done.stdout)
-    return found
 
 
 def test_a_second_run_changes_nothing(rendered: Rendered) -> None:
@@ -262,3 +284,77 @@ def test_a_product_says_what_it_rests_on_and_that_nobody_ran_it(product: str) ->
 def test_an_image_has_one_archive() -> None:
     pairs = {(one["image"], one["archive"]) for each in PRODUCTS for one in spec(each)["containers"].values()}
     assert len({image for image, _ in pairs}) == len(pairs)
+
+
+STAND_INS = r"""
+set -eu
+mkdir -p /usr/lib/systemd/system-generators /srv/podman
+printf '#!/bin/sh\n' >/usr/lib/systemd/system-generators/podman-system-generator
+cat >/usr/bin/podman <<'END'
+#!/bin/sh
+case "$1 $2" in
+    "image exists") grep -qxF "$3" /srv/podman/images 2>/dev/null ;;
+    "load --quiet") cat "$4" >>/srv/podman/images ;;
+esac
+END
+cat >/usr/bin/systemctl <<'END'
+#!/bin/sh
+echo "$@" >>/srv/podman/units
+END
+chmod 755 /usr/bin/podman /usr/bin/systemctl /usr/lib/systemd/system-generators/podman-system-generator
+mkdir -p /srv/docs
+echo true >/srv/docs/healthcheck
+nohup python3 -m http.server --bind 127.0.0.1 --directory /srv/docs 8082 >/dev/null 2>&1 </dev/null &
+"""
+"""Podman and systemd as far as the play speaks to them: simulated servers have neither. An image is its name."""
+
+
+def stored(simulator: Simulator, path: str, body: str = "") -> None:
+    """A bucket, or an object in it, by curl's own signature."""
+    key = f"{simulator.secret('target-access').strip()}:{simulator.secret('target-secret').strip()}"
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    command = ["curl", "-sSf", "--noproxy", "*", "--aws-sigv4", "aws:amz:fr-par:s3", "--user", key, "-X", "PUT"]
+    data = ["--data-binary", body] if body else []
+    url = simulator.addresses["s3-target"] + path
+    subprocess.run([*command, "-H", f"x-amz-content-sha256: {digest}", *data, url], check=True, timeout=20)
+
+
+def test_an_image_is_fetched_believed_for_its_checksum_and_started(
+    simulator: Simulator, ground: Ground, rendered: Rendered
+) -> None:
+    image = spec("onlyoffice")["containers"]["docs"]
+    stored(simulator, "/town-images")
+    stored(simulator, f"/town-images/images/{image['archive']}", f"{image['image']}\n")
+    ground.ssh("sh", STAND_INS)
+    more = {
+        "scope": "rehearsal",
+        "product": "onlyoffice",
+        "host": "docs.example.eu",
+        "bucket": "town-images",
+        "access_key": simulator.secret("target-access").strip(),
+        "secret_key": simulator.secret("target-secret").strip(),
+    }
+    ansible = ground.context.estate / "ansible"
+    (ansible / "roles/packages/tasks/main.yml").write_text("[]\n")  # no podman for Debian 12 has units
+    file = ansible / "products/onlyoffice.yml"
+    written = file.read_text()
+
+    def installed(run: str, digest: str) -> list[str]:
+        file.write_text(written.replace('sha256: ""', f'sha256: "{digest}"'))
+        said: list[str] = []
+        assert ground.play("product.yml", run, more, said.append).presence is Presence.OURS
+        return said
+
+    with refused() as caught:
+        installed("wrong-checksum", "0" * 64)
+    assert "is not the archive whose checksum" in caught.value.message
+    right = hashlib.sha256(f"{image['image']}\n".encode()).hexdigest()
+    first = installed("first", right)
+    assert "changed host: The services run, with this configuration" in [
+        line.replace("prestaged_service : ", "") for line in first
+    ]
+    assert ground.ssh("cat /srv/podman/images").splitlines() == [image["image"]]
+    second = installed("second", right)
+    assert not [line for line in second if line.startswith("changed")]
+    units = ground.ssh("cat /srv/podman/units").splitlines()
+    assert [line.split()[0] for line in units if "onlyoffice" in line] == ["restart", "start"]
