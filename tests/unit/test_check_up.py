@@ -46,6 +46,8 @@ def test_what_the_starter_estate_has_to_be_examined(starter: Bundle) -> None:
         ("storage", "target"),
         ("ssh", "key"),
         ("notify", "crisis"),
+        ("social", "town"),
+        ("tls", "secret://simulator-authority"),
     ]
 
 
