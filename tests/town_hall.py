@@ -68,13 +68,13 @@ class TownHall:
     def stop(self) -> None:
         self.bascule.stop()
 
-    def begin(self, services: list[str], direction: str = "failover") -> str:
-        plan = self.bascule.plans.make(services, "rehearsal", Direction(direction))
+    def begin(self, services: list[str], direction: str = "failover", **parameters: Any) -> str:
+        plan = self.bascule.plans.make(services, "rehearsal", Direction(direction), parameters)
         return self.bascule.runs.start(plan.digest, "olga").run_id
 
-    def run(self, services: list[str], direction: str = "failover") -> str:
+    def run(self, services: list[str], direction: str = "failover", **parameters: Any) -> str:
         """A whole run with its hold points answered, to its good end."""
-        run_id = self.begin(services, direction)
+        run_id = self.begin(services, direction, **parameters)
         assert self.end(run_id) is RunState.SUCCEEDED
         return run_id
 

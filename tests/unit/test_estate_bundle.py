@@ -95,6 +95,14 @@ def test_a_record_set_taken_away_is_brought_back_by_the_other_direction() -> Non
     assert messages(gone) == [f"runbooks/web-failover.yaml:17 {told}"]
 
 
+def test_a_record_set_that_a_swap_makes_may_be_taken_away_on_the_way_back_and_no_other() -> None:
+    made = "{name: _imaps._tcp, type: SRV, state: absent}"
+    assert made in STARTER["runbooks/mail-failback.yaml"].decode()
+    other = changed("runbooks/mail-failback.yaml", made, made.replace("_imaps", "_pop3s"), STARTER)
+    told = "The record set _pop3s._tcp SRV of valbourg.example is taken away here, and nothing brings it back."
+    assert [one.partition(" ")[2] for one in messages(other)] == [told]
+
+
 def test_a_record_set_that_only_a_given_parameter_names_is_not_judged() -> None:
     unknown = changed("runbooks/web-failback.yaml", "zone: trial.example", 'zone: "${{ parameters.zone }}"')
     unknown = changed("runbooks/web-failback.yaml", "steps:", "parameters: {zone: {type: domain}}\nsteps:", unknown)

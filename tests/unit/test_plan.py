@@ -46,10 +46,10 @@ def test_the_digest_covers_steps_and_before_values_but_not_words_and_durations(b
     assert plan_of(bundle, "mail").digest == plan.digest
     slower = [step.model_copy(update={"expect": 9e3, "title": {"fr": "x", "en": "x"}}) for step in plan.steps]
     assert seal(plan.model_copy(update={"steps": tuple(slower)})).digest == plan.digest
-    first = with_seen(plan, {"mail-failover/cutover": seen_mx("0 a.example.")})
-    second = with_seen(plan, {"mail-failover/cutover": seen_mx("0 b.example.")})
+    first = with_seen(plan, {"mail-failover/cutover/cutover-mx": seen_mx("0 a.example.")})
+    second = with_seen(plan, {"mail-failover/cutover/cutover-mx": seen_mx("0 b.example.")})
     assert len({plan.digest, first.digest, second.digest}) == 3
-    assert [entry["step"] for entry in differences(first, second)] == ["mail-failover/cutover"]
+    assert [entry["step"] for entry in differences(first, second)] == ["mail-failover/cutover/cutover-mx"]
     bolder = [step.model_copy(update={"on_failure": "continue"}) for step in plan.steps]
     assert seal(plan.model_copy(update={"steps": tuple(bolder)})).digest != plan.digest
 

@@ -22,7 +22,7 @@ from orchestrator.cli.wording import duration
 from orchestrator.domain.model import RunState
 from orchestrator.domain.plan import Plan
 
-SERVICES = ["identity", "portal", "mail"]
+SERVICES = ["identity", "portal", "mail", "office", "visio"]
 OPERATOR = "olga-demo"
 PEOPLE = ("alice-demo", "bob-demo")
 """Stand-ins for two people: they answer through the same API as everybody, and are told apart by name only."""
