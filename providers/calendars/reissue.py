@@ -74,8 +74,7 @@ class CalendarReissue:
                 seen = self._look(want, tag, calendar)
             else:
                 raise DoesNotHoldError(f"{_count(seen.dead)} changed while they got their new link")
-            for held in self._untold(want, seen.ours):
-                self._tell(want, tag, held, "new", report)
+            self._tell_all(want, tag, self._untold(want, seen.ours), report)
         found = self._found(seen)
         report(found.message)
         return found
@@ -93,7 +92,7 @@ class CalendarReissue:
             more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
             return Finding(
                 Presence.CONFLICT,
-                message=f"People changed these meetings since, or removed them: {named}{more}; they were left alone.",
+                message=f"Left alone, because people changed or removed them since: {named}{more}.",
             )
         return Finding(Presence.ABSENT, message=f"{len(effect['events'])} meetings are as they were.")
 
@@ -125,7 +124,8 @@ class CalendarReissue:
                 listed[url] = past
         for held in listed.values():
             standing = change.standing(held.text)
-            if standing is Standing.OURS:
+            kept = self._kept.text(held.url) is not None
+            if standing is Standing.OURS or (kept and standing is Standing.WITHOUT and change.leads_here(held.text)):
                 seen.ours.append(held)
             elif standing is Standing.DEAD:
                 seen.dead.append(held)
@@ -156,7 +156,12 @@ class CalendarReissue:
     def _restore(self, want: Reissue, tag: Tag, calendar: Calendar, url: str, written: str, report: Report) -> bool:
         """Whether the meeting is as it was before; False when people changed it since."""
         old, held = self._kept.text(url), calendar.meeting(url)
-        if old is None or held is None:
+        if old is None:
+            raise ProviderError(
+                f"What {url} was before is kept in another data directory; undo it there, or put it back by hand.",
+                permanent=True,
+            )
+        if held is None:
             return False
         if fingerprint(held.text) == fingerprint(old):
             self._tell_back(want, tag, held, report)
@@ -164,7 +169,7 @@ class CalendarReissue:
         if fingerprint(held.text) != written:
             return False
         told = self._kept.told(url, "new")
-        back = restored(old, held.text, str(tag), self.context.clock()) if told else old
+        back = restored(old, held.text, self.context.clock()) if told else old
         # A server in between may say yes for one that was never asked, and a list may lag: see that it is so.
         now = calendar.meeting(url) if calendar.put(held, back) else None
         if now is None or fingerprint(now.text) != fingerprint(back):
@@ -181,6 +186,26 @@ class CalendarReissue:
         if want.notify is None:
             return []
         return [held for held in ours if attendees_of(held.text) and not self._kept.told(held.url, "new")]
+
+    def _tell_all(self, want: Reissue, tag: Tag, untold: list[Held], report: Report) -> None:
+        """One meeting whose attendees are refused does not keep the others' from being told."""
+        failed: list[tuple[Held, ProviderError]] = []
+        for held in untold:
+            try:
+                self._tell(want, tag, held, "new", report)
+            except ProviderError as error:
+                failed.append((held, error))
+                if not error.permanent:
+                    break
+        if failed:
+            held, last = failed[-1]
+            left = sum(not self._kept.told(one.url, "new") for one in untold)
+            raise ProviderError(
+                f"Attendees of {left} of {len(untold)} meetings are not told, such as {_title(held)!r}: {last.message}",
+                permanent=last.permanent,
+                effect_possible=True,
+                retry_after=last.retry_after,
+            )
 
     def _tell(self, want: Reissue, tag: Tag, held: Held, notice: str, report: Report) -> None:
         """Mail attendees. In doubt it is done again: of the same version, programs take over only one."""

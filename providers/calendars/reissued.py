@@ -67,6 +67,15 @@ class Change:
             return Standing.WITHOUT
         return Standing.DEAD if all(self._for_us(event) for event in events) else Standing.OTHERS
 
+    def leads_here(self, text: str) -> bool:
+        """Whether a meeting has the new link: some servers drop properties that they do not know, such as the mark."""
+        lines = lines_of(text)
+        events = [lines[start:end] for start, end in events_of(lines)]
+        return any(self._new(event) in line.text for event in events for line in own_lines(event))
+
+    def _new(self, event: list[Line]) -> str:
+        return self.link.replace("{room}", room(value_of(event, "UID")))
+
     def made(self, text: str, at: float) -> str:
         """The next version, as of this moment (seconds since the epoch)."""
         lines = lines_of(text)
@@ -90,7 +99,7 @@ class Change:
         return not organiser or domain == self.domain or domain.endswith(f".{self.domain}")
 
     def _event(self, event: list[Line], at: float) -> list[Line]:
-        link = self.link.replace("{room}", room(value_of(event, "UID")))
+        link = self._new(event)
         own = {id(line) for line in own_lines(event)}
         changed = [new for line in event[:-1] for new in (self._line(line, link) if id(line) in own else [line])]
         names = {line.name for line in changed}
@@ -146,17 +155,13 @@ def numbered(event: list[Line], sequence: int, at: float) -> list[Line]:
     return [*kept, made("SEQUENCE", str(sequence))]
 
 
-def restored(old: str, now: str, mark: str, at: float) -> str:
+def restored(old: str, now: str, at: float) -> str:
     """The old invitation as a version after the one that attendees were told of."""
     lines, current = lines_of(old), lines_of(now)
-    told = {
-        _which(current[start:end]): sequence_of(current[start:end])
-        for start, end in events_of(current)
-        if _is_marked(current[start:end], mark)
-    }
+    told = {_which(current[start:end]): sequence_of(current[start:end]) for start, end in events_of(current)}
     for start, end in reversed([*events_of(lines)]):
-        sequence = told.get(_which(lines[start:end]))
-        if sequence is not None:
+        sequence = told.get(_which(lines[start:end]), 0)
+        if sequence > sequence_of(lines[start:end]):
             lines[start : end + 1] = [*numbered(lines[start:end], sequence + 1, at), lines[end]]
     return joined(lines)
 

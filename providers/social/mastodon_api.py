@@ -23,7 +23,10 @@ from providers.probes.web_call import bearer, call
 from providers.social.picture import Picture
 
 WHAT = "The Mastodon API"
-REMEDY = "check that the token is valid and has the scopes read:accounts, read:statuses, write:statuses, write:accounts"
+REMEDY = (
+    "check that the token is valid and has the scopes read:accounts, read:statuses, write:statuses, write:accounts, "
+    "and write:media for pictures"
+)
 PAGE = 40
 """Statuses of one list; Mastodon gives no more."""
 MOST_PAGES = 5

@@ -1,5 +1,6 @@
 """Meetings with dead links get new ones, at a real CalDAV server: effects, undo, and what people changed since."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from email import message_from_bytes
@@ -208,6 +209,35 @@ def test_attendees_are_told_once_and_told_when_it_is_taken_back(radicale: Radica
     assert [values(text, "LOCATION") for text in asked] == [[f"https://visio.valbourg.example/{room('a')}"], [TEAMS]]
     assert first["From"] == "maire@valbourg.example"
     assert values(radicale.text(f"{calendar}a.ics"), "SEQUENCE") == ["2"]
+
+
+def test_attendees_who_are_refused_do_not_keep_others_from_being_told(radicale: Radicale, tmp_path: Path) -> None:
+    calendar = radicale.calendar()
+    for uid, who in (("a", "nobody@valbourg.example"), ("b", "anne@ailleurs.example")):
+        radicale.put(f"{calendar}{uid}.ics", meeting(uid, INVITED[0], f"ATTENDEE:mailto:{who}"))
+    with mail_server() as mail:
+        channel = {"driver": "smtp", "host": "127.0.0.1", "port": mail.port, "from": "agenda@valbourg.example"}
+        provider = CalendarReissue(scoped(tmp_path, {"calendar": PASSWORD}, agenda=channel))
+        with refused() as caught:
+            provider.apply(wish(radicale.port, calendar, notify="agenda"), TAG, {}, quiet)
+    assert (caught.value.permanent, caught.value.effect_possible) == (True, True)
+    assert "of 1 of 2 meetings are not told, such as 'Séance a'" in caught.value.message
+    assert mail.recipients == ["anne@ailleurs.example"]
+
+
+def test_a_server_that_drops_our_mark_is_known_by_the_link(radicale: Radicale, tmp_path: Path) -> None:
+    calendar = radicale.calendar()
+    radicale.put(f"{calendar}a.ics", meeting("a"))
+    before = radicale.all(calendar)
+    provider = CalendarReissue(scoped(tmp_path, {"calendar": PASSWORD}))
+    want = wish(radicale.port, calendar)
+    provider.apply(want, TAG, {}, quiet)
+    text = radicale.text(f"{calendar}a.ics")
+    radicale.put(f"{calendar}a.ics", re.sub(r"X-BASCULE-STEP[^\n]*\n", "", text))
+    found = provider.observe(want, TAG, {})
+    assert (found.presence, found.outputs["events"]) == (Presence.OURS, 1)
+    assert provider.undo(want, TAG, found.effect, quiet).presence is Presence.ABSENT
+    assert radicale.all(calendar) == before
 
 
 def test_a_mail_without_an_answer_is_sent_again_with_the_same_identity(radicale: Radicale, tmp_path: Path) -> None:

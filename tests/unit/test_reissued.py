@@ -75,6 +75,7 @@ def test_the_same_meeting_in_its_next_version_leads_to_the_new_place() -> None:
     assert TEAMS in alarm
     assert CHANGE.standing(DESCRIBED) is Standing.DEAD
     assert CHANGE.standing(made) is Standing.OURS
+    assert (CHANGE.leads_here(made), CHANGE.leads_here(DESCRIBED)) == (True, False)
 
 
 def test_what_does_not_change_stays_byte_for_byte() -> None:
@@ -149,7 +150,7 @@ def test_a_room_is_always_the_same_and_has_the_form_of_visios() -> None:
 
 def test_the_old_invitation_comes_back_as_a_later_version() -> None:
     made = CHANGE.made(DESCRIBED, AT)
-    back = restored(DESCRIBED, made, CHANGE.mark, AT + 60)
+    back = restored(DESCRIBED, made, AT + 60)
     assert values(back, "SEQUENCE") == ["6"]
     assert fingerprint(back) == fingerprint(DESCRIBED) != fingerprint(made)
 
