@@ -18,6 +18,7 @@ import yaml
 from orchestrator.domain.model import RunState, StepState
 from orchestrator.domain.plan import PlannedStep
 from orchestrator.engine.spec import ActionSpec
+from orchestrator.store import runs
 from providers.base import ProviderError, Tag
 from providers.social.picture import Picture
 from tests.simulator_fixture import Simulator
@@ -83,7 +84,13 @@ ON_A_SERVER: dict[str, dict[str, Any]] = {
         "key": "secret://mistral-key",
         "consumers": [
             {"path": ENV, "format": "env"},
-            {"path": SETTINGS_FILE, "format": "yaml", "base_url": "llm.api_base", "model": "llm.model"},
+            {
+                "path": SETTINGS_FILE,
+                "format": "yaml",
+                "base_url": "llm.api_base",
+                "model": "llm.model",
+                "hosts": ["programs"],
+            },
         ],
     },
     "debian-mirror": {
@@ -276,3 +283,5 @@ def test_programs_and_package_sources_of_a_server_move_and_come_back(hall: TownH
     hall.undo(moved)
     assert files_of(hall, address) == before
     hall.check_fold(moved)
+    with hall.bascule.database.read() as conn:
+        assert not [line for line in runs.list_output(conn, moved) if key in line.text]
