@@ -14,8 +14,32 @@ from orchestrator.cli.demo.children import Child, ChildError
 from orchestrator.cli.demo.proof import Facts, broken_promises
 
 WITHIN = 20.0
-BEFORE = Facts("127.77.3.81", "127.77.3.80", "Mairie", "old", "old.example", "old.example", "smtp-old")
-AFTER = Facts("198.18.3.10", "198.18.3.11", "Mairie", "bascule", "mx.mailo.com", "mx.mailo.com", "smtp-new")
+BEFORE = Facts(
+    identity="127.77.3.81",
+    portal="127.77.3.80",
+    heading="Mairie",
+    served_by="old",
+    mx="old.example",
+    delivered_to="old.example",
+    message_taken_by="smtp-old",
+    cloud="127.77.3.80",
+    keeps_a_file="no",
+    visio="127.77.3.80",
+    lets_people_in="no",
+)
+AFTER = Facts(
+    identity="198.18.3.10",
+    portal="198.18.3.11",
+    heading="Mairie",
+    served_by="bascule",
+    mx="mx.mailo.com",
+    delivered_to="mx.mailo.com",
+    message_taken_by="smtp-new",
+    cloud="127.77.3.101",
+    keeps_a_file="yes",
+    visio="127.77.3.106",
+    lets_people_in="yes",
+)
 SLEEPER = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(600)"
 
 
@@ -81,6 +105,9 @@ def test_a_finished_failover_keeps_its_promises() -> None:
         ({"served_by": "old"}, "the portal's page is served by the fallback"),
         ({"heading": ""}, "the portal's content is the same"),
         ({"message_taken_by": "nobody"}, "the new mail server takes a message"),
+        ({"cloud": BEFORE.cloud}, "cloud.valbourg.example leads to a Nextcloud that keeps a file"),
+        ({"keeps_a_file": "no"}, "cloud.valbourg.example leads to a Nextcloud that keeps a file"),
+        ({"lets_people_in": "no"}, "visio.valbourg.example leads to a Visio that lets people in"),
     ],
 )
 def test_a_broken_promise_is_named(change: dict[str, str], promise: str) -> None:

@@ -140,7 +140,7 @@ class Show:
 
 def _table(columns: dict[str, Facts]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("what residents meet")
+    table.add_column("what people meet")
     for name in columns:
         table.add_column(name, overflow="fold")
     for rows in zip(*(facts.rows() for facts in columns.values()), strict=True):
