@@ -283,7 +283,8 @@ def put_back(files, consumer, check):
         return False
     present = files.read()
     if present != before and digest(present) != files.kept(AFTER):
-        raise Unfit(f"others changed it since; take over by hand what you need from {files.path}{BEFORE}, then remove that")
+        kept = files.path + BEFORE
+        raise Unfit(f"others changed it since; take over by hand what you need from {kept}, then remove that")
     if not check:
         if present != before:
             files.write(before, consumer.get("restart"))
