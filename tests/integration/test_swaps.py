@@ -160,10 +160,11 @@ def write_estate(folder: Path) -> None:
     }
     (folder / "runbooks" / "programs-failover.yaml").write_text(yaml.safe_dump(server_runbook()))
     (folder / "ansible" / "programs.sh").write_text(USER_DATA)
-    sheet["scopes"]["rehearsal"]["social"] = {
-        name: {"driver": "mastodon", "url": f"https://{name}.secours.example", "token": "secret://social-token"}
-        for name in ("mastodon", "pixelfed", "friendica")
-    }
+    for scope in sheet["scopes"].values():
+        scope["social"] |= {
+            name: {"driver": "mastodon", "url": f"https://{name}.secours.example", "token": "secret://social-token"}
+            for name in ("mastodon", "pixelfed", "friendica")
+        }
     (folder / PICTURE).parent.mkdir()
     (folder / PICTURE).write_bytes(Picture.small("").content)
     (folder / "bascule.yaml").write_text(yaml.safe_dump(sheet, allow_unicode=True, sort_keys=False))
