@@ -4,6 +4,7 @@ pytest_plugins = [
     "tests.databases",
     "tests.examples",
     "tests.in_memory",
+    "tests.in_parts",
     "tests.long_first",
     "tests.moto_server",
     "tests.simulator_fixture",
