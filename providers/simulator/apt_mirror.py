@@ -1,6 +1,6 @@
 """A mirror of a Debian suite: a signed Release file, and the lists of packages that it names.
 
-The form: https://wiki.debian.org/DebianRepository/Format, and the files of deb.debian.org itself.
+The form: https://wiki.debian.org/DebianRepository/Format, and the files of Debian's own archive.
 """
 
 import gzip
