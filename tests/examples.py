@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 settings.register_profile("some", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("many", settings.get_profile("some"), max_examples=400)
+settings.register_profile("many", settings.get_profile("some"), max_examples=500)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,6 +5,7 @@ import pytest
 SECONDS = {
     "tests/integration/test_starter_estate.py": 60,
     "tests/integration/test_api.py": 50,
+    "tests/integration/test_swaps.py": 60,
     "tests/integration/test_cli.py": 45,
     "tests/faults/test_crash_points.py": 45,
     "tests/browser/test_run_page.py": 40,
@@ -12,6 +13,9 @@ SECONDS = {
     "tests/integration/test_storage_aws.py": 30,
     "tests/contract/test_storage_large.py": 30,
     "tests/contract/test_dns_cut_off.py": 30,
+    "tests/unit/test_mail_swap.py": 25,
+    "tests/integration/test_mail_move.py": 25,
+    "tests/contract/test_social.py": 25,
     "tests/integration/test_workers.py": 25,
     "tests/integration/test_ansible_outcome.py": 25,
     "tests/integration/test_ansible_ends.py": 20,

@@ -27,7 +27,7 @@ EVERY_DAY = {
     "scaleway volume": ("LAG after a lost answer",),
     "outscale volume": ("EMPTY 200",),
     "ovhcloud volume": ("P2 all answers lost",),
-    "openstack volume": ("DELAY",),
+    "openstack volume": ("EMPTY 200",),
     "scaleway snapshot": ("HTML 502",),
     "ovhcloud snapshot": ("DELAY",),
     "outscale snapshot": ("LAG after a lost answer",),

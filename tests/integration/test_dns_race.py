@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -121,7 +122,8 @@ def _race(server: Server, tmp_path: Path) -> list[ProviderError]:
         met: list[ProviderError] = []
         for n in range(ROUNDS // 2):
             together.wait()
-            _add(context, f"{writer}-{n}", met)
+            value = f"{writer}-{n}"
+            _add(replace(context, workspace=tmp_path / value), value, met)  # each step has its own
         return met
 
     with ThreadPoolExecutor(2) as writers:

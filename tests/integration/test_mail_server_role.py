@@ -157,6 +157,7 @@ def on_a_server_with(root: Path, program: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.faults
 def test_mail_comes_in_goes_out_and_is_read_under_the_right_name_only(host: SshHost, tmp_path: Path) -> None:
     root, said = write(host, tmp_path, BOXES)
     modes = {path.name: path.stat().st_mode & 0o777 for path in root.rglob("*") if path.is_file()}

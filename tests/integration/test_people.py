@@ -61,13 +61,13 @@ def test_people_are_told_and_meetings_moved_and_both_are_taken_back(
             "origin": {"uses": "probe.tcp", "with": {"host": "valbourg.sharepoint.test", "port": 80}},
         }
         sheet["scopes"]["rehearsal"]["networks"].append("127.0.0.1/32")
-        sheet["scopes"]["rehearsal"]["social"] = {
-            "mastodon": {
-                "driver": "mastodon",
-                "url": "https://mastodon.secours.example",
-                "token": "secret://social-token",
-            }
+        account = {
+            "driver": "mastodon",
+            "url": "https://mastodon.secours.example",
+            "token": "secret://social-token",
         }
+        for scope in sheet["scopes"].values():
+            scope["social"] = {**scope.get("social", {}), "mastodon": account}
         (folder / "bascule.yaml").write_text(yaml.safe_dump(sheet, allow_unicode=True, sort_keys=False))
         runbook = {"runbook": "people-failover", "service": "people", "title": title}
         text = yaml.safe_dump({**runbook, "steps": steps(radicale, calendar)}, allow_unicode=True)

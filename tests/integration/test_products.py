@@ -199,6 +199,7 @@ def made_server(context: Context) -> str:
     return str(made.outputs["address"])
 
 
+@pytest.mark.faults
 def test_a_second_run_changes_nothing(rendered: Rendered) -> None:
     told = [line for line in rendered.changes if "Units, environments and the proxy" in line]
     changed = [line for line in told if line.startswith("changed")]
@@ -206,6 +207,7 @@ def test_a_second_run_changes_nothing(rendered: Rendered) -> None:
     assert len([line for line in told if line.startswith("ok")]) == 1
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_units_are_what_podman_takes(rendered: Rendered, product: str) -> None:
     written, units = spec(product)["containers"], rendered.units(product)
@@ -225,6 +227,7 @@ def test_units_are_what_podman_takes(rendered: Rendered, product: str) -> None:
     assert f"NetworkName={product}" in rendered.files[f"/etc/containers/systemd/{product}.network"]
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_secrets_stand_in_files_for_root_alone(rendered: Rendered, product: str) -> None:
     mine = {path: text for path, text in rendered.files.items() if product in path}
@@ -237,6 +240,7 @@ def test_secrets_stand_in_files_for_root_alone(rendered: Rendered, product: str)
     assert not any(SECRET.format("") in line for line in rendered.changes)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_only_the_proxy_and_media_are_reached_from_outside(rendered: Rendered, product: str) -> None:
     published = [
@@ -319,6 +323,7 @@ def stored(simulator: Simulator, path: str, body: str = "") -> None:
     subprocess.run([*command, "-H", f"x-amz-content-sha256: {digest}", *data, url], check=True, timeout=20)
 
 
+@pytest.mark.faults
 def test_an_image_is_fetched_believed_for_its_checksum_and_started(
     simulator: Simulator, ground: Ground, rendered: Rendered
 ) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.domain.plan import Seen, with_seen
@@ -45,7 +45,6 @@ def foreign(place: tuple[str, int], zone: MemoryZone) -> tuple[str, str]:
     return name, f"foreign {number}"
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(sets=mail_zones(), target=st.sampled_from(sorted(TARGETS)))
 def test_every_move_can_be_taken_back_exactly(workspace: Path, sets: dict[Key, RecordSet], target: str) -> None:
     run = run_on(sets, workspace)
@@ -78,7 +77,6 @@ def _moved(zone: MemoryZone, before: dict[Key, RecordSet], target: str) -> None:
         assert zone.sets["_mta-sts", "TXT"] != before["_mta-sts", "TXT"]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     sets=mail_zones(),
     target=st.sampled_from(sorted(TARGETS)),
@@ -112,7 +110,6 @@ def _all_there(zone: MemoryZone, planted: Sequence[tuple[str, str]]) -> None:
     assert [one for one in planted if one[1] not in texts(zone, one[0])] == []
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(sets=mail_zones(), target=st.sampled_from(sorted(TARGETS)), data=st.data())
 def test_a_step_pauses_where_others_changed_the_same_set_since_it_looked(
     workspace: Path, sets: dict[Key, RecordSet], target: str, data: st.DataObject
