@@ -5,7 +5,7 @@ import threading
 from collections import deque
 from concurrent.futures import Future
 
-from orchestrator.store.database import Database
+from orchestrator.store.database import Database, DatabaseAwayError
 from orchestrator.store.deliveries import Delivery, Kept, keep
 
 log = logging.getLogger("bascule.signals")
@@ -78,20 +78,26 @@ class DeliveryWriter:
         try:
             with self._database.write() as conn:
                 kept = [keep(conn, delivery) for delivery, _ in wanted]
-        except Exception as error:
-            self._after_failure(wanted, error)
+        except Exception:
+            log.exception("%d deliveries could not be written together; they are now written one by one", len(wanted))
+            self._write_alone(wanted)
             return
         for (_, future), one in zip(wanted, kept, strict=True):
             future.set_result(one)
 
-    def _after_failure(self, wanted: "list[tuple[Delivery, Future[Kept]]]", error: Exception) -> None:
-        log.warning("%d deliveries could not be written together: %s", len(wanted), type(error).__name__)
+    def _write_alone(self, wanted: "list[tuple[Delivery, Future[Kept]]]") -> None:
+        """One by one, until it shows that the database itself is away."""
+        away: Exception | None = None
         for delivery, future in wanted:
+            if away is not None:
+                future.set_exception(away)
+                continue
             try:
                 with self._database.write() as conn:
                     one = keep(conn, delivery)
             except Exception as alone:
                 log.exception("a delivery of %s could not be written", delivery.source)
                 future.set_exception(alone)
+                away = alone if isinstance(alone, DatabaseAwayError) else None
             else:
                 future.set_result(one)

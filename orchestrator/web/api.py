@@ -25,6 +25,8 @@ from orchestrator.web import (
     plan_routes,
     resource_routes,
     run_routes,
+    signal_pages,
+    signal_routes,
 )
 from orchestrator.web.access import Access
 from orchestrator.web.gate import Gate
@@ -83,8 +85,10 @@ def create_app(bascule: Service) -> FastAPI:
     app.state.parts = parts
     app.get("/healthz", tags=["service"])(_healthz)
     app.include_router(_api())
+    app.include_router(signal_routes.inbox)
     app.include_router(pages.router)
     app.include_router(map_pages.router)
+    app.include_router(signal_pages.router)
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     _answer_errors(app)
     return app
@@ -92,7 +96,16 @@ def create_app(bascule: Service) -> FastAPI:
 
 def _api() -> APIRouter:
     api = APIRouter(prefix="/api/v1", responses={status: {"model": Problem} for status in (401, 403, 404, 409, 422)})
-    for part in (plan_routes, run_routes, estate_routes, resource_routes, inventory_routes, doctor_routes, map_routes):
+    for part in (
+        plan_routes,
+        run_routes,
+        estate_routes,
+        resource_routes,
+        inventory_routes,
+        doctor_routes,
+        map_routes,
+        signal_routes,
+    ):
         api.include_router(part.router)
     return api
 
@@ -147,7 +160,7 @@ def _on_fault(request: Request, error: Exception) -> Response:
 
 
 def _said(request: Request, found: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    if request.scope["path"].startswith(("/api/", "/static/", "/healthz")):
+    if request.scope["path"].startswith(("/api/", "/static/", "/healthz", "/webhooks/")):
         return answer(found, headers)
     return pages.plain_page(request, found.status, "fault" if found.status >= 500 else "none")
 

@@ -33,6 +33,9 @@ HeaderName = Annotated[
 LabelName = Annotated[
     str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.\-]{0,99}$", description="a label's name such as alertname")
 ]
+AccountName = Annotated[
+    str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$", description="an account's name on one line")
+]
 LabelPattern = Annotated[str, Field(min_length=1, max_length=300)]
 """A label's value, where `*` stands for anything."""
 Kind = Literal["bearer", "basic", "token", "hmac", "mtls"]
@@ -104,7 +107,9 @@ class Rule(Part):
     sensor: Name | None = None
     outcome: Literal["fail", "denied"] = "fail"
     value: LabelName | None = None
-    account: str | None = Field(default=None, pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,200}$", description="an account's name")
+    account: str | None = Field(
+        default=None, pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,200}$", description="an account's name"
+    )
 
 
 class Source(Part):
