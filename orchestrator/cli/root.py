@@ -15,11 +15,13 @@ from orchestrator.cli import (
     estate_commands,
     inventory_commands,
     map_commands,
+    notify_command,
     plan_commands,
     record_commands,
     resource_commands,
     run_commands,
     service_commands,
+    signal_commands,
 )
 from orchestrator.cli.demo import command as demo_command
 from orchestrator.cli.exits import CommandError, Exit
@@ -87,6 +89,7 @@ def root(
 
 
 ESTATE, RUNS, PEOPLE, SERVICE = "Estate and plans", "Runs", "People's decisions", "Service"
+SIGNALS = "Signals"
 
 estate_app = typer.Typer(no_args_is_help=True, help="The estate's Git repository, as the service reads it.")
 estate_app.command("sync")(estate_commands.sync)
@@ -95,6 +98,10 @@ estate_app.command("show")(estate_commands.show)
 resources_app = typer.Typer(invoke_without_command=True, callback=resource_commands.listed)
 resources_app.command("keep")(resource_commands.keep)
 resources_app.command("release")(resource_commands.release)
+
+signals_app = typer.Typer(no_args_is_help=True, help="What monitoring systems post, and what became of it.")
+signals_app.command("sources")(signal_commands.sources)
+signals_app.command("unmapped")(signal_commands.unmapped)
 
 app.command("validate", rich_help_panel=ESTATE)(estate_commands.validate)
 app.command("schema", rich_help_panel=ESTATE)(estate_commands.schema)
@@ -120,6 +127,8 @@ app.command("retry", rich_help_panel=PEOPLE)(decision_commands.retry)
 app.command("skip", rich_help_panel=PEOPLE)(decision_commands.skip)
 app.command("undo", rich_help_panel=PEOPLE)(decision_commands.undo)
 app.add_typer(resources_app, name="resources", rich_help_panel=PEOPLE)
+app.add_typer(signals_app, name="signals", rich_help_panel=SIGNALS)
+app.command("notify", rich_help_panel=SIGNALS)(notify_command.notify)
 app.command("serve", rich_help_panel=SERVICE)(service_commands.serve)
 app.command("demo", rich_help_panel=SERVICE)(demo_command.demo)
 

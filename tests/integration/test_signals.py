@@ -87,7 +87,7 @@ def test_every_sender_is_heard_once(service: RunningService, name: str) -> None:
 
 
 def test_fault_16_duplicate_late_and_reordered_alerts_are_one_observation_each(service: RunningService) -> None:
-    def post(**said: str) -> dict[str, Any]:
+    def post(**said: Any) -> dict[str, Any]:
         return accepted(
             service, proven("alertmanager", as_bytes(alertmanager(alert(**said), groupKey=str(time.time()))))
         )
@@ -193,10 +193,15 @@ def test_cloudevents_ask_before_they_send(service: RunningService) -> None:
     assert ask("cloudevents").status_code == 400
     assert ask("cloudevents", WebHook_Request_Origin="<script>").status_code == 400
     assert ask("alertmanager", WebHook_Request_Origin="events.example.eu").status_code == 405
-    attributes = {"ce-specversion": "1.0", "ce-id": "e-9", "ce-source": "/probes", "ce-type": "a.failed"}
+    attributes: dict[str, Any] = {
+        "ce-specversion": "1.0",
+        "ce-id": "e-9",
+        "ce-source": "/probes",
+        "ce-type": "a.failed",
+    }
     binary = proven("cloudevents", as_bytes({"vendor": "microsoft-365"}), **attributes)
     assert accepted(service, binary)["observations"] == 1
-    structured = {"Content-Type": "application/cloudevents+json"}
+    structured: dict[str, Any] = {"Content-Type": "application/cloudevents+json"}
     same = as_bytes(cloudevent(id="e-9", source="/probes", type="a.failed"))
     assert accepted(service, proven("cloudevents", same, **structured))["repeated"]
 

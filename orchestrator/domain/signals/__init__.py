@@ -1,1 +1,1 @@
-"""What monitoring systems say, made into observations: who may say it, how each of them writes, what it is about."""
+"""Detection: from many weak observations to few strong verdicts. Pure, and on the time of the observations."""
