@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestrator.domain.signals.mapping import Meaning
 from orchestrator.store import observations
-from orchestrator.store.runs import Row
+from orchestrator.store.runs import Row, inserted_key
 from orchestrator.store.tables import deliveries
 from orchestrator.store.text import storable
 
@@ -51,7 +50,6 @@ def keep(conn: sa.Connection, delivery: Delivery) -> Kept:
 
 
 def _insert(conn: sa.Connection, delivery: Delivery) -> int | None:
-    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
     row = {
         "source": delivery.source,
         "key": delivery.key,
@@ -65,8 +63,8 @@ def _insert(conn: sa.Connection, delivery: Delivery) -> int | None:
         "unmapped": delivery.meaning.left,
         "left": [{"reason": one.reason, "labels": storable(dict(one.labels))} for one in delivery.meaning.unmapped],
     }
-    query = dialect.insert(deliveries).values(row).on_conflict_do_nothing().returning(deliveries.c.id)
-    return conn.execute(query).scalar_one_or_none()
+    new: int | None = inserted_key(conn, deliveries, row)
+    return new
 
 
 def unmapped(conn: sa.Connection, limit: int, source: str = "") -> Sequence[Row]:
