@@ -22,10 +22,10 @@ def upgrade() -> None:
         sa.Column("repeats", sa.Integer(), nullable=False),
         sa.Column("content_type", sa.String(length=200), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=True),
         sa.Column("observed", sa.Integer(), nullable=False),
         sa.Column("unmapped", sa.Integer(), nullable=False),
         sa.Column("left", sa.JSON(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
         sa.UniqueConstraint("source", "key", name=op.f("uq_deliveries_source_key")),
     )

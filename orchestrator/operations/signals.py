@@ -185,7 +185,7 @@ class Signals:
             bodies, size = self._bodies, BODY_BYTES
             yield partial(deliveries.forget_bodies, source=one, kept=bodies, kept_bytes=size, most=AT_ONCE)
             yield partial(deliveries.forget, source=one, before=now - ROWS_FOR, kept=ROWS, most=AT_ONCE)
-        for one in seers:
+        for one in filter(None, seers):  # our own probes are bounded by their budgets
             yield partial(observations.forget_above, source=one, kept=OBSERVATIONS, most=AT_ONCE)
         yield partial(observations.forget, before=now - OBSERVATIONS_FOR, most=AT_ONCE)
 

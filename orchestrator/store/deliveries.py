@@ -82,7 +82,7 @@ def count_by_source(conn: sa.Connection) -> Mapping[str, tuple[int, int, int]]:
 
 
 def sources_seen(conn: sa.Connection) -> Sequence[str]:
-    return conn.execute(sa.select(deliveries.c.source).distinct()).scalars().all()
+    return observations.sources_seen(conn, deliveries)
 
 
 def forget_bodies(conn: sa.Connection, source: str, kept: int, kept_bytes: int, most: int) -> int:

@@ -42,8 +42,15 @@ def newest(conn: sa.Connection, limit: int, vendor: str = "") -> "Sequence[sa.Ro
     return conn.execute(query.where(observations.c.vendor == vendor) if vendor else query).all()
 
 
-def sources_seen(conn: sa.Connection) -> Sequence[str]:
-    return conn.execute(sa.select(observations.c.source).distinct()).scalars().all()
+def sources_seen(conn: sa.Connection, table: sa.Table = observations) -> list[str]:
+    """The sources of the table's rows, one step of the index for each: there may be a million rows of one."""
+    found: list[str] = []
+    first = sa.select(sa.func.min(table.c.source))
+    one = conn.execute(first).scalar_one_or_none()
+    while one is not None:
+        found.append(str(one))
+        one = conn.execute(first.where(table.c.source > one)).scalar_one_or_none()
+    return found
 
 
 def forget(conn: sa.Connection, before: float, most: int) -> int:

@@ -181,10 +181,10 @@ deliveries = sa.Table(
     sa.Column("repeats", sa.Integer, nullable=False),
     sa.Column("content_type", sa.String(200), nullable=False),
     sa.Column("size", sa.Integer, nullable=False),
-    sa.Column("body", sa.LargeBinary),
     sa.Column("observed", sa.Integer, nullable=False),
     sa.Column("unmapped", sa.Integer, nullable=False),
     sa.Column("left", sa.JSON, nullable=False),
+    sa.Column("body", sa.LargeBinary),  # last: what stands behind a long value is slow to read
     sa.UniqueConstraint("source", "key"),
     sa.Index("ix_deliveries_source_id", "source", "id"),
     sa.Index(
