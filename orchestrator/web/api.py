@@ -84,8 +84,8 @@ def create_app(bascule: Service) -> FastAPI:
     )
     app.state.parts = parts
     app.get("/healthz", tags=["service"])(_healthz)
+    app.include_router(signal_routes.inbox)  # first: routes are tried in their order, and a storm comes here
     app.include_router(_api())
-    app.include_router(signal_routes.inbox)
     app.include_router(pages.router)
     app.include_router(map_pages.router)
     app.include_router(signal_pages.router)

@@ -106,7 +106,7 @@ class SourcesAnswer(BaseModel):
     responses={status: {"model": Problem} for status in (401, 408, 413, 422, 503)},
     openapi_extra={"security": [], "requestBody": {"content": {"*/*": {}}}},
 )
-async def receive_webhook(source: SourceName, request: Request, given: Given) -> Accepted | Response:
+async def receive_webhook(source: SourceName, request: Request, given: Given) -> Response:
     """Take a delivery of a monitoring system. Answered when it is committed; it carries no orders.
 
     The source and how it shows that it is itself stand in the estate's block `signals`. A body of unknown shape is
@@ -121,7 +121,8 @@ async def receive_webhook(source: SourceName, request: Request, given: Given) ->
         return _later("More deliveries wait to be written than may.")
     except DatabaseAwayError:
         return _later("The database does not take this delivery now.")
-    return Accepted(repeated=kept.repeated, observations=kept.observed, unmapped=kept.unmapped)
+    said = Accepted(repeated=kept.repeated, observations=kept.observed, unmapped=kept.unmapped)
+    return Response(said.model_dump_json(), 202, media_type="application/json")
 
 
 @inbox.options("/webhooks/{source}", include_in_schema=False)
