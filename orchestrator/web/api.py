@@ -42,6 +42,10 @@ THREADS = 100
 """Requests that are worked on at the same time; a plan takes a while to look at everything."""
 
 
+_REFUSALS = (400, 401, 403, 404, 408, 409, 413, 415, 422, 502, 503)
+"""Statuses that any route of the API may answer a problem with; 502 is an estate's remote that does not answer."""
+
+
 class Web(FastAPI):
     """FastAPI behind the gate; its description says how errors come and what lets one in."""
 
@@ -83,7 +87,7 @@ def create_app(bascule: Service) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.parts = parts
-    app.get("/healthz", tags=["service"])(_healthz)
+    app.get("/healthz", tags=["service"], openapi_extra={"security": []})(_healthz)
     app.include_router(signal_routes.inbox)  # first: routes are tried in their order, and a storm comes here
     app.include_router(_api())
     app.include_router(pages.router)
@@ -95,7 +99,7 @@ def create_app(bascule: Service) -> FastAPI:
 
 
 def _api() -> APIRouter:
-    api = APIRouter(prefix="/api/v1", responses={status: {"model": Problem} for status in (401, 403, 404, 409, 422)})
+    api = APIRouter(prefix="/api/v1", responses={status: {"model": Problem} for status in _REFUSALS})
     for part in (
         plan_routes,
         run_routes,

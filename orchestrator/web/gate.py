@@ -28,6 +28,7 @@ _SIGNALS = "/webhooks/"
 """Each source has a secret of its own, and none of them opens anything else."""
 _OPEN = ("/healthz", "/static/", _SIGNALS)
 """Without a token: a sign of life, files that every copy of Bascule has, and what monitoring systems post."""
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _HELD_AT_MOST = 128 * MAX_BODY
 """Bytes of bodies that may be in memory at once, before anybody has shown who they are."""
 
@@ -70,7 +71,8 @@ class Gate:
         body = bytearray()
         try:
             refusal = await self._read(body, Headers(scope=scope), receive)
-            refusal = refusal or _wrong_kind(Headers(scope=scope), scope["path"])
+            if refusal is None and scope["method"] in _WITH_BODY:
+                refusal = _wrong_kind(Headers(scope=scope), scope["path"])
             await (refusal or self._app)(scope, _again(bytes(body), receive), guarded)
         finally:
             self._held -= len(body)
