@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.integration.service_fixture import RunningService, answering, running_service, until
-from tests.signal_senders import SECRETS, SIGNALS, store_secrets
+from tests.signal_senders import SECRETS, SIGNALS, as_bytes, proven, store_secrets
 
 NAGIOS = {
     "NAGIOS_HOSTNAME": "m365",
@@ -51,6 +52,24 @@ def notify(tmp_path: Path, url: str, *arguments: str, **environment: str) -> "su
 def observed(service: RunningService, source: str) -> list[dict[str, Any]]:
     found = service.http.get("/api/v1/signals/observations").json()["observations"]
     return [one for one in found if one["source"] == source]
+
+
+def test_what_no_rule_speaks_of_is_shown_on_the_command_line_without_steering_it(service: RunningService) -> None:
+    def said(*arguments: str) -> str:
+        command = [sys.executable, "-m", "orchestrator.cli", "--data", str(service.bascule.settings.data), "signals"]
+        return subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60, check=True).stdout
+
+    assert said("unmapped") == "Every delivery was understood.\n"
+    posted = proven("generic", as_bytes({"title": "\x1b[2J\x1b]0;owned\x07 red [bold]", "status": "down"}))
+    address = f"{service.url}/webhooks/generic"
+    assert httpx.post(address, content=posted.body, headers=dict(posted.headers), trust_env=False).status_code == 202
+    shown = said("unmapped", "--source", "generic")
+    assert "No rule of the source's `map` matches these labels. title=" in shown
+    assert "red [bold]" in shown
+    assert "\x1b" not in shown
+    [one] = json.loads(said("unmapped", "--json"))["deliveries"]
+    assert one["left"][0]["labels"]["status"] == "down"
+    assert "own-nagios" in said("sources")
 
 
 def test_a_core_does_not_wait_for_a_bascule_that_hangs_and_the_message_arrives_later(
