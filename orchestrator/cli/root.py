@@ -21,7 +21,7 @@ from orchestrator.cli import (
     resource_commands,
     run_commands,
     service_commands,
-    signal_commands,
+    webhook_commands,
 )
 from orchestrator.cli.demo import command as demo_command
 from orchestrator.cli.exits import CommandError, Exit
@@ -89,7 +89,6 @@ def root(
 
 
 ESTATE, RUNS, PEOPLE, SERVICE = "Estate and plans", "Runs", "People's decisions", "Service"
-SIGNALS = "Signals"
 
 estate_app = typer.Typer(no_args_is_help=True, help="The estate's Git repository, as the service reads it.")
 estate_app.command("sync")(estate_commands.sync)
@@ -99,9 +98,9 @@ resources_app = typer.Typer(invoke_without_command=True, callback=resource_comma
 resources_app.command("keep")(resource_commands.keep)
 resources_app.command("release")(resource_commands.release)
 
-signals_app = typer.Typer(no_args_is_help=True, help="What monitoring systems post, and what became of it.")
-signals_app.command("sources")(signal_commands.sources)
-signals_app.command("unmapped")(signal_commands.unmapped)
+signals_app = typer.Typer(no_args_is_help=True, help="What is noticed of the vendors.")
+signals_app.command("sources")(webhook_commands.sources)
+signals_app.command("unmapped")(webhook_commands.unmapped)
 
 app.command("validate", rich_help_panel=ESTATE)(estate_commands.validate)
 app.command("schema", rich_help_panel=ESTATE)(estate_commands.schema)
@@ -111,6 +110,7 @@ app.command("plan", rich_help_panel=ESTATE)(plan_commands.plan)
 app.command("catalogue", rich_help_panel=ESTATE)(catalogue_command.catalogue)
 app.command("inventory", rich_help_panel=ESTATE)(inventory_commands.inventory)
 app.command("map", rich_help_panel=ESTATE)(map_commands.map_)
+app.add_typer(signals_app, name="signals", rich_help_panel=ESTATE)
 app.command("rehearse", rich_help_panel=RUNS)(run_commands.rehearse)
 app.command("run", rich_help_panel=RUNS)(run_commands.run)
 app.command("watch", rich_help_panel=RUNS)(run_commands.watch)
@@ -127,8 +127,7 @@ app.command("retry", rich_help_panel=PEOPLE)(decision_commands.retry)
 app.command("skip", rich_help_panel=PEOPLE)(decision_commands.skip)
 app.command("undo", rich_help_panel=PEOPLE)(decision_commands.undo)
 app.add_typer(resources_app, name="resources", rich_help_panel=PEOPLE)
-app.add_typer(signals_app, name="signals", rich_help_panel=SIGNALS)
-app.command("notify", rich_help_panel=SIGNALS)(notify_command.notify)
+app.command("notify", rich_help_panel=SERVICE)(notify_command.notify)
 app.command("serve", rich_help_panel=SERVICE)(service_commands.serve)
 app.command("demo", rich_help_panel=SERVICE)(demo_command.demo)
 
