@@ -16,7 +16,7 @@ from tests.hostile_bodies import payloads
 from tests.integration.service_fixture import RunningService, running_service
 from tests.signal_senders import SIGNALS, store_secrets
 
-EACH = 8
+EACH = 5
 """Requests of each operation."""
 STREAMS = "/stream"
 """These answer for as long as somebody listens."""

@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 
 import yaml
+from jsonschema import Draft202012Validator
 
 from orchestrator.catalogue_files import shipped
 from orchestrator.domain.bundle import read_bundle
+from orchestrator.domain.schema import estate_schema
 from orchestrator.domain.signals.source import FORMATS
 from tests.unit.test_cases import valid_estate
 
@@ -29,3 +31,9 @@ def test_every_sender_of_the_page_can_be_pasted() -> None:
     assert {one["format"] for one in read.values()} == set(FORMATS)
     [whole] = WHOLE.findall(text)
     assert problems_with(whole) == []
+    editor = Draft202012Validator(estate_schema())
+    for block in (whole, f"signals:\n  sources:\n{sources}"):
+        sheet = yaml.safe_load(valid_estate()["bascule.yaml"].decode() + block)
+        assert [error.message for error in editor.iter_errors(sheet)] == []
+        sheet["signals"]["sources"]["other"] = {"format": "mail", "auth": {}, "trust_domain": "x", "run": "x"}
+        assert not editor.is_valid(sheet)
