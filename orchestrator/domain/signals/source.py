@@ -107,9 +107,7 @@ class Rule(Part):
     sensor: Name | None = None
     outcome: Literal["fail", "denied"] = "fail"
     value: LabelName | None = None
-    account: str | None = Field(
-        default=None, pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,200}$", description="an account's name"
-    )
+    account: AccountName | None = None
 
 
 class Source(Part):
