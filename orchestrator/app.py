@@ -27,6 +27,7 @@ from orchestrator.operations.plans import Plans
 from orchestrator.operations.request import Paths, RequestError
 from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
+from orchestrator.operations.signals import Signals
 from orchestrator.store.database import Database
 from orchestrator.store.secret_files import secrets_of
 
@@ -91,6 +92,7 @@ class Bascule:
         self.independence = Independence(
             self.estates, self.workshop, clock, settings.database, owner_of=self.maps.owner_of
         )
+        self.signals = Signals(self.database, self.estates, self.paths.secrets, clock)
         self.token = _token(self.paths.token)
         self._stopping = threading.Event()
         self._hasten = threading.Event()
@@ -100,6 +102,7 @@ class Bascule:
     def start(self) -> None:
         self._sync_once("start")
         self.worker.start()
+        self.signals.start()
         self._sync.start()
         self._sweep.start()
 
@@ -107,6 +110,7 @@ class Bascule:
         self._stopping.set()
         self._hasten.set()
         self.worker.stop()
+        self.signals.stop()
         self.database.close()
         self._withdraw_address()
         if self._lock is not None:

@@ -21,6 +21,7 @@ SECONDS = {
     "tests/integration/test_ansible_ends.py": 20,
     "tests/integration/test_inventory_aws.py": 20,
     "tests/integration/test_portal_at_clouds.py": 20,
+    "tests/integration/test_signals.py": 20,
     "tests/integration/test_cli_inventory.py": 15,
     "tests/integration/test_simulator_life.py": 15,
     "tests/contract/test_ansible.py": 15,

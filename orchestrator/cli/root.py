@@ -15,11 +15,13 @@ from orchestrator.cli import (
     estate_commands,
     inventory_commands,
     map_commands,
+    notify_command,
     plan_commands,
     record_commands,
     resource_commands,
     run_commands,
     service_commands,
+    webhook_commands,
 )
 from orchestrator.cli.demo import command as demo_command
 from orchestrator.cli.exits import CommandError, Exit
@@ -96,6 +98,10 @@ resources_app = typer.Typer(invoke_without_command=True, callback=resource_comma
 resources_app.command("keep")(resource_commands.keep)
 resources_app.command("release")(resource_commands.release)
 
+signals_app = typer.Typer(no_args_is_help=True, help="What is noticed of the vendors.")
+signals_app.command("sources")(webhook_commands.sources)
+signals_app.command("unmapped")(webhook_commands.unmapped)
+
 app.command("validate", rich_help_panel=ESTATE)(estate_commands.validate)
 app.command("schema", rich_help_panel=ESTATE)(estate_commands.schema)
 app.add_typer(estate_app, name="estate", rich_help_panel=ESTATE)
@@ -104,6 +110,7 @@ app.command("plan", rich_help_panel=ESTATE)(plan_commands.plan)
 app.command("catalogue", rich_help_panel=ESTATE)(catalogue_command.catalogue)
 app.command("inventory", rich_help_panel=ESTATE)(inventory_commands.inventory)
 app.command("map", rich_help_panel=ESTATE)(map_commands.map_)
+app.add_typer(signals_app, name="signals", rich_help_panel=ESTATE)
 app.command("rehearse", rich_help_panel=RUNS)(run_commands.rehearse)
 app.command("run", rich_help_panel=RUNS)(run_commands.run)
 app.command("watch", rich_help_panel=RUNS)(run_commands.watch)
@@ -120,6 +127,7 @@ app.command("retry", rich_help_panel=PEOPLE)(decision_commands.retry)
 app.command("skip", rich_help_panel=PEOPLE)(decision_commands.skip)
 app.command("undo", rich_help_panel=PEOPLE)(decision_commands.undo)
 app.add_typer(resources_app, name="resources", rich_help_panel=PEOPLE)
+app.command("notify", rich_help_panel=SERVICE)(notify_command.notify)
 app.command("serve", rich_help_panel=SERVICE)(service_commands.serve)
 app.command("demo", rich_help_panel=SERVICE)(demo_command.demo)
 

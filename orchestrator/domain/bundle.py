@@ -15,6 +15,7 @@ from orchestrator.domain.checks.references import check_references
 from orchestrator.domain.checks.restores import check_restores
 from orchestrator.domain.checks.rules import check_rules
 from orchestrator.domain.checks.services import check_services
+from orchestrator.domain.checks.signals import check_signals
 from orchestrator.domain.checks.sovereignty import check_policy, check_sovereignty
 from orchestrator.domain.checks.swaps import check_swaps
 from orchestrator.domain.estate import FILE, Estate, read_estate_sheet
@@ -38,6 +39,7 @@ _CHECKS = (
     check_restores,
     check_swaps,
     check_policy,
+    check_signals,
 )
 _AT_THE_DOOR = (*_CHECKS, check_sovereignty)
 

@@ -13,6 +13,7 @@ from orchestrator.domain.problem import Complaint, Path, Problem
 from orchestrator.domain.references import find_in_keys, find_malformed, find_references, is_open, value_at
 from orchestrator.domain.salvage import Part, salvage
 from orchestrator.domain.scope import Scope as Scope
+from orchestrator.domain.signals.source import Signals
 from orchestrator.domain.wording import did_you_mean, shown
 from orchestrator.domain.yaml_text import Document, read_yaml
 from providers.wants import Name, Providers, Seconds, Words
@@ -53,6 +54,7 @@ class Estate(Part):
     services: dict[str, Service]
     scopes: dict[str, Scope]
     policy: Policy = Policy()
+    signals: Signals = Signals()
 
 
 class EstateText(Part):
@@ -63,6 +65,7 @@ class EstateText(Part):
     services: dict[Name, Any] = Field(min_length=1)
     scopes: dict[Name, Any] = Field(min_length=1)
     policy: Policy = Policy()
+    signals: Signals = Signals()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,9 @@ def _estate(data: Mapping[str, Any], complaints: list[Complaint]) -> Estate:
     head = salvage(EstateText, data, complaints, estate="unknown", title=_NO_WORDS, services=some, scopes=some)
     services = {name: _service(name, body, complaints) for name, body in written_block(data, "services").items()}
     scopes = {name: _scope(name, body, complaints) for name, body in written_block(data, "scopes").items()}
-    return Estate(name=head.estate, title=head.title, services=services, scopes=scopes, policy=head.policy)
+    return Estate(
+        name=head.estate, title=head.title, services=services, scopes=scopes, policy=head.policy, signals=head.signals
+    )
 
 
 def _service(name: str, body: object, complaints: list[Complaint]) -> Service:

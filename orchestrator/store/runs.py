@@ -1,5 +1,6 @@
 """Named queries on runs, plans, holds and output."""
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,10 +52,19 @@ class OutputLine:
 
 def insert_or_ignore(conn: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> bool:
     """True when the row is new. Asks by RETURNING: rowcount is not to be trusted on PostgreSQL."""
-    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
-    key = list(table.primary_key.columns)
-    query = dialect.insert(table).values(dict(row)).on_conflict_do_nothing().returning(key[0])
-    return conn.execute(query).one_or_none() is not None
+    return inserted_key(conn, table, row) is not None
+
+
+def inserted_key(conn: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> Any:
+    """The first column of the new row's key; None when such a row is there already."""
+    return conn.execute(_insertion(conn.dialect.name, table), dict(row)).scalar_one_or_none()
+
+
+@functools.cache
+def _insertion(dialect: str, table: sa.Table) -> "sa.sql.dml.ReturningInsert[Any]":
+    """Made once for a table: to put the statement together takes longer than to carry it out."""
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return insert(table).on_conflict_do_nothing().returning(next(iter(table.primary_key.columns)))
 
 
 def save_plan(conn: sa.Connection, digest: str, commit: str, at: float, document: Mapping[str, Any]) -> None:

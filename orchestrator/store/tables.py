@@ -167,6 +167,52 @@ strays = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
 )
 
+_COUNTED = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+"""A number that a storm does not use up; SQLite counts that far by itself."""
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", _COUNTED, primary_key=True, autoincrement=True),
+    sa.Column("source", sa.String(63), nullable=False),
+    sa.Column("key", sa.String(64), nullable=False),
+    sa.Column("received_at", sa.Double, nullable=False),
+    sa.Column("last_at", sa.Double, nullable=False),
+    sa.Column("repeats", sa.Integer, nullable=False),
+    sa.Column("content_type", sa.String(200), nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("observed", sa.Integer, nullable=False),
+    sa.Column("unmapped", sa.Integer, nullable=False),
+    sa.Column("left", sa.JSON, nullable=False),
+    sa.Column("body", sa.LargeBinary),  # last: what stands behind a long value is slow to read
+    sa.UniqueConstraint("source", "key"),
+    sa.Index("ix_deliveries_source_id", "source", "id"),
+    sa.Index(
+        "ix_deliveries_unmapped", "id", sqlite_where=sa.text("unmapped > 0"), postgresql_where=sa.text("unmapped > 0")
+    ),
+)
+
+observations = sa.Table(
+    "observations",
+    metadata,
+    sa.Column("id", _COUNTED, primary_key=True, autoincrement=True),
+    sa.Column("at", sa.Double, nullable=False, index=True),
+    sa.Column("received_at", sa.Double, nullable=False),
+    sa.Column("vendor", sa.String(100), nullable=False),
+    sa.Column("aspect", sa.String(20), nullable=False),
+    sa.Column("sensor", sa.String(200), nullable=False),
+    sa.Column("vantage", sa.String(200), nullable=False),
+    sa.Column("trust_domain", sa.String(200), nullable=False),
+    sa.Column("outcome", sa.String(10), nullable=False),
+    sa.Column("value", sa.Double),
+    sa.Column("account", sa.String(200)),
+    sa.Column("source", sa.String(63), nullable=False),
+    sa.Column("delivery_id", _COUNTED),
+    sa.Column("key", sa.String(64), unique=True),
+    sa.Index("ix_observations_vendor_at", "vendor", "at"),
+    sa.Index("ix_observations_source_id", "source", "id"),
+)
+
 workers = sa.Table(
     "workers",
     metadata,

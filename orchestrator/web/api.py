@@ -25,6 +25,8 @@ from orchestrator.web import (
     plan_routes,
     resource_routes,
     run_routes,
+    signal_pages,
+    signal_routes,
 )
 from orchestrator.web.access import Access
 from orchestrator.web.gate import Gate
@@ -38,6 +40,10 @@ log = logging.getLogger("bascule.web")
 
 THREADS = 100
 """Requests that are worked on at the same time; a plan takes a while to look at everything."""
+
+
+_REFUSALS = (400, 401, 403, 404, 408, 409, 413, 415, 422, 502, 503)
+"""Statuses that any route of the API may answer a problem with; 502 is an estate's remote that does not answer."""
 
 
 class Web(FastAPI):
@@ -81,18 +87,29 @@ def create_app(bascule: Service) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.parts = parts
-    app.get("/healthz", tags=["service"])(_healthz)
+    app.get("/healthz", tags=["service"], openapi_extra={"security": []})(_healthz)
+    app.include_router(signal_routes.inbox)  # first: routes are tried in their order, and a storm comes here
     app.include_router(_api())
     app.include_router(pages.router)
     app.include_router(map_pages.router)
+    app.include_router(signal_pages.router)
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     _answer_errors(app)
     return app
 
 
 def _api() -> APIRouter:
-    api = APIRouter(prefix="/api/v1", responses={status: {"model": Problem} for status in (401, 403, 404, 409, 422)})
-    for part in (plan_routes, run_routes, estate_routes, resource_routes, inventory_routes, doctor_routes, map_routes):
+    api = APIRouter(prefix="/api/v1", responses={status: {"model": Problem} for status in _REFUSALS})
+    for part in (
+        plan_routes,
+        run_routes,
+        estate_routes,
+        resource_routes,
+        inventory_routes,
+        doctor_routes,
+        map_routes,
+        signal_routes,
+    ):
         api.include_router(part.router)
     return api
 
@@ -147,7 +164,7 @@ def _on_fault(request: Request, error: Exception) -> Response:
 
 
 def _said(request: Request, found: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    if request.scope["path"].startswith(("/api/", "/static/", "/healthz")):
+    if request.scope["path"].startswith(("/api/", "/static/", "/healthz", "/webhooks/")):
         return answer(found, headers)
     return pages.plain_page(request, found.status, "fault" if found.status >= 500 else "none")
 

@@ -24,8 +24,13 @@ _READ_AT_MOST = 8 * MAX_BODY
 
 _API = "/api/"
 _WEBHOOKS = "/api/v1/webhooks/"
-_OPEN = ("/healthz", "/static/")
-"""Without a token: a sign of life, and files that every copy of Bascule has."""
+_SIGNALS = "/webhooks/"
+"""Each source has a secret of its own, and none of them opens anything else."""
+_OPEN = ("/healthz", "/static/", _SIGNALS)
+"""Without a token: a sign of life, files that every copy of Bascule has, and what monitoring systems post."""
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_HELD_AT_MOST = 128 * MAX_BODY
+"""Bytes of bodies that may be in memory at once, before anybody has shown who they are."""
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -52,6 +57,7 @@ class Gate:
         self._access = access
         self._host = host
         self._sign_in = sign_in
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -59,12 +65,40 @@ class Gate:
             return
         guarded = _with_headers(send, scope["path"])
         refusal = self._refusal(Request(scope))
-        body = b""
-        if refusal is None and scope["method"] not in ("GET", "HEAD"):
-            body, refusal = await _body(Headers(scope=scope), receive)
-            refusal = refusal or _wrong_kind(Headers(scope=scope), scope["path"])
-            receive = _again(body, receive)
-        await (refusal or self._app)(scope, receive, guarded)
+        if refusal is not None or scope["method"] in ("GET", "HEAD"):
+            await (refusal or self._app)(scope, receive, guarded)
+            return
+        body = bytearray()
+        try:
+            refusal = await self._read(body, Headers(scope=scope), receive)
+            if refusal is None and scope["method"] in _WITH_BODY:
+                refusal = _wrong_kind(Headers(scope=scope), scope["path"])
+            await (refusal or self._app)(scope, _again(bytes(body), receive), guarded)
+        finally:
+            self._held -= len(body)
+
+    async def _read(self, body: bytearray, headers: Headers, receive: Receive) -> Response | None:
+        """Fill `body`, counted among what is held; or why the request is refused."""
+        too_large = answer(problem(413, f"A request's body is at most {MAX_BODY} bytes."))
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length[:12]) > _READ_AT_MOST:
+            return too_large
+        read, more = 0, True
+        try:
+            async with asyncio.timeout(BODY_WITHIN):
+                while more and read <= _READ_AT_MOST:
+                    message = await receive()
+                    part, more = message.get("body", b""), message.get("more_body", False)
+                    read += len(part)
+                    if read > MAX_BODY:
+                        continue  # it is read on and let go, so that the refusal is heard
+                    if self._held + len(part) > _HELD_AT_MOST:
+                        return answer(problem(503, "Too much arrives at once; try again soon."), {"Retry-After": "5"})
+                    body += part
+                    self._held += len(part)
+        except TimeoutError:
+            return answer(problem(408, f"The request's body did not arrive within {BODY_WITHIN:g} s."))
+        return too_large if read > MAX_BODY else None
 
     def _refusal(self, request: Request) -> Response | None:
         path, headers = request.scope["path"], request.headers
@@ -116,25 +150,6 @@ def _wrong_kind(headers: Headers, path: str) -> Response | None:
     if kind == "application/json" or not path.startswith(_API) or path.startswith(_WEBHOOKS):
         return None
     return answer(problem(415, "Send JSON, with `Content-Type: application/json`."))
-
-
-async def _body(headers: Headers, receive: Receive) -> tuple[bytes, Response | None]:
-    """The whole body, or why it is refused."""
-    too_large = answer(problem(413, f"A request's body is at most {MAX_BODY} bytes."))
-    length = headers.get("content-length", "0")
-    if not length.isdecimal() or int(length[:12]) > _READ_AT_MOST:
-        return b"", too_large
-    body = bytearray()
-    more = True
-    try:
-        async with asyncio.timeout(BODY_WITHIN):
-            while more and len(body) <= _READ_AT_MOST:
-                message = await receive()
-                body += message.get("body", b"")
-                more = message.get("more_body", False)
-    except TimeoutError:
-        return b"", answer(problem(408, f"The request's body did not arrive within {BODY_WITHIN:g} s."))
-    return (b"", too_large) if len(body) > MAX_BODY else (bytes(body), None)
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

@@ -19,7 +19,8 @@ class Parts:
     live: Live
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
+    """Awaits nothing; a plain function would be given a thread of its own, for every request."""
     parts = request.app.state.parts
     assert isinstance(parts, Parts)
     return parts

@@ -13,6 +13,7 @@ from orchestrator.operations.plans import Plans
 from orchestrator.operations.request import Paths
 from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
+from orchestrator.operations.signals import Signals
 from orchestrator.store.database import Database
 
 
@@ -37,6 +38,7 @@ class Service(Protocol):
     independence: Independence
     inventories: Inventories
     maps: Maps
+    signals: Signals
 
     @property
     def settings(self) -> Place: ...

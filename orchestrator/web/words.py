@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from orchestrator.web import map_words
+from orchestrator.web import map_words, signal_words
 
 Language = Literal["fr", "en"]
 LANGUAGES: tuple[Language, ...] = ("fr", "en")
@@ -227,7 +227,10 @@ _FR = {
     "ou utilisez la ligne de commande.",
 }
 
-CATALOGUE: Mapping[Language, Mapping[str, str]] = {"fr": {**_FR, **map_words.FR}, "en": {**_EN, **map_words.EN}}
+CATALOGUE: Mapping[Language, Mapping[str, str]] = {
+    "fr": {**_FR, **map_words.FR, **signal_words.FR},
+    "en": {**_EN, **map_words.EN, **signal_words.EN},
+}
 
 
 def say(language: Language, key: str, **values: object) -> str:

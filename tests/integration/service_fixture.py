@@ -208,10 +208,11 @@ def until(there: Callable[[], Found | None], within: float, otherwise: Callable[
 
 
 @contextmanager
-def running_service(directory: Path, database_url: str = "") -> Iterator[RunningService]:
+def running_service(directory: Path, database_url: str = "", more: str = "") -> Iterator[RunningService]:
+    """`more`: blocks that the estate's sheet has besides."""
     estate = directory / "estate"
     with open_port() as port:
-        commit(estate, estate_files(port))
+        commit(estate, {**estate_files(port), "bascule.yaml": ESTATE + more})
         settings = Settings(data=directory / "data", estate_url=str(estate), database_url=database_url)
         bascule = Bascule(settings)
         bascule.start()

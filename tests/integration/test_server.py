@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from orchestrator.web.server import listen
 from tests.integration.service_fixture import commit, estate_files, until
 
 
@@ -38,6 +40,13 @@ def test_the_process_stops_in_good_order_while_someone_watches(tmp_path: Path) -
     assert str(data / "token") in written
     assert token not in written
     assert "Traceback" not in written
+
+
+def test_an_answer_on_a_kept_connection_does_not_wait_for_an_acknowledgement() -> None:
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

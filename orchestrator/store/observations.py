@@ -1,0 +1,74 @@
+"""Named queries on observations: they are only ever added, and go when they are old."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from orchestrator.domain.signals.observation import Observation
+from orchestrator.store.runs import insert_or_ignore
+from orchestrator.store.tables import observations
+
+_FIELDS = Observation._fields
+
+
+def add(
+    conn: sa.Connection,
+    observation: Observation,
+    received: float,
+    *,
+    key: str = "",
+    source: str = "",
+    delivery: int | None = None,
+) -> bool:
+    """False when one with this key is there already. Without a key, nothing shows a repetition."""
+    row: dict[str, Any] = {**observation._asdict(), "received_at": received, "source": source}
+    return insert_or_ignore(conn, observations, {**row, "delivery_id": delivery, "key": key or None})
+
+
+def between(conn: sa.Connection, since: float, until: float, vendor: str = "") -> Iterator[Observation]:
+    """Those of `since` <= at < `until`, in the order of their times; late ones are in their place."""
+    where = [observations.c.at >= since, observations.c.at < until]
+    if vendor:
+        where.append(observations.c.vendor == vendor)
+    columns = [observations.c[name] for name in _FIELDS]
+    found = conn.execute(sa.select(*columns).where(*where).order_by(observations.c.at, observations.c.id))
+    return (Observation(*row) for row in found)
+
+
+def newest(conn: sa.Connection, limit: int, vendor: str = "") -> "Sequence[sa.Row[Any]]":
+    """Rows with the source and the time of arrival, the latest to arrive first."""
+    query = sa.select(observations).order_by(observations.c.id.desc()).limit(limit)
+    return conn.execute(query.where(observations.c.vendor == vendor) if vendor else query).all()
+
+
+def sources_seen(conn: sa.Connection, table: sa.Table = observations) -> list[str]:
+    """The sources of the table's rows, one step of the index for each: there may be a million rows of one."""
+    found: list[str] = []
+    first = sa.select(sa.func.min(table.c.source))
+    one = conn.execute(first).scalar_one_or_none()
+    while one is not None:
+        found.append(str(one))
+        one = conn.execute(first.where(table.c.source > one)).scalar_one_or_none()
+    return found
+
+
+def forget(conn: sa.Connection, before: float, most: int) -> int:
+    """Remove up to `most` observations that are older than that; how many went."""
+    old = sa.select(observations.c.id).where(observations.c.at < before).order_by(observations.c.at).limit(most)
+    return _gone(conn, old)
+
+
+def forget_above(conn: sa.Connection, source: str, kept: int, most: int) -> int:
+    """Remove up to `most` of the oldest arrivals of a source that has more than `kept`."""
+    mine = observations.c.source == source
+    ids = sa.select(observations.c.id).where(mine)
+    border = conn.execute(ids.order_by(observations.c.id.desc()).offset(kept).limit(1)).scalar_one_or_none()
+    if border is None:
+        return 0
+    return _gone(conn, ids.where(observations.c.id <= border).order_by(observations.c.id).limit(most))
+
+
+def _gone(conn: sa.Connection, ids: "sa.Select[tuple[Any]]") -> int:
+    query = sa.delete(observations).where(observations.c.id.in_(ids.scalar_subquery())).returning(observations.c.id)
+    return len(conn.execute(query).all())
