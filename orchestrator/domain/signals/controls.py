@@ -1,0 +1,67 @@
+"""Is it us? Controls, and unrelated vendors that fail together, tell a vantage's own trouble from the vendor's."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from orchestrator.domain.signals.thresholds import Thresholds
+
+_NEVER = float("-inf")
+
+
+class Control:
+    """One sensor at a site of our own choice, from one vantage. Anything but an answer is its failure."""
+
+    __slots__ = ("at", "bad_at", "site")
+
+    def __init__(self, site: str) -> None:
+        self.site = site
+        self.at = _NEVER
+        self.bad_at = _NEVER
+
+    def read(self, at: float, outcome: str) -> None:
+        self.at = at
+        if outcome != "ok":
+            self.bad_at = at
+
+
+class Health(NamedTuple):
+    """How the controls of a vantage are. `proven`: there are fresh ones."""
+
+    proven: bool
+    failing: bool
+    spotless: bool
+    """None has failed for a while: a fault that comes and goes would show."""
+
+    @property
+    def sound(self) -> bool:
+        return self.proven and not self.failing
+
+
+UNPROVEN = Health(False, False, False)
+
+
+def health(controls: Sequence[Control], at: float, bars: Thresholds) -> Health:
+    """Failing when more than half of the sites failed within the memory: one site has outages of its own."""
+    fresh = [one for one in controls if one.at >= at - bars.silence]
+    if not fresh:
+        return UNPROVEN
+    doubted = sum(one.bad_at > at - bars.control_memory for one in fresh)
+    return Health(True, 2 * doubted > len(fresh), doubted == 0)
+
+
+class Failing(NamedTuple):
+    """A vendor that fails at a vantage, and since when."""
+
+    owner: str
+    country: str
+    since: float
+
+
+def our_side(failing: Iterable[Failing], bars: Thresholds) -> bool:
+    """Whether vendors who have nothing in common, not even the law that binds them, began to fail together here."""
+    known = sorted((one for one in failing if one.country), key=lambda one: one.since)
+    for start in range(len(known)):
+        near = [one for one in known[start:] if one.since - known[start].since <= bars.together]
+        if len({one.owner for one in near}) >= 3 and len({one.country for one in near}) >= 2:
+            return True
+    return False

@@ -1,0 +1,377 @@
+"""The watch over all vendors: observations in, changes of verdict out. Constant work for each observation.
+
+Invariant: the verdicts depend on the set of observations and on nothing else;
+within the bounded lateness neither their order of arrival nor repeats of them
+change anything.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from orchestrator.domain.catalogue import EMPTY, Catalogue
+from orchestrator.domain.signals.arrivals import Arrivals
+from orchestrator.domain.signals.baseline import hour_of_week
+from orchestrator.domain.signals.controls import Control, Failing, Health, health, our_side
+from orchestrator.domain.signals.jurisdiction import Bound, jurisdiction_verdict
+from orchestrator.domain.signals.observation import CONTROL, Observation, iso
+from orchestrator.domain.signals.quorum import Evidence, Verdict, evidence_of, is_lost, is_whole
+from orchestrator.domain.signals.reason import Reason, reasons_of
+from orchestrator.domain.signals.sensor import Sensor
+from orchestrator.domain.signals.standing import Standing, acknowledged, weighed
+from orchestrator.domain.signals.thresholds import DAY, DEFAULT, Thresholds
+from orchestrator.domain.signals.view import View, Vote
+from orchestrator.domain.signals.words import Said, sentence
+
+JURISDICTION = "jurisdiction:"
+_NEVER = float("inf")
+Place = tuple[str, str]
+"""A trust domain and a vantage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A verdict that changed. `at`: when the evidence was enough; `since`: when what it speaks of began (UTC seconds).
+    `account`: the one that is hit, where it is one account alone."""
+
+    at: float
+    subject: str
+    verdict: Verdict
+    before: Verdict
+    since: float
+    reasons: tuple[Reason, ...]
+    words: Said
+    account: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "at": iso(self.at),
+            "subject": self.subject,
+            "verdict": self.verdict.value,
+            "before": self.before.value,
+            "since": iso(self.since),
+            "account": self.account,
+            "words": dict(self.words),
+            "reasons": [one.as_json() for one in self.reasons],
+        }
+
+
+class _Vendor:
+    """What is known of one vendor."""
+
+    __slots__ = (
+        "country",
+        "due",
+        "evidence",
+        "lost_since",
+        "name",
+        "owner",
+        "standing",
+        "title",
+        "views",
+        "whole_since",
+    )
+
+    def __init__(self, name: str, catalogue: Catalogue) -> None:
+        product = catalogue.product(name)
+        self.name = name
+        self.title: Said = product.title.model_dump() if product else {"fr": name, "en": name}
+        self.owner = product.control.owner if product else f"? {name}"
+        self.country = product.control.country if product else ""
+        self.views: dict[str, View] = {}
+        self.standing = Standing()
+        self.evidence = Evidence(Verdict.UNKNOWN)
+        self.lost_since: float | None = None
+        self.whole_since: float | None = None
+        self.due = 0.0
+        """The next step at which it must be weighed, whatever arrives."""
+
+
+class Watch:
+    """Give it observations by `take`, and time by `tick` when none arrive; both answer what changed."""
+
+    def __init__(self, catalogue: Catalogue = EMPTY, bars: Thresholds = DEFAULT) -> None:
+        self._catalogue = catalogue
+        self._bars = bars
+        self.arrivals = Arrivals(bars)
+        self._sensors: dict[tuple[str | None, ...], Sensor] = {}
+        self._vendors: dict[str, _Vendor] = {}
+        self._controls: dict[Place, dict[tuple[str, str, str], Control]] = {}
+        self._consulted: dict[Place, list[Control]] = {}
+        self._failing: dict[Place, dict[str, float]] = {}
+        """By place, the vendors that fail there, and since when."""
+        self._laws: dict[str, Verdict] = {}
+        self._due = _NEVER
+        self._weighed = -_NEVER
+        """The end of the last step that was weighed."""
+
+    def take(self, one: Observation) -> list[Change]:
+        """One observation, in whatever order it comes."""
+        return self._run(self.arrivals.complete()) if self.arrivals.offer(one) else []
+
+    def tick(self, at: float) -> list[Change]:
+        """Time passes: seconds since the epoch, UTC."""
+        return self._run(self.arrivals.complete()) if self.arrivals.pass_time(at) else []
+
+    def finish(self) -> list[Change]:
+        """A recording has ended: weigh what still waited for company."""
+        return self._run(self.arrivals.rest())
+
+    def acknowledge(self, vendor: str) -> None:
+        """A person has seen what became of the vendor."""
+        known = self._vendors.get(vendor)
+        if known is not None:
+            known.standing = acknowledged(known.standing)
+            self._wake(known, self._weighed)
+
+    def verdict(self, subject: str) -> Verdict:
+        """What is said now of a vendor, or of `jurisdiction:US`."""
+        if subject.startswith(JURISDICTION):
+            return self._laws.get(subject.removeprefix(JURISDICTION), Verdict.UNKNOWN)
+        known = self._vendors.get(subject)
+        return known.standing.verdict if known else Verdict.UNKNOWN
+
+    def _run(self, steps: Iterator[tuple[float, list[Observation]]]) -> list[Change]:
+        changes: list[Change] = []
+        for end, found in steps:
+            while self._due <= end - self._bars.step:
+                self._weigh_due(max(self._due, self._weighed + self._bars.step, end - DAY), changes)
+            for one in found:
+                self._fold(one)
+            if self._due <= end:
+                self._weigh_due(end, changes)
+        return changes
+
+    def _fold(self, one: Observation) -> None:
+        sensor = self._sensors.get((one[1], one[2], one[3], one[4], one[5], one[8]))
+        if sensor is None:
+            if one.vendor.startswith(CONTROL):
+                self._fold_control(one)
+                return
+            sensor = self._new_sensor(one)
+        outcome = one[6]
+        if outcome == "unknown":
+            return
+        view = sensor.view
+        if outcome == "ok":
+            if view.denied.level:
+                view.denied.miss()
+            if view.failed.level:
+                view.failed.miss()
+            if sensor.quiet and one[7] is None:
+                view.at = sensor.at = one[0]
+                view.count += 1
+                return
+        self._fold_sign(one, sensor, view)
+
+    def _fold_sign(self, one: Observation, sensor: Sensor, view: View) -> None:
+        """What may change a verdict: anything but an answer of a sensor that answers."""
+        vendor = self._vendors[one.vendor]
+        where = None
+        if not sensor.quiet or one.outcome != "ok":
+            place = (one.trust_domain, sensor.vantage)
+            where = self._health(place, one.at)
+            if one.outcome != "ok" and where.failing:
+                self._wake(vendor, one.at)
+                return
+        view.at, view.count = one.at, view.count + 1
+        if where is None:
+            sensor.at = one.at
+        else:
+            sensor.read(one, spotless=where.spotless or not where.proven)
+            self._note_failing(one, sensor)
+        if one.value is not None:
+            hour = hour_of_week(self.arrivals.told(one.at))
+            calm = vendor.standing.verdict.rank == 0
+            sensor.rise(one.at, hour, one.value, calm=calm)
+        if sensor.hot:
+            view.hot[sensor] = None
+            self._wake(vendor, one.at)
+        elif sensor in view.hot:
+            del view.hot[sensor]
+            self._wake(vendor, one.at)
+
+    def _note_failing(self, one: Observation, sensor: Sensor) -> None:
+        failing = self._failing.setdefault((one.trust_domain, one.vantage), {})
+        if sensor.failing.on:
+            failing.setdefault(one.vendor, sensor.onset)
+        elif one.vendor in failing:
+            view = sensor.view
+            if not any(other.failing.on and other.vantage == one.vantage for other in view.hot):
+                del failing[one.vendor]
+
+    def _fold_control(self, one: Observation) -> None:
+        if one.outcome == "unknown":
+            return
+        place = (one.trust_domain, one.vantage)
+        controls = self._controls.setdefault(place, {})
+        key = (one.vendor, one.aspect, one.sensor)
+        control = controls.get(key)
+        if control is None:
+            control = controls[key] = Control(one.vendor)
+            self._consulted = {}
+        control.read(one.at, one.outcome)
+
+    def _new_sensor(self, one: Observation) -> Sensor:
+        vendor = self._vendors.get(one.vendor)
+        if vendor is None:
+            vendor = self._vendors[one.vendor] = _Vendor(one.vendor, self._catalogue)
+        view = vendor.views.get(one.trust_domain)
+        if view is None:
+            view = vendor.views[one.trust_domain] = View(one.vendor, one.trust_domain, one.at, self._bars)
+        sensor = Sensor(one, view, self._bars)
+        view.add(sensor)
+        self._sensors[(one[1], one[2], one[3], one[4], one[5], one[8])] = sensor
+        self._wake(vendor, one.at)
+        return sensor
+
+    def _health(self, place: Place, at: float) -> Health:
+        """By the controls of that place; else of others at its vantage; else by all there are."""
+        controls = self._consulted.get(place)
+        if controls is None:
+            own = self._controls.get(place)
+            beside = [
+                one for (_, vantage), found in self._controls.items() if vantage == place[1] for one in found.values()
+            ]
+            everywhere = [one for found in self._controls.values() for one in found.values()]
+            controls = self._consulted[place] = list(own.values()) if own else beside or everywhere
+        return health(controls, at, self._bars)
+
+    def _wake(self, vendor: _Vendor, at: float) -> None:
+        vendor.due = min(vendor.due, at)
+        self._due = min(self._due, at)
+
+    def _weigh_due(self, now: float, changes: list[Change]) -> None:
+        """At the end of a step, all vendors whose time has come, in the order of their names."""
+        self._weighed = now
+        moved: dict[str, None] = {}
+        for name in sorted(name for name, one in self._vendors.items() if one.due <= now):
+            vendor = self._vendors[name]
+            change = self._weigh(vendor, now)
+            if change is not None:
+                changes.append(change)
+                moved[vendor.country] = None
+        for country in moved:
+            change = self._weigh_law(country, now) if country else None
+            if change is not None:
+                changes.append(change)
+        self._due = min((one.due for one in self._vendors.values()), default=_NEVER)
+
+    def _weigh(self, vendor: _Vendor, now: float) -> Change | None:
+        ours: dict[Place, bool] = {}
+
+        def healths(sensor: Sensor) -> Health:
+            place = (sensor.view.domain, sensor.vantage)
+            if place not in ours:
+                ours[place] = self._our_side(place)
+            found = self._health(place, now)
+            return found._replace(failing=True) if ours[place] else found
+
+        votes = [view.vote(now, healths) for view in vendor.views.values()]
+        self._note_loss(vendor, votes, now)
+        lost_for = now - vendor.lost_since if vendor.lost_since is not None else 0.0
+        vendor.evidence = evidence_of(votes, lost_for, self._companions(vendor), self._bars)
+        before = vendor.standing.verdict
+        vendor.standing = weighed(vendor.standing, vendor.evidence, now, self._bars)
+        vendor.due = self._next_due(vendor, now)
+        if vendor.standing.verdict is before:
+            return None
+        return self._change(vendor, before, votes, now)
+
+    def _next_due(self, vendor: _Vendor, now: float) -> float:
+        """On the grid of steps: the next one while something is pending, else the first at which a view is silent."""
+        step = self._bars.step
+        if not vendor.standing.settled or any(view.hot for view in vendor.views.values()):
+            return now + step
+        silent = min(
+            (view.at + view.silence for view in vendor.views.values() if view.at + view.silence >= now), default=_NEVER
+        )
+        return silent if silent == _NEVER else (silent // step + 1) * step
+
+    def _note_loss(self, vendor: _Vendor, votes: list[Vote], now: float) -> None:
+        lost, whole = is_lost(votes), is_whole(votes)
+        vendor.lost_since = (now if vendor.lost_since is None else vendor.lost_since) if lost else None
+        vendor.whole_since = (now if vendor.whole_since is None else vendor.whole_since) if whole else None
+
+    def _companions(self, vendor: _Vendor) -> int:
+        """Owners of the same law, other than this vendor's, that were wholly lost together with it."""
+        if vendor.whole_since is None:
+            return 0
+        together = {
+            one.owner
+            for one in self._vendors.values()
+            if one.country and one.country == vendor.country and one.whole_since is not None
+            and abs(one.whole_since - vendor.whole_since) <= self._bars.together
+        }  # fmt: skip
+        return len(together - {vendor.owner})
+
+    def _our_side(self, place: Place) -> bool:
+        failing = self._failing.get(place)
+        if not failing or len(failing) < 3:
+            return False
+        found = ((self._vendors[name], since) for name, since in failing.items())
+        return our_side((Failing(one.owner, one.country, since) for one, since in found), self._bars)
+
+    def _weigh_law(self, country: str, now: float) -> Change | None:
+        bound = [
+            Bound(one.name, one.owner, one.country, one.standing.verdict)
+            for one in self._vendors.values()
+            if one.country == country
+        ]
+        verdict = jurisdiction_verdict(bound, self._bars)
+        before = self._laws.get(country, Verdict.UNKNOWN)
+        if verdict is None or verdict is before:
+            return None
+        self._laws[country] = verdict
+        told = self.arrivals.told(now)
+        worst = sorted((one for one in bound if one.verdict.rank >= max(verdict.rank, 1)), key=lambda one: one.vendor)
+        reasons = tuple(Reason("vendor", subject=one.vendor, verdict=one.verdict.value) for one in worst)
+        title = {"fr": f"Juridiction {country}", "en": f"Jurisdiction {country}"}
+        words = sentence(title, verdict, told, told, reasons)
+        return Change(told, JURISDICTION + country, verdict, before, told, reasons, words)
+
+    def _change(self, vendor: _Vendor, before: Verdict, votes: list[Vote], now: float) -> Change:
+        verdict, told = vendor.standing.verdict, self.arrivals.told
+        against = reasons_of(vendor.views.values(), now) if verdict.rank else []
+        since = told(min((one.since for one in against if one.since is not None), default=now))
+        reasons = tuple(_dated(one, told) for one in [*against, *self._beside(vendor, votes, now, bool(against))])
+        words = sentence(vendor.title, verdict, since, told(now), reasons)
+        return Change(told(now), vendor.name, verdict, before, since, reasons, words, vendor.evidence.account)
+
+    def _beside(self, vendor: _Vendor, votes: list[Vote], now: float, against: bool) -> Iterator[Reason]:
+        """What else makes the verdict: controls, silence, answers."""
+        places = sorted(
+            {
+                (view.domain, one.vantage)
+                for view in vendor.views.values()
+                for found in view.sensors.values()
+                for one in found
+            }
+        )
+        healths = {place: self._health(place, now) for place in places}
+        failing = [place for place in places if healths[place].failing or self._our_side(place)]
+        silent = tuple(sorted(one.domain for one in votes if one.regular and not one.fresh))
+        answering = tuple(sorted(one.domain for one in votes if one.well))
+        if vendor.standing.verdict is Verdict.SUSPECT and not against:
+            yield Reason("recovered")
+        if vendor.standing.verdict is Verdict.NOMINAL:
+            yield Reason("answering", trust_domains=answering)
+        if silent or (vendor.standing.verdict is Verdict.UNKNOWN and not failing):
+            yield Reason("silent", trust_domains=silent)
+        if failing:
+            vantages = tuple(sorted({vantage for _, vantage in failing}))
+            yield Reason(
+                "controls-failing", vantages=vantages, trust_domains=tuple(sorted({domain for domain, _ in failing}))
+            )
+        elif any(one.sound for one in healths.values()):
+            yield Reason("controls-healthy")
+        else:
+            yield Reason("controls-unproven")
+
+
+def _dated(reason: Reason, told: Callable[[float], float]) -> Reason:
+    """With the times that the clocks said."""
+    since = None if reason.since is None else told(reason.since)
+    return replace(
+        reason, since=since, observations=tuple(one._replace(at=told(one.at)) for one in reason.observations)
+    )
