@@ -1,11 +1,22 @@
 """What a value usually is, by the hour of the week, learned so that a slow drift can't teach it."""
 
+from dataclasses import dataclass
+
 from orchestrator.domain.signals.thresholds import DAY, HOUR, Thresholds
 
 _WEEK_HOURS = 168
 _EPOCH_SHIFT = 72
 """1970 began on a Thursday: hours from the Monday before."""
 _SECONDS_ASPECTS = frozenset({"sync", "freshness"})
+
+
+@dataclass(slots=True)
+class _Visit:
+    """The present hour's readings."""
+
+    hour: int
+    count: int = 0
+    total: float = 0.0
 
 
 class Baseline:
@@ -16,7 +27,18 @@ class Baseline:
     its reference by more than that.
     """
 
-    __slots__ = ("_ceiling", "_count", "_counts", "_first", "_mean", "_means", "_spread", "_thresholds", "_unit")
+    __slots__ = (
+        "_ceiling",
+        "_count",
+        "_counts",
+        "_first",
+        "_mean",
+        "_means",
+        "_spread",
+        "_thresholds",
+        "_unit",
+        "_visit",
+    )
 
     def __init__(self, aspect: str, thresholds: Thresholds) -> None:
         self._thresholds = thresholds
@@ -28,6 +50,7 @@ class Baseline:
         self._means = [0.0] * _WEEK_HOURS
         self._counts = [0] * _WEEK_HOURS
         self._ceiling: list[float] | None = None
+        self._visit = _Visit(0)
 
     def ready(self, at: float) -> bool:
         """Whether a day's rhythm has been seen."""
@@ -52,9 +75,20 @@ class Baseline:
         self._mean += (value - self._mean) / min(self._count, 2016)
         if not grown:
             self._spread += (abs(residual) - self._spread) / min(self._count, 1000)
-        seen = self._counts[hour] = min(self._counts[hour] + 1, 60)
-        mean = value if seen == 1 else self._means[hour] + (value - self._means[hour]) / seen
-        self._means[hour] = min(mean, self._ceiling[hour]) if self._ceiling is not None else mean
+        if hour != self._visit.hour:
+            self._keep()
+            self._visit = _Visit(hour)
+        self._visit.count += 1
+        self._visit.total += value
+
+    def _keep(self) -> None:
+        """An hour is over: it counts from its next week on, so that a rise within it does not hide itself."""
+        visit = self._visit
+        if not visit.count:
+            return
+        seen = self._counts[visit.hour] = min(self._counts[visit.hour] + 1, 8)
+        mean = self._means[visit.hour] + (visit.total / visit.count - self._means[visit.hour]) / seen
+        self._means[visit.hour] = min(mean, self._ceiling[visit.hour]) if self._ceiling is not None else mean
 
     def _usual(self, hour: int) -> float:
         return self._means[hour] if self._counts[hour] else self._mean
@@ -63,12 +97,12 @@ class Baseline:
         rise = max(self._spread, self._floor())
         self._means = [one if many else self._mean for one, many in zip(self._means, self._counts, strict=True)]
         self._ceiling = [one + rise for one in self._means]
-        self._counts = [max(many, 30) for many in self._counts]
+        self._counts = [max(many, 4) for many in self._counts]
 
     def _scale(self, at: float, hour: int) -> float:
         """A mean absolute deviation in standard deviations; doubled while this hour of the week is new."""
         scale = max(1.25 * self._spread, self._floor())
-        return scale if self._counts[hour] >= 12 and at - self._first >= 7 * DAY else 2 * scale
+        return scale if self._counts[hour] and at - self._first >= 7 * DAY else 2 * scale
 
     def _floor(self) -> float:
         unit = self._unit or (self._thresholds.least_share if abs(self._mean) <= 1.0 else self._thresholds.least_lag)

@@ -11,17 +11,23 @@ _NEVER = float("-inf")
 class Control:
     """One sensor at a site of our own choice, from one vantage. Anything but an answer is its failure."""
 
-    __slots__ = ("at", "bad_at", "site")
+    __slots__ = ("at", "bad", "bad_at", "bad_before", "site")
 
     def __init__(self, site: str) -> None:
         self.site = site
         self.at = _NEVER
-        self.bad_at = _NEVER
+        self.bad = False
+        self.bad_at = self.bad_before = _NEVER
 
     def read(self, at: float, outcome: str) -> None:
         self.at = at
-        if outcome != "ok":
-            self.bad_at = at
+        self.bad = outcome != "ok"
+        if self.bad:
+            self.bad_before, self.bad_at = self.bad_at, at
+
+    def doubted(self, since: float) -> bool:
+        """It fails now, or failed twice since then: once is chance."""
+        return self.bad or self.bad_before > since
 
 
 class Health(NamedTuple):
@@ -41,12 +47,13 @@ UNPROVEN = Health(False, False, False)
 
 
 def health(controls: Sequence[Control], at: float, bars: Thresholds) -> Health:
-    """Failing when more than half of the sites failed within the memory: one site has outages of its own."""
+    """Failing when more than half of the controls are doubted: one site has outages of its own."""
     fresh = [one for one in controls if one.at >= at - bars.silence]
     if not fresh:
         return UNPROVEN
-    doubted = sum(one.bad_at > at - bars.control_memory for one in fresh)
-    return Health(True, 2 * doubted > len(fresh), doubted == 0)
+    since = at - bars.control_memory
+    doubted = sum(one.doubted(since) for one in fresh)
+    return Health(True, 2 * doubted > len(fresh), all(one.bad_at <= since for one in fresh))
 
 
 class Failing(NamedTuple):

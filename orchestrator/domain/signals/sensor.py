@@ -15,8 +15,8 @@ class Sensor:
     """Of one vendor, aspect, vantage, trust domain and account. Constant time and memory for each reading."""
 
     __slots__ = (
-        "_bars", "account", "aspect", "at", "bad", "bad_before", "denied", "failing", "name", "ok", "onset", "quiet",
-        "run", "slope", "vantage", "view",
+        "_bars", "account", "aspect", "at", "bad", "bad_before", "denied", "denied_at", "failing", "name", "ok",
+        "onset", "quiet", "recent", "run", "slope", "vantage", "view",
     )  # fmt: skip
 
     def __init__(self, one: Observation, view: "View", bars: Thresholds) -> None:
@@ -31,6 +31,9 @@ class Sensor:
         self.run = 0
         """Failures since the last answer."""
         self.onset = 0.0
+        self.recent = 0
+        """The last three readings, a bit each, the latest lowest: 1 where it was no answer."""
+        self.denied_at = float("-inf")
         self.bad: Observation | None = None
         self.bad_before: Observation | None = None
         self.failing = SequentialTest(bars)
@@ -70,10 +73,12 @@ class Sensor:
 
     @property
     def hot(self) -> bool:
-        return not self.quiet or (self.slope is not None and self.slope.level > 0.0)
+        """One of its tests speaks."""
+        return self.failing.on or self.denied.on or (self.slope is not None and self.slope.on)
 
     def _answered(self, at: float, fading: float, *, spotless: bool) -> None:
         self.ok = True
+        self.recent = self.recent << 1 & 7
         if self.run and not self.failing.on and spotless:
             for _ in range(min(self.run, 2)):
                 self.view.failed.hit(at)
@@ -85,10 +90,12 @@ class Sensor:
         if self.quiet:
             self.onset = one.at
         self.ok = False
+        self.recent = self.recent << 1 & 7 | 1
         self.bad_before, self.bad = self.bad, one
         if one.outcome == "denied":
             self.failing.add(self._bars.denied_gain, fading)
             self.denied.add(self._bars.denied_gain, fading)
+            self.denied_at = one.at
             if spotless:
                 self.view.denied.hit(one.at)
         else:

@@ -17,11 +17,13 @@ _FOREVER = float("inf")
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Steady seconds. `held[rank]`: since when the evidence has been at least that bad; `better_since`: since when
-    it has been less than the verdict; `cooling_until`: until then the verdict is suspect at least."""
+    it has been less than the verdict; `unseen_since`: since when a nominal vendor can't be seen; `cooling_until`:
+    until then the verdict is suspect at least."""
 
     verdict: Verdict = Verdict.UNKNOWN
     held: tuple[float | None, ...] = (None, None, None)
     better_since: float | None = None
+    unseen_since: float | None = None
     cooling_until: float | None = None
     was_cut: bool = False
     """Since it was last acknowledged."""
@@ -29,12 +31,14 @@ class Standing:
     @property
     def settled(self) -> bool:
         """Nothing is pending."""
-        return self.verdict.rank == 0 and all(since is None for since in self.held)
+        return self.verdict.rank == 0 and self.unseen_since is None and all(since is None for since in self.held)
 
 
 def weighed(standing: Standing, evidence: Evidence, now: float, bars: Thresholds) -> Standing:
     """The standing after the evidence of this moment."""
     rank = evidence.verdict.rank
+    if standing.settled and evidence.verdict is standing.verdict:
+        return standing
     held = tuple(
         (now if since is None else since) if rank >= level else None
         for level, since in enumerate(standing.held, start=1)
@@ -50,7 +54,7 @@ def weighed(standing: Standing, evidence: Evidence, now: float, bars: Thresholds
     if reached > standing.verdict.rank:
         return _raised(moved, reached)
     if standing.verdict.rank == 0:
-        return replace(moved, verdict=_resting(evidence, cooling=cooling), better_since=None)
+        return _resting(moved, evidence, now, bars, cooling=cooling)
     return _falling(moved, evidence, reached, now, bars, cooling=cooling)
 
 
@@ -63,13 +67,22 @@ def _raised(standing: Standing, reached: int) -> Standing:
     verdict = _BY_RANK[reached]
     was_cut = standing.was_cut or verdict is Verdict.CUT
     cooling_until = _FOREVER if reached >= Verdict.ERODING.rank else standing.cooling_until
-    return replace(standing, verdict=verdict, better_since=None, cooling_until=cooling_until, was_cut=was_cut)
+    return replace(
+        standing, verdict=verdict, better_since=None, unseen_since=None, cooling_until=cooling_until, was_cut=was_cut
+    )
 
 
-def _resting(evidence: Evidence, *, cooling: bool) -> Verdict:
-    if evidence.verdict is Verdict.UNKNOWN:
-        return Verdict.UNKNOWN
-    return Verdict.SUSPECT if cooling else Verdict.NOMINAL
+def _resting(standing: Standing, evidence: Evidence, now: float, bars: Thresholds, *, cooling: bool) -> Standing:
+    """Nominal or unknown; a short moment without sight changes neither."""
+    if evidence.verdict is not Verdict.UNKNOWN:
+        verdict = Verdict.SUSPECT if cooling else Verdict.NOMINAL
+        return replace(standing, verdict=verdict, better_since=None, unseen_since=None)
+    if standing.verdict is Verdict.UNKNOWN:
+        return replace(standing, unseen_since=None)
+    since = standing.unseen_since if standing.unseen_since is not None else now
+    if now - since < bars.hold_unknown:
+        return replace(standing, unseen_since=since)
+    return replace(standing, verdict=Verdict.UNKNOWN, unseen_since=None)
 
 
 def _falling(

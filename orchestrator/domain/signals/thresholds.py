@@ -38,6 +38,10 @@ class Thresholds:
     pool_age: float = HOUR
     """Partial failures without refusals count after so long: a short fault has gone by then."""
 
+    thorough: float = 0.66
+    """Of the last readings of what was refused `lately`, the share that is lost in a cut."""
+    lately: float = 3 * HOUR
+
     learning: float = 14 * DAY
     first_look: int = 72
     """Readings before a slope is judged at all."""
@@ -66,6 +70,7 @@ class Thresholds:
     hold_eroding: float = 15 * MINUTE
     hold_cut: float = 5 * MINUTE
     """Evidence must hold so long before it is a verdict."""
+    hold_unknown: float = 5 * MINUTE
     release: float = 30 * MINUTE
     release_eroding: float = 3 * HOUR
     release_cut: float = 3 * HOUR

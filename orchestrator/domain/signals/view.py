@@ -92,16 +92,31 @@ class View:
             fresh,
             regular,
             sound,
-            refused=_most(refusing, counted),
+            refused=_most(refusing, counted) if self._thorough(counted, now) else frozenset(),
             failing=lost,
             whole=len(aspects) >= 2 and lost == aspects,
             eroding=bool(refusing) or rising or self._parts(now),
-            doubt=bool(refusing or failing) or rising or self._parts(now),
+            doubt=bool(refusing or failing) or rising or self._clearly_parts(now),
             account=_only_account(refusing, counted),
         )
 
+    def _thorough(self, counted: Iterable[Sensor], now: float) -> bool:
+        """Of what has been refused lately, (almost) all is: an erosion refuses now here, now there."""
+        lately = [one.recent.bit_count() for one in counted if now - one.denied_at <= self._bars.lately]
+        return sum(lately) >= self._bars.thorough * 3 * len(lately)
+
+    def _clearly_parts(self, now: float) -> bool:
+        """What one trust domain's word alone makes suspect: chance fills a pool now and then."""
+        bar = 1.5 * self._bars.pool_bar
+        return self.denied.level >= bar or (self.failed.level >= bar and self.partly_failed(now))
+
     def _parts(self, now: float) -> bool:
         return self.partly_refused or self.partly_failed(now)
+
+    @property
+    def speaks(self) -> bool:
+        """A pool has reached its bar."""
+        return max(self.denied.level, self.failed.level) >= self._bars.pool_bar
 
     @property
     def partly_refused(self) -> bool:

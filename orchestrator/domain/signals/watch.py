@@ -179,7 +179,6 @@ class Watch:
             sensor.at = one.at
         else:
             sensor.read(one, spotless=where.spotless or not where.proven)
-            self._note_failing(one, sensor)
         if one.value is not None:
             hour = hour_of_week(self.arrivals.told(one.at))
             calm = vendor.standing.verdict.rank == 0
@@ -190,6 +189,10 @@ class Watch:
         elif sensor in view.hot:
             del view.hot[sensor]
             self._wake(vendor, one.at)
+        elif view.speaks:
+            self._wake(vendor, one.at)
+        if where is not None:
+            self._note_failing(one, sensor)
 
     def _note_failing(self, one: Observation, sensor: Sensor) -> None:
         failing = self._failing.setdefault((one.trust_domain, one.vantage), {})
@@ -281,7 +284,7 @@ class Watch:
     def _next_due(self, vendor: _Vendor, now: float) -> float:
         """On the grid of steps: the next one while something is pending, else the first at which a view is silent."""
         step = self._bars.step
-        if not vendor.standing.settled or any(view.hot for view in vendor.views.values()):
+        if not vendor.standing.settled or any(view.hot or view.speaks for view in vendor.views.values()):
             return now + step
         silent = min(
             (view.at + view.silence for view in vendor.views.values() if view.at + view.silence >= now), default=_NEVER
