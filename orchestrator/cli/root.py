@@ -20,6 +20,7 @@ from orchestrator.cli import (
     resource_commands,
     run_commands,
     service_commands,
+    signals_commands,
 )
 from orchestrator.cli.demo import command as demo_command
 from orchestrator.cli.exits import CommandError, Exit
@@ -96,6 +97,9 @@ resources_app = typer.Typer(invoke_without_command=True, callback=resource_comma
 resources_app.command("keep")(resource_commands.keep)
 resources_app.command("release")(resource_commands.release)
 
+signals_app = typer.Typer(no_args_is_help=True, help="What is noticed of the vendors.")
+signals_app.command("replay")(signals_commands.replay)
+
 app.command("validate", rich_help_panel=ESTATE)(estate_commands.validate)
 app.command("schema", rich_help_panel=ESTATE)(estate_commands.schema)
 app.add_typer(estate_app, name="estate", rich_help_panel=ESTATE)
@@ -104,6 +108,7 @@ app.command("plan", rich_help_panel=ESTATE)(plan_commands.plan)
 app.command("catalogue", rich_help_panel=ESTATE)(catalogue_command.catalogue)
 app.command("inventory", rich_help_panel=ESTATE)(inventory_commands.inventory)
 app.command("map", rich_help_panel=ESTATE)(map_commands.map_)
+app.add_typer(signals_app, name="signals", rich_help_panel=ESTATE)
 app.command("rehearse", rich_help_panel=RUNS)(run_commands.rehearse)
 app.command("run", rich_help_panel=RUNS)(run_commands.run)
 app.command("watch", rich_help_panel=RUNS)(run_commands.watch)

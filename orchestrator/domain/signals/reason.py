@@ -57,7 +57,8 @@ def reasons_of(views: Iterable[View], now: float) -> list[Reason]:
             if what:
                 found.setdefault((what, sensor.aspect, sensor.name), []).append(sensor)
     reasons = [_of_sensors(*key, sensors) for key, sensors in found.items()]
-    reasons += _of_pools(views, now)
+    if not any(one.what == "refused" for one in reasons):
+        reasons += _of_pools(views, now)
     return sorted(reasons, key=lambda one: (_ORDER.index(one.what), one.aspect, one.sensor))
 
 

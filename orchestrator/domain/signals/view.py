@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from orchestrator.domain.signals.controls import Health
+from orchestrator.domain.signals.observation import Observation
 from orchestrator.domain.signals.sensor import Sensor
 from orchestrator.domain.signals.sequential_test import Pool
 from orchestrator.domain.signals.thresholds import Thresholds
@@ -43,12 +44,13 @@ class Vote:
 class View:
     """One trust domain's sensors at one vendor. `failed` and `denied` pool what single sensors show too seldom."""
 
-    __slots__ = ("_bars", "at", "count", "denied", "domain", "failed", "first", "hot", "sensors", "vendor")
+    __slots__ = ("_bars", "at", "count", "denied", "domain", "failed", "first", "hot", "last", "sensors", "vendor")
 
-    def __init__(self, vendor: str, domain: str, at: float, bars: Thresholds) -> None:
-        self.vendor, self.domain = vendor, domain
+    def __init__(self, one: Observation, bars: Thresholds) -> None:
+        self.vendor, self.domain = one.vendor, one.trust_domain
         self._bars = bars
-        self.at = self.first = at
+        self.at = self.first = one.at
+        self.last = one
         self.count = 0
         self.sensors: dict[str, list[Sensor]] = {}
         self.hot: dict[Sensor, None] = {}

@@ -5,86 +5,23 @@ within the bounded lateness neither their order of arrival nor repeats of them
 change anything.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator
 
 from orchestrator.domain.catalogue import EMPTY, Catalogue
 from orchestrator.domain.signals.arrivals import Arrivals
 from orchestrator.domain.signals.baseline import hour_of_week
+from orchestrator.domain.signals.change import JURISDICTION, Change, law_change, vendor_change
 from orchestrator.domain.signals.controls import Control, Failing, Health, health, our_side
 from orchestrator.domain.signals.jurisdiction import Bound, jurisdiction_verdict
-from orchestrator.domain.signals.observation import CONTROL, Observation, iso
-from orchestrator.domain.signals.quorum import Evidence, Verdict, evidence_of, is_lost, is_whole
-from orchestrator.domain.signals.reason import Reason, reasons_of
+from orchestrator.domain.signals.observation import CONTROL, Observation
+from orchestrator.domain.signals.quorum import Verdict, evidence_of
 from orchestrator.domain.signals.sensor import Sensor
-from orchestrator.domain.signals.standing import Standing, acknowledged, weighed
+from orchestrator.domain.signals.standing import acknowledged, weighed
 from orchestrator.domain.signals.thresholds import DAY, DEFAULT, Thresholds
+from orchestrator.domain.signals.vendor import Place, WatchedVendor
 from orchestrator.domain.signals.view import View, Vote
-from orchestrator.domain.signals.words import Said, sentence
 
-JURISDICTION = "jurisdiction:"
 _NEVER = float("inf")
-Place = tuple[str, str]
-"""A trust domain and a vantage."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A verdict that changed. `at`: when the evidence was enough; `since`: when what it speaks of began (UTC seconds).
-    `account`: the one that is hit, where it is one account alone."""
-
-    at: float
-    subject: str
-    verdict: Verdict
-    before: Verdict
-    since: float
-    reasons: tuple[Reason, ...]
-    words: Said
-    account: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "at": iso(self.at),
-            "subject": self.subject,
-            "verdict": self.verdict.value,
-            "before": self.before.value,
-            "since": iso(self.since),
-            "account": self.account,
-            "words": dict(self.words),
-            "reasons": [one.as_json() for one in self.reasons],
-        }
-
-
-class _Vendor:
-    """What is known of one vendor."""
-
-    __slots__ = (
-        "country",
-        "due",
-        "evidence",
-        "lost_since",
-        "name",
-        "owner",
-        "standing",
-        "title",
-        "views",
-        "whole_since",
-    )
-
-    def __init__(self, name: str, catalogue: Catalogue) -> None:
-        product = catalogue.product(name)
-        self.name = name
-        self.title: Said = product.title.model_dump() if product else {"fr": name, "en": name}
-        self.owner = product.control.owner if product else f"? {name}"
-        self.country = product.control.country if product else ""
-        self.views: dict[str, View] = {}
-        self.standing = Standing()
-        self.evidence = Evidence(Verdict.UNKNOWN)
-        self.lost_since: float | None = None
-        self.whole_since: float | None = None
-        self.due = 0.0
-        """The next step at which it must be weighed, whatever arrives."""
 
 
 class Watch:
@@ -95,7 +32,7 @@ class Watch:
         self._bars = bars
         self.arrivals = Arrivals(bars)
         self._sensors: dict[tuple[str | None, ...], Sensor] = {}
-        self._vendors: dict[str, _Vendor] = {}
+        self._vendors: dict[str, WatchedVendor] = {}
         self._controls: dict[Place, dict[tuple[str, str, str], Control]] = {}
         self._consulted: dict[Place, list[Control]] = {}
         self._failing: dict[Place, dict[str, float]] = {}
@@ -160,6 +97,7 @@ class Watch:
                 view.failed.miss()
             if sensor.quiet and one[7] is None:
                 view.at = sensor.at = one[0]
+                view.last = one
                 view.count += 1
                 return
         self._fold_sign(one, sensor, view)
@@ -174,7 +112,7 @@ class Watch:
             if one.outcome != "ok" and where.failing:
                 self._wake(vendor, one.at)
                 return
-        view.at, view.count = one.at, view.count + 1
+        view.at, view.count, view.last = one.at, view.count + 1, one
         if where is None:
             sensor.at = one.at
         else:
@@ -218,10 +156,10 @@ class Watch:
     def _new_sensor(self, one: Observation) -> Sensor:
         vendor = self._vendors.get(one.vendor)
         if vendor is None:
-            vendor = self._vendors[one.vendor] = _Vendor(one.vendor, self._catalogue)
+            vendor = self._vendors[one.vendor] = WatchedVendor(one.vendor, self._catalogue)
         view = vendor.views.get(one.trust_domain)
         if view is None:
-            view = vendor.views[one.trust_domain] = View(one.vendor, one.trust_domain, one.at, self._bars)
+            view = vendor.views[one.trust_domain] = View(one, self._bars)
         sensor = Sensor(one, view, self._bars)
         view.add(sensor)
         self._sensors[(one[1], one[2], one[3], one[4], one[5], one[8])] = sensor
@@ -240,7 +178,7 @@ class Watch:
             controls = self._consulted[place] = list(own.values()) if own else beside or everywhere
         return health(controls, at, self._bars)
 
-    def _wake(self, vendor: _Vendor, at: float) -> None:
+    def _wake(self, vendor: WatchedVendor, at: float) -> None:
         vendor.due = min(vendor.due, at)
         self._due = min(self._due, at)
 
@@ -260,7 +198,7 @@ class Watch:
                 changes.append(change)
         self._due = min((one.due for one in self._vendors.values()), default=_NEVER)
 
-    def _weigh(self, vendor: _Vendor, now: float) -> Change | None:
+    def _weigh(self, vendor: WatchedVendor, now: float) -> Change | None:
         ours: dict[Place, bool] = {}
 
         def healths(sensor: Sensor) -> Health:
@@ -271,32 +209,17 @@ class Watch:
             return found._replace(failing=True) if ours[place] else found
 
         votes = [view.vote(now, healths) for view in vendor.views.values()]
-        self._note_loss(vendor, votes, now)
+        vendor.note_loss(votes, now)
         lost_for = now - vendor.lost_since if vendor.lost_since is not None else 0.0
         vendor.evidence = evidence_of(votes, lost_for, self._companions(vendor), self._bars)
         before = vendor.standing.verdict
         vendor.standing = weighed(vendor.standing, vendor.evidence, now, self._bars)
-        vendor.due = self._next_due(vendor, now)
+        vendor.due = vendor.next_due(now, self._bars.step)
         if vendor.standing.verdict is before:
             return None
         return self._change(vendor, before, votes, now)
 
-    def _next_due(self, vendor: _Vendor, now: float) -> float:
-        """On the grid of steps: the next one while something is pending, else the first at which a view is silent."""
-        step = self._bars.step
-        if not vendor.standing.settled or any(view.hot or view.speaks for view in vendor.views.values()):
-            return now + step
-        silent = min(
-            (view.at + view.silence for view in vendor.views.values() if view.at + view.silence >= now), default=_NEVER
-        )
-        return silent if silent == _NEVER else (silent // step + 1) * step
-
-    def _note_loss(self, vendor: _Vendor, votes: list[Vote], now: float) -> None:
-        lost, whole = is_lost(votes), is_whole(votes)
-        vendor.lost_since = (now if vendor.lost_since is None else vendor.lost_since) if lost else None
-        vendor.whole_since = (now if vendor.whole_since is None else vendor.whole_since) if whole else None
-
-    def _companions(self, vendor: _Vendor) -> int:
+    def _companions(self, vendor: WatchedVendor) -> int:
         """Owners of the same law, other than this vendor's, that were wholly lost together with it."""
         if vendor.whole_since is None:
             return 0
@@ -316,65 +239,16 @@ class Watch:
         return our_side((Failing(one.owner, one.country, since) for one, since in found), self._bars)
 
     def _weigh_law(self, country: str, now: float) -> Change | None:
-        bound = [
-            Bound(one.name, one.owner, one.country, one.standing.verdict)
-            for one in self._vendors.values()
-            if one.country == country
-        ]
+        vendors = sorted((one for one in self._vendors.values() if one.country == country), key=lambda one: one.name)
+        bound = [Bound(one.name, one.owner, one.country, one.standing.verdict) for one in vendors]
         verdict = jurisdiction_verdict(bound, self._bars)
         before = self._laws.get(country, Verdict.UNKNOWN)
         if verdict is None or verdict is before:
             return None
         self._laws[country] = verdict
-        told = self.arrivals.told(now)
-        worst = sorted((one for one in bound if one.verdict.rank >= max(verdict.rank, 1)), key=lambda one: one.vendor)
-        reasons = tuple(Reason("vendor", subject=one.vendor, verdict=one.verdict.value) for one in worst)
-        title = {"fr": f"Juridiction {country}", "en": f"Jurisdiction {country}"}
-        words = sentence(title, verdict, told, told, reasons)
-        return Change(told, JURISDICTION + country, verdict, before, told, reasons, words)
+        return law_change(country, before, verdict, vendors, self.arrivals.told(now))
 
-    def _change(self, vendor: _Vendor, before: Verdict, votes: list[Vote], now: float) -> Change:
-        verdict, told = vendor.standing.verdict, self.arrivals.told
-        against = reasons_of(vendor.views.values(), now) if verdict.rank else []
-        since = told(min((one.since for one in against if one.since is not None), default=now))
-        reasons = tuple(_dated(one, told) for one in [*against, *self._beside(vendor, votes, now, bool(against))])
-        words = sentence(vendor.title, verdict, since, told(now), reasons)
-        return Change(told(now), vendor.name, verdict, before, since, reasons, words, vendor.evidence.account)
-
-    def _beside(self, vendor: _Vendor, votes: list[Vote], now: float, against: bool) -> Iterator[Reason]:
-        """What else makes the verdict: controls, silence, answers."""
-        places = sorted(
-            {
-                (view.domain, one.vantage)
-                for view in vendor.views.values()
-                for found in view.sensors.values()
-                for one in found
-            }
-        )
-        healths = {place: self._health(place, now) for place in places}
-        failing = [place for place in places if healths[place].failing or self._our_side(place)]
-        silent = tuple(sorted(one.domain for one in votes if one.regular and not one.fresh))
-        answering = tuple(sorted(one.domain for one in votes if one.well))
-        if vendor.standing.verdict is Verdict.SUSPECT and not against:
-            yield Reason("recovered")
-        if vendor.standing.verdict is Verdict.NOMINAL:
-            yield Reason("answering", trust_domains=answering)
-        if silent or (vendor.standing.verdict is Verdict.UNKNOWN and not failing):
-            yield Reason("silent", trust_domains=silent)
-        if failing:
-            vantages = tuple(sorted({vantage for _, vantage in failing}))
-            yield Reason(
-                "controls-failing", vantages=vantages, trust_domains=tuple(sorted({domain for domain, _ in failing}))
-            )
-        elif any(one.sound for one in healths.values()):
-            yield Reason("controls-healthy")
-        else:
-            yield Reason("controls-unproven")
-
-
-def _dated(reason: Reason, told: Callable[[float], float]) -> Reason:
-    """With the times that the clocks said."""
-    since = None if reason.since is None else told(reason.since)
-    return replace(
-        reason, since=since, observations=tuple(one._replace(at=told(one.at)) for one in reason.observations)
-    )
+    def _change(self, vendor: WatchedVendor, before: Verdict, votes: list[Vote], now: float) -> Change:
+        healths = {place: self._health(place, now) for place in sorted(vendor.places)}
+        ours = {place: found._replace(failing=True) for place, found in healths.items() if self._our_side(place)}
+        return vendor_change(vendor, before, votes, healths | ours, now, self.arrivals.told)

@@ -61,7 +61,8 @@ def _clause(one: Reason) -> tuple[str, str]:
             return (f"silence de {listed}", f"silence of {listed}") if listed else ("silence", "silence")
         case "answering":
             count = len(one.trust_domains)
-            return f"répond à {count} domaine(s) de confiance", f"answers {_counted(count, 'trust domain')}"
+            plural = f"{count} domaines" if count > 1 else f"{count} domaine"
+            return f"répond à {plural} de confiance", f"answers {_counted(count, 'trust domain')}"
         case "controls-healthy":
             return "témoins sains", "controls healthy"
         case "controls-failing":
