@@ -100,11 +100,12 @@ class Arrivals:
         waiting = self._slots.get(slot)
         if waiting is None:
             waiting = self._slots[slot] = []
-        waiting.append(one if not self._shift else one._replace(at=at))
+        waiting.append(one if not self._shift else _at(one, at))
         if at <= self.now and self._domains.several:
             return False
         self._domains.read(one.trust_domain, at)
-        self._vantages.read(one.vantage, at)
+        if not self._domains.several:
+            self._vantages.read(one.vantage, at)
         return self._advance()
 
     def pass_time(self, at: float) -> bool:
@@ -129,6 +130,8 @@ class Arrivals:
 
     def told(self, steady: float) -> float:
         """What the clocks said at a steady time: seconds since the epoch, UTC."""
+        if not self._shift:
+            return steady
         found = bisect_right(self._shifts, (steady, float("inf"))) - 1
         return steady - self._shifts[found][1]
 
@@ -185,7 +188,7 @@ class Arrivals:
         for one in sorted(waiting, key=_order):
             at = one.at + self._shift
             if self._closed <= at // self._step and at <= self.now + self._alone:
-                self._slots.setdefault(int(at // self._step), []).append(one._replace(at=at))
+                self._slots.setdefault(int(at // self._step), []).append(_at(one, at))
             else:
                 self.misdated += 1
 
@@ -201,6 +204,10 @@ class Arrivals:
 
 _HERE = "·here"
 """No trust domain is called so in an observation that `observation_of` reads from a file of ours."""
+
+
+def _at(one: Observation, at: float) -> Observation:
+    return Observation._make((at, *one[1:]))
 
 
 def _once(found: list[Observation]) -> list[Observation]:

@@ -56,13 +56,9 @@ class Baseline:
         """Whether a day's rhythm has been seen."""
         return self._count >= self._thresholds.first_look and at - self._first >= DAY
 
-    def deviation(self, at: float, hour: int, value: float) -> float:
-        """How many usual deviations the value lies above the usual. `at`: seconds; `hour`: of the week."""
-        return (value - self._usual(hour)) / self._scale(at, hour)
-
-    def at_deviation(self, at: float, hour: int, deviations: float) -> float:
-        """The value that lies so many usual deviations above the usual."""
-        return self._usual(hour) + deviations * self._scale(at, hour)
+    def usual(self, at: float, hour: int) -> tuple[float, float]:
+        """The usual value, and the usual deviation from it. `at`: seconds; `hour`: of the week."""
+        return self._usual(hour), self._scale(at, hour)
 
     def learn(self, at: float, hour: int, value: float) -> None:
         if not self._count:

@@ -100,17 +100,16 @@ def _of_pools(views: Sequence[View], now: float) -> Iterable[Reason]:
         if not full:
             continue
         outcome = "denied" if name == "denied" else "fail"
+        everywhere = [one for view in full for found in view.sensors.values() for one in found]
         sensors = [
             one
-            for view in full
-            for found in view.sensors.values()
-            for one in found
-            if one.bad is not None and one.bad.outcome == outcome and one.bad.at >= getattr(view, name).since
+            for one in everywhere
+            if one.bad is not None and one.bad.outcome == outcome and one.bad.at >= getattr(one.view, name).since
         ]
         yield Reason(
             what,
             ", ".join(sorted({one.aspect for one in sensors})),
-            vantages=tuple(sorted({one.vantage for one in sensors})),
+            vantages=tuple(sorted({one.vantage for one in sensors or everywhere})),
             trust_domains=tuple(sorted(view.domain for view in full)),
             since=min(getattr(view, name).since for view in full),
             observations=_shown(sensors),

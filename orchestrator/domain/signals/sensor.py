@@ -16,7 +16,7 @@ class Sensor:
 
     __slots__ = (
         "_bars", "account", "aspect", "at", "bad", "bad_before", "denied", "denied_at", "failing", "name", "ok",
-        "onset", "quiet", "recent", "run", "slope", "vantage", "view",
+        "onset", "quiet", "recent", "recent_denied", "run", "slope", "vantage", "view",
     )  # fmt: skip
 
     def __init__(self, one: Observation, view: "View", bars: Thresholds) -> None:
@@ -32,7 +32,8 @@ class Sensor:
         """Failures since the last answer."""
         self.onset = 0.0
         self.recent = 0
-        """The last three readings, a bit each, the latest lowest: 1 where it was no answer."""
+        self.recent_denied = 0
+        """The last eight readings, a bit each, the latest lowest: where it was no answer; where it was a refusal."""
         self.denied_at = float("-inf")
         self.bad: Observation | None = None
         self.bad_before: Observation | None = None
@@ -51,6 +52,8 @@ class Sensor:
         else:
             self._failed(one, fading, spotless=spotless)
         self.quiet = not (self.run or self.failing.level or self.denied.level)
+        if self.quiet:
+            self.recent = self.recent_denied = 0
 
     def rise(self, at: float, hour: int, value: float, *, calm: bool) -> None:
         """A reading that carries a value."""
@@ -78,10 +81,11 @@ class Sensor:
 
     def _answered(self, at: float, fading: float, *, spotless: bool) -> None:
         self.ok = True
-        self.recent = self.recent << 1 & 7
+        self.recent = self.recent << 1 & 255
+        self.recent_denied = self.recent_denied << 1 & 255
         if self.run and not self.failing.on and spotless:
             for _ in range(min(self.run, 2)):
-                self.view.failed.hit(at)
+                self.view.failed.hit(at, self.view.count)
         self.run = 0
         self.failing.add(-self._bars.ok_loss, fading)
         self.denied.add(-self._bars.ok_loss, fading)
@@ -90,15 +94,16 @@ class Sensor:
         if self.quiet:
             self.onset = one.at
         self.ok = False
-        self.recent = self.recent << 1 & 7 | 1
+        self.recent = self.recent << 1 & 255 | 1
+        self.recent_denied = self.recent_denied << 1 & 255 | (one.outcome == "denied")
         self.bad_before, self.bad = self.bad, one
         if one.outcome == "denied":
             self.failing.add(self._bars.denied_gain, fading)
             self.denied.add(self._bars.denied_gain, fading)
             self.denied_at = one.at
             if spotless:
-                self.view.denied.hit(one.at)
+                self.view.denied.hit(one.at, self.view.count)
         else:
             self.run += 1
             self.failing.add(self._bars.fail_gain, fading)
-            self.denied.add(0.0, fading)
+            self.denied.add(-self._bars.ok_loss, fading)

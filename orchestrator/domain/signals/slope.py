@@ -25,7 +25,8 @@ class Slope:
         if not self._baseline.ready(at):
             self._baseline.learn(at, hour, value)
             return
-        deviation = self._baseline.deviation(at, hour, value)
+        usual, scale = self._baseline.usual(at, hour)
+        deviation = (value - usual) / scale
         level = self.level + min(deviation, bars.steepest) - bars.slack
         if level > 0.0 and self.level <= 0.0:
             self.since = at
@@ -35,4 +36,4 @@ class Slope:
         elif level <= 0.0:
             self.on = False
         if calm and not self.on:
-            self._baseline.learn(at, hour, min(value, self._baseline.at_deviation(at, hour, bars.slack)))
+            self._baseline.learn(at, hour, min(value, usual + bars.slack * scale))

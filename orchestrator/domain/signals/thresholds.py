@@ -33,12 +33,15 @@ class Thresholds:
     partial: float = 0.08
     """The share of failures that an erosion has at least when it is told from chance."""
     partial_denied: float = 0.05
+    chance_pooled: float = 0.0005
+    """The share of refusals by chance, over all sensors of a trust domain, until more is known."""
+    pool_bar_denied: float = 5.0
     pool_bar: float = 6.0
     """Log-likelihood that one trust domain's pooled failures or refusals must reach: chance passes once in e**6."""
     pool_age: float = HOUR
     """Partial failures without refusals count after so long: a short fault has gone by then."""
 
-    thorough: float = 0.66
+    thorough: float = 0.75
     """Of the last readings of what was refused `lately`, the share that is lost in a cut."""
     lately: float = 3 * HOUR
 

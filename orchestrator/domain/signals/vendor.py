@@ -17,7 +17,7 @@ class WatchedVendor:
     """Who decides over it, what each trust domain sees of it, and its verdict."""
 
     __slots__ = (
-        "country", "due", "evidence", "lost_since", "name", "owner", "shown", "since", "standing", "title", "views",
+        "country", "due", "evidence", "lost_since", "name", "onset", "owner", "shown", "since", "standing", "title", "views",
         "whole_since",
     )  # fmt: skip
 
@@ -33,6 +33,8 @@ class WatchedVendor:
         self.since: float | None = None
         self.shown: tuple[Observation, ...] = ()
         """Of its present verdict: since when, as the clocks said, and the observations that made it."""
+        self.onset: float | None = None
+        """When the erosion or cut that it is in began, as the clocks said."""
         self.lost_since: float | None = None
         self.whole_since: float | None = None
         """Since when two trust domains see something of it fail, or nothing of it left; steady seconds."""

@@ -1,6 +1,5 @@
 """What one trust domain sees of one vendor, and the vote that follows."""
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -54,10 +53,8 @@ class View:
         self.count = 0
         self.sensors: dict[str, list[Sensor]] = {}
         self.hot: dict[Sensor, None] = {}
-        rare, part = bars.chance, bars.partial
-        self.failed = Pool(math.log(part / rare), math.log((1 - rare) / (1 - part)), bars)
-        rare, part = bars.chance_denied, bars.partial_denied
-        self.denied = Pool(math.log(part / rare), math.log((1 - rare) / (1 - part)), bars)
+        self.failed = Pool(bars.chance, bars.partial, bars.pool_bar, bars.interval)
+        self.denied = Pool(bars.chance_pooled, bars.partial_denied, bars.pool_bar_denied, bars.interval)
 
     @property
     def silence(self) -> float:
@@ -103,14 +100,19 @@ class View:
         )
 
     def _thorough(self, counted: Iterable[Sensor], now: float) -> bool:
-        """Of what has been refused lately, (almost) all is: an erosion refuses now here, now there."""
-        lately = [one.recent.bit_count() for one in counted if now - one.denied_at <= self._bars.lately]
-        return sum(lately) >= self._bars.thorough * 3 * len(lately)
+        """Of what has been refused lately, most is lost, and by refusals: an erosion refuses now here, now there, and
+        an outage that answers with a refusal now and then is one."""
+        lately = [one for one in counted if now - one.denied_at <= self._bars.lately]
+        lost = sum((one.recent & 7).bit_count() for one in lately)
+        denied = sum(one.recent_denied.bit_count() for one in lately)
+        bad = sum(one.recent.bit_count() for one in lately)
+        return lost >= self._bars.thorough * 3 * len(lately) and 2 * denied >= bad
 
     def _clearly_parts(self, now: float) -> bool:
         """What one trust domain's word alone makes suspect: chance fills a pool now and then."""
-        bar = 1.5 * self._bars.pool_bar
-        return self.denied.level >= bar or (self.failed.level >= bar and self.partly_failed(now))
+        if self.denied.level >= 2 * self._bars.pool_bar_denied:
+            return True
+        return self.failed.level >= 1.5 * self._bars.pool_bar and self.partly_failed(now)
 
     def _parts(self, now: float) -> bool:
         return self.partly_refused or self.partly_failed(now)
@@ -118,11 +120,11 @@ class View:
     @property
     def speaks(self) -> bool:
         """A pool has reached its bar."""
-        return max(self.denied.level, self.failed.level) >= self._bars.pool_bar
+        return self.partly_refused or self.failed.level >= self._bars.pool_bar
 
     @property
     def partly_refused(self) -> bool:
-        return self.denied.level >= self._bars.pool_bar
+        return self.denied.level >= self._bars.pool_bar_denied
 
     def partly_failed(self, now: float) -> bool:
         return self.failed.level >= self._bars.pool_bar and now - self.failed.since >= self._bars.pool_age
