@@ -165,11 +165,9 @@ def _sensors(world: World, rng: random.Random) -> list[Sensor]:
             for aspect, sensor in ASPECTS:
                 lag = rng.uniform(60, 240) if aspect == "sync" else 0.0
                 found.append((rng.uniform(0, 290), vendor, aspect, sensor, place, None, lag))
-            if targeted:
-                for account in ("canary", "mayor"):
-                    found.append((rng.uniform(0, 290), vendor, "auth", f"sign-in-{account}", place, account, 0.0))
-        for control in CONTROLS:
-            found.append((rng.uniform(0, 290), control, "semantic", "page", place, None, 0.0))
+            accounts = ("canary", "mayor") if targeted else ()
+            found += [(rng.uniform(0, 290), vendor, "auth", f"sign-in-{one}", place, one, 0.0) for one in accounts]
+        found += [(rng.uniform(0, 290), control, "semantic", "page", place, None, 0.0) for control in CONTROLS]
     return sorted(found)
 
 

@@ -56,7 +56,10 @@ def vendor_change(
     reasons = tuple(_dated(one, told) for one in [*against, *_beside(vendor, votes, healths, bool(against))])
     since = told(min((one.since for one in against if one.since is not None), default=now))
     vendor.since, vendor.shown = since, tuple(seen for one in reasons for seen in one.observations)
-    vendor.onset = min(since, vendor.onset or since) if verdict.rank >= Verdict.ERODING.rank else None
+    if verdict.rank >= Verdict.ERODING.rank:
+        vendor.onset = since if vendor.onset is None else min(since, vendor.onset)
+    elif verdict is not Verdict.UNKNOWN:
+        vendor.onset = None
     words = sentence(vendor.title, verdict, since, told(now), reasons)
     return Change(told(now), vendor.name, verdict, before, since, reasons, words, vendor.evidence.account)
 

@@ -17,8 +17,8 @@ class WatchedVendor:
     """Who decides over it, what each trust domain sees of it, and its verdict."""
 
     __slots__ = (
-        "country", "due", "evidence", "lost_since", "name", "onset", "owner", "shown", "since", "standing", "title", "views",
-        "whole_since",
+        "country", "due", "evidence", "lost_since", "name", "onset", "owner", "shown", "since", "standing", "title",
+        "views", "whole_since",
     )  # fmt: skip
 
     def __init__(self, name: str, catalogue: Catalogue) -> None:

@@ -69,7 +69,7 @@ class Watch:
         return known.standing.verdict if known else Verdict.UNKNOWN
 
     def onsets(self) -> dict[str, float]:
-        """Of each vendor that erodes or is cut, when that began: seconds since the epoch, UTC. Clocks run from there."""
+        """Of each vendor that erodes or is cut, when that began (UTC seconds): clocks run from there."""
         return {name: one.onset for name, one in self._vendors.items() if one.onset is not None}
 
     def _run(self, steps: Iterator[tuple[float, list[Observation]]]) -> list[Change]:
