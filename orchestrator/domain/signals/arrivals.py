@@ -16,8 +16,8 @@ from orchestrator.domain.signals.thresholds import Thresholds
 
 MOST_WAITING = 10_000
 """Observations of one strange clock that are kept until it is believed; older ones are dropped."""
-_BELIEVED_AFTER = 600.0
-"""Seconds of its own time that a strange clock must speak alone."""
+_BELIEVED_AFTER, _JUMPED = 600.0, 1800.0
+"""Seconds of its own time that a strange clock must speak alone; one that jumped, instead of just going on."""
 _NEVER = float("-inf")
 Witness = tuple[str, str]
 """A trust domain, and one of its vantages."""
@@ -57,6 +57,7 @@ class _Stranger:
 
     since: float
     newest: float
+    believed_after: float
     waiting: list[Observation]
 
 
@@ -73,6 +74,8 @@ class Arrivals:
         self._slots: dict[int, list[Observation]] = {}
         self._domains, self._vantages = Crowd(), Crowd()
         self._strangers: dict[Witness, _Stranger] = {}
+        self._newest: dict[str, float] = {}
+        """By trust domain, its latest time that was not strange."""
         self._shift = 0.0
         self._shifts: list[tuple[float, float]] = [(_NEVER, 0.0)]
         self._closed = 0
@@ -101,6 +104,7 @@ class Arrivals:
         if waiting is None:
             waiting = self._slots[slot] = []
         waiting.append(one if not self._shift else _at(one, at))
+        self._newest[one.trust_domain] = at
         if at <= self.now and self._domains.several:
             return False
         self._domains.read(one.trust_domain, at)
@@ -155,7 +159,8 @@ class Arrivals:
         """A reading far from the others: it waits until its clock has spoken alone for long enough."""
         held = self._strangers.get(key)
         if held is None or abs(at - held.newest) > 2 * self._alone:
-            held = self._strangers[key] = _Stranger(at, at, [])
+            jumped = abs(at - self._newest.get(key[0], self.now)) > 2 * self._alone
+            held = self._strangers[key] = _Stranger(at, at, _JUMPED if jumped else _BELIEVED_AFTER, [])
         held.since, held.newest = min(held.since, at), max(held.newest, at)
         if one is not None:
             held.waiting.append(one)
@@ -166,7 +171,7 @@ class Arrivals:
             other[0] != key[0] and abs(told.newest - held.newest) <= self._alone
             for other, told in self._strangers.items()
         )
-        if not agreed and held.newest - held.since < _BELIEVED_AFTER:
+        if not agreed and held.newest - held.since < held.believed_after:
             return False
         self._believe(key, held)
         return True

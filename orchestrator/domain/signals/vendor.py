@@ -48,6 +48,8 @@ class WatchedVendor:
 
     def next_due(self, now: float, step: float) -> float:
         """On the grid of steps: the next one while something is pending, else the first at which a view is silent."""
+        for view in self.views.values():
+            view.waits = self.standing.verdict is Verdict.UNKNOWN
         if not self.standing.settled or any(view.hot or view.speaks for view in self.views.values()):
             return now + step
         silences = [at for at in (view.at + view.silence for view in self.views.values()) if at >= now]

@@ -43,7 +43,20 @@ class Vote:
 class View:
     """One trust domain's sensors at one vendor. `failed` and `denied` pool what single sensors show too seldom."""
 
-    __slots__ = ("_bars", "at", "count", "denied", "domain", "failed", "first", "hot", "last", "sensors", "vendor")
+    __slots__ = (
+        "_bars",
+        "at",
+        "count",
+        "denied",
+        "domain",
+        "failed",
+        "first",
+        "hot",
+        "last",
+        "sensors",
+        "vendor",
+        "waits",
+    )
 
     def __init__(self, one: Observation, bars: Thresholds) -> None:
         self.vendor, self.domain = one.vendor, one.trust_domain
@@ -51,6 +64,8 @@ class View:
         self.at = self.first = one.at
         self.last = one
         self.count = 0
+        self.waits = True
+        """The vendor is unknown: any reading may end that."""
         self.sensors: dict[str, list[Sensor]] = {}
         self.hot: dict[Sensor, None] = {}
         self.failed = Pool(bars.chance, bars.partial, bars.pool_bar, bars.interval)
@@ -68,6 +83,11 @@ class View:
 
     def add(self, sensor: Sensor) -> None:
         self.sensors.setdefault(sensor.aspect, []).append(sensor)
+
+    def resume(self, at: float) -> None:
+        """A pause is no part of its rhythm."""
+        if at - self.at > self.silence:
+            self.first += at - self.at
 
     def vote(self, now: float, healths: Callable[[Sensor], Health]) -> Vote:
         """`healths` says how the controls are where a sensor stands; what stands where they fail does not count."""

@@ -94,6 +94,9 @@ class Watch:
         if outcome == "unknown":
             return
         view = sensor.view
+        if view.waits:
+            view.resume(one[0])
+            self._wake(self._vendors[one[1]], one[0])
         if outcome == "ok":
             if view.denied.level:
                 view.denied.miss()
