@@ -117,11 +117,11 @@ def months(seed: int, days: float) -> World:
 
 
 def stricken(seed: int, kind: Kind) -> World:
-    """Three vendors for a week and more, of which the first is struck; the middle of other people's troubles."""
+    """Three vendors for some days, of which the first is struck a day before the end, and another has an outage."""
     rng = random.Random(seed)
-    start = START + rng.uniform(5, 9) * DAY
+    start = START + rng.uniform(2, 8) * DAY
     vendors = tuple(rng.sample([name for name in VENDORS if name not in ("scaleway", "mailo")], 3))
-    world = World(seed, (start - START) / DAY + 3.0, vendors)
+    world = World(seed, (start - START) / DAY + 1.0, vendors)
     match kind:
         case "cut":
             spoils = frozenset(rng.choice((("auth", "sync"), ("tls", "auth", "sync"))))
