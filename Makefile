@@ -1,6 +1,6 @@
 # `make demo` and `make test` prepare everything themselves on Debian or Ubuntu; `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults test-wide bench bench-dns bench-servers lint types format lock compose clean
+.PHONY: help demo test test-faults test-wide bench bench-detection bench-dns bench-servers lint types format lock compose clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -20,7 +20,7 @@ PYTEST := sudo PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m pytest -p no:cacheprov
 endif
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## set up, then rehearse the starter estate's failover against the simulator
 	@.ci/setup demo
@@ -52,6 +52,10 @@ bench-dns: ## the same change in 200 zones, by a dns.records step and by octodns
 bench-servers: ## 100 servers at each simulated cloud, beside plain libcloud, one table
 	@.ci/setup test
 	$(BIN)/python -m tests.bench.servers $(ARGS)
+
+bench-detection: ## delays and false alarms of verdicts on a million generated hours (ARGS=--quick: a sample)
+	@.ci/setup test
+	$(BIN)/python -m tests.bench.detection $(ARGS)
 
 lint: ## ruff, import contracts, the starter estate
 	@.ci/setup test
