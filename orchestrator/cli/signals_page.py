@@ -41,6 +41,7 @@ def _heading(found: Replay) -> str:
     beside = [
         (found.late, "came too late to count"),
         (found.misdated, "had a time that no other clock shared"),
+        (found.crowded, "came from more sensors than there is room for"),
     ]
     for count, what in beside:
         told += f"; {count} {what}" if count else ""

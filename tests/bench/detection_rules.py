@@ -18,7 +18,7 @@ class Rule:
 
 
 RULES: Sequence[Rule] = (
-    *(Rule(f"{count} in a row", count=count) for count in (1, 2, 3, 6, 12)),
+    *(Rule(f"{count} in a row", count=count) for count in (2, 3, 6, 12)),
     *(Rule(f"for: {minutes}m", lasting=minutes * 60.0) for minutes in (5, 15, 60, 240)),
     *(Rule(f"{count} in a row, both places", count=count, places=2) for count in (2, 3, 12, 144)),
     *(Rule(f"for: {minutes}m, both places", lasting=minutes * 60.0, places=2) for minutes in (5, 15, 60, 720)),

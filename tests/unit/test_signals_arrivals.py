@@ -92,3 +92,12 @@ def test_time_that_passes_without_observations_is_seen_to_pass() -> None:
         watch.tick(START + 6 * HOUR + minute * MINUTE)
     assert watch.verdict("microsoft-365") is Verdict.UNKNOWN
     assert watch.onsets()
+
+
+def test_whoever_invents_sensors_fills_no_memory() -> None:
+    invented = (
+        Observation(START + number / 100, "zoom", "tls", f"s{number}", "paris", "own", "denied")
+        for number in range(2000)
+    )
+    watch, _ = watched(invented)
+    assert watch.crowded == 1500

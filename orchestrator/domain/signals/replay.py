@@ -23,8 +23,8 @@ class Span(NamedTuple):
 
 @dataclass(slots=True)
 class Replay:
-    """`late` came after its time was over, `misdated` from a clock that nobody believed; neither counts. `resets`: so
-    often all clocks jumped."""
+    """`late` came after its time was over, `misdated` from a clock that nobody believed, for `crowded` there was no
+    room; none of them count. `resets`: so often all clocks jumped."""
 
     changes: list[Change] = field(default_factory=list)
     count: int = 0
@@ -32,6 +32,7 @@ class Replay:
     last: float = float("-inf")
     late: int = 0
     misdated: int = 0
+    crowded: int = 0
     resets: int = 0
 
     def spans(self) -> dict[str, list[Span]]:
@@ -55,4 +56,5 @@ def replay(observations: Iterable[Observation], catalogue: Catalogue, bars: Thre
     found.changes += watch.finish()
     arrivals = watch.arrivals
     found.late, found.misdated, found.resets = arrivals.late, arrivals.misdated, arrivals.resets
+    found.crowded = watch.crowded
     return found

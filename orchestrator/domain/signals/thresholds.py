@@ -41,7 +41,7 @@ class Thresholds:
     pool_age: float = HOUR
     """Partial failures without refusals count after so long: a short fault has gone by then."""
 
-    thorough: float = 0.75
+    thorough: float = 0.66
     """Of the last readings of what was refused `lately`, the share that is lost in a cut."""
     lately: float = 3 * HOUR
 

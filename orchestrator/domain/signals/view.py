@@ -44,19 +44,9 @@ class View:
     """One trust domain's sensors at one vendor. `failed` and `denied` pool what single sensors show too seldom."""
 
     __slots__ = (
-        "_bars",
-        "at",
-        "count",
-        "denied",
-        "domain",
-        "failed",
-        "first",
-        "hot",
-        "last",
-        "sensors",
-        "vendor",
-        "waits",
-    )
+        "_bars", "at", "count", "denied", "domain", "failed", "first", "hot", "last", "sensors", "vendor", "waits",
+        "width",
+    )  # fmt: skip
 
     def __init__(self, one: Observation, bars: Thresholds) -> None:
         self.vendor, self.domain = one.vendor, one.trust_domain
@@ -67,6 +57,8 @@ class View:
         self.waits = True
         """The vendor is unknown: any reading may end that."""
         self.sensors: dict[str, list[Sensor]] = {}
+        self.width = 0
+        """How many sensors there are."""
         self.hot: dict[Sensor, None] = {}
         self.failed = Pool(bars.chance, bars.partial, bars.pool_bar, bars.interval)
         self.denied = Pool(bars.chance_pooled, bars.partial_denied, bars.pool_bar_denied, bars.interval)
@@ -74,8 +66,7 @@ class View:
     @property
     def silence(self) -> float:
         """Seconds without a reading after which its sensors are silent; by its own rhythm, once that is known."""
-        sensors = sum(len(found) for found in self.sensors.values())
-        rounds = self.count / sensors if sensors else 0.0
+        rounds = self.count / self.width if self.width else 0.0
         if rounds < _REGULAR:
             return self._bars.silence
         rhythm = (self.at - self.first) / (rounds - 1)
@@ -83,6 +74,7 @@ class View:
 
     def add(self, sensor: Sensor) -> None:
         self.sensors.setdefault(sensor.aspect, []).append(sensor)
+        self.width += 1
 
     def resume(self, at: float) -> None:
         """A pause is no part of its rhythm."""

@@ -21,6 +21,8 @@ from orchestrator.domain.signals.thresholds import DAY, DEFAULT, Thresholds
 from orchestrator.domain.signals.vendor import Place, WatchedVendor
 from orchestrator.domain.signals.view import View, Vote
 
+MOST_VENDORS, MOST_DOMAINS, MOST_SENSORS = 1000, 50, 500
+"""Vendors in all; trust domains that look at one; sensors that one trust domain has there."""
 _NEVER = float("inf")
 
 
@@ -38,6 +40,8 @@ class Watch:
         self._failing: dict[Place, dict[str, float]] = {}
         """By place, the vendors that fail there, and since when."""
         self._laws: dict[str, Verdict] = {}
+        self.crowded = 0
+        """Observations of sensors that there was no room for."""
         self._due = _NEVER
         self._weighed = -_NEVER
         """The end of the last step that was weighed."""
@@ -89,7 +93,11 @@ class Watch:
             if one.vendor.startswith(CONTROL):
                 self._fold_control(one)
                 return
-            sensor = self._new_sensor(one)
+            made = self._new_sensor(one)
+            if made is None:
+                self.crowded += 1
+                return
+            sensor = made
         outcome = one[6]
         if outcome == "unknown":
             return
@@ -156,17 +164,25 @@ class Watch:
         key = (one.vendor, one.aspect, one.sensor)
         control = controls.get(key)
         if control is None:
+            if len(controls) >= MOST_SENSORS or len(self._controls) > MOST_SENSORS:
+                self.crowded += 1
+                return
             control = controls[key] = Control(one.vendor)
             self._consulted = {}
         control.read(one.at, one.outcome)
 
-    def _new_sensor(self, one: Observation) -> Sensor:
+    def _new_sensor(self, one: Observation) -> Sensor | None:
+        """None when there are too many of them already: whoever invents names fills no memory."""
         vendor = self._vendors.get(one.vendor)
         if vendor is None:
+            if len(self._vendors) >= MOST_VENDORS:
+                return None
             vendor = self._vendors[one.vendor] = WatchedVendor(one.vendor, self._catalogue)
         view = vendor.views.get(one.trust_domain)
-        if view is None:
+        if view is None and len(vendor.views) < MOST_DOMAINS:
             view = vendor.views[one.trust_domain] = View(one, self._bars)
+        if view is None or view.width >= MOST_SENSORS:
+            return None
         sensor = Sensor(one, view, self._bars)
         view.add(sensor)
         self._sensors[(one[1], one[2], one[3], one[4], one[5], one[8])] = sensor
