@@ -91,11 +91,6 @@ def months(seed: int, days: float) -> World:
                 Trouble("certificate", start, start + rng.uniform(1, 48) * HOUR, place=place, aspects=spoils)
             )
         for start in _times(rng, 60, end):
-            vendor = rng.choice(VENDORS)
-            long = rng.uniform(2, 72) * HOUR
-            spoils = frozenset(("auth", "sync"))
-            world.troubles.append(Trouble("credential", start, start + long, vendor, place, 1.0, spoils, denying=1.0))
-        for start in _times(rng, 60, end):
             shift = rng.choice((-1, 1)) * rng.choice((90, 600, 2700, 4 * HOUR, 3 * DAY, 365 * DAY))
             long = rng.uniform(1, 30) * HOUR
             world.troubles.append(Trouble("clock", start, start + long, place=place, shift=shift))
@@ -105,14 +100,7 @@ def months(seed: int, days: float) -> World:
     for start in _times(rng, 90, end):
         shift = rng.choice((-1, 1)) * rng.uniform(60, 2 * HOUR)
         world.troubles.append(Trouble("clocks", start, start + rng.uniform(1, 30) * HOUR, shift=shift))
-    staged: tuple[tuple[Kind, str], ...] = (("liar", rng.choice(VENDORS)), ("compromised", ""))
-    for kind, vendor in staged:
-        for start in _times(rng, 45, end):
-            place = rng.randrange(len(PLACES))
-            long = rng.uniform(1, 96) * HOUR
-            world.troubles.append(
-                Trouble(kind, start, start + long, vendor, place, denying=rng.choice((0.0, 0.5, 1.0)))
-            )
+    world.troubles += _wrong(rng, end)
     return world
 
 
@@ -257,6 +245,22 @@ def _outage(rng: random.Random, vendor: str, start: float) -> Trouble:
     spoils = frozenset(rng.choice((("auth",), ("sync",), ("auth", "sync"), ("auth", "sync"), ())))
     denying = rng.choice((0.0, 0.0, 0.0, rng.uniform(0.02, 0.2)))
     return Trouble("outage", start, start + long, vendor, None, rng.uniform(0.6, 1.0), spoils, denying=denying)
+
+
+def _wrong(rng: random.Random, end: float) -> list[Trouble]:
+    """What makes one trust domain say that a vendor refuses us: a credential of ours that ran out there, a vantage that
+    lies, a source that is forged throughout. One at a time: when two are wrong at once, no quorum of two can tell."""
+    found: list[Trouble] = []
+    for start in _times(rng, 12, end):
+        place, long = rng.randrange(len(PLACES)), rng.uniform(1, 96) * HOUR
+        if found and start < found[-1].end + 6 * HOUR:
+            continue
+        kind: Kind = rng.choice(("credential", "liar", "compromised"))
+        vendor = "" if kind == "compromised" else rng.choice(VENDORS)
+        spoils = frozenset(("auth", "sync")) if kind == "credential" else frozenset[str]()
+        denying = 1.0 if kind == "credential" else rng.choice((0.0, 0.5, 1.0))
+        found.append(Trouble(kind, start, start + long, vendor, place, 1.0, spoils, denying=denying))
+    return found
 
 
 def _times(rng: random.Random, days: float, end: float) -> Iterator[float]:

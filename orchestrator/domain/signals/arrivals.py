@@ -219,7 +219,10 @@ def _once(found: list[Observation]) -> list[Observation]:
     """In order, each observation once."""
     if len(found) == 1:
         return found
-    found.sort(key=_order)
+    try:
+        found.sort()
+    except TypeError:  # two readings that differ only in that one has a value
+        found.sort(key=_order)
     return [one for at, one in enumerate(found) if at == 0 or one != found[at - 1]]
 
 

@@ -28,17 +28,9 @@ class Baseline:
     """
 
     __slots__ = (
-        "_ceiling",
-        "_count",
-        "_counts",
-        "_first",
-        "_mean",
-        "_means",
-        "_spread",
-        "_thresholds",
-        "_unit",
-        "_visit",
-    )
+        "_ceiling", "_count", "_counts", "_first", "_mean", "_means", "_said", "_said_for", "_spread", "_thresholds",
+        "_unit", "_visit",
+    )  # fmt: skip
 
     def __init__(self, aspect: str, thresholds: Thresholds) -> None:
         self._thresholds = thresholds
@@ -51,14 +43,20 @@ class Baseline:
         self._counts = [0] * _WEEK_HOURS
         self._ceiling: list[float] | None = None
         self._visit = _Visit(0)
+        self._said_for = -1
+        self._said = (0.0, 0.0)
 
     def ready(self, at: float) -> bool:
         """Whether a day's rhythm has been seen."""
         return self._count >= self._thresholds.first_look and at - self._first >= DAY
 
     def usual(self, at: float, hour: int) -> tuple[float, float]:
-        """The usual value, and the usual deviation from it. `at`: seconds; `hour`: of the week."""
-        return self._usual(hour), self._scale(at, hour)
+        """The usual value, and the usual deviation from it, as they were when this hour began. `at`: seconds; `hour`:
+        of the week."""
+        if hour != self._said_for:
+            self._said_for = hour
+            self._said = self._usual(hour), self._scale(at, hour)
+        return self._said
 
     def learn(self, at: float, hour: int, value: float) -> None:
         if not self._count:

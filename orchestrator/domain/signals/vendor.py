@@ -47,11 +47,15 @@ class WatchedVendor:
         self.whole_since = (now if self.whole_since is None else self.whole_since) if whole else None
 
     def next_due(self, now: float, step: float) -> float:
-        """On the grid of steps: the next one while something is pending, else the first at which a view is silent."""
+        """On the grid of steps: the next one while a worse verdict is pending, every fifth while a better one may be,
+        else the first at which a view is silent. Whatever a sensor shows anew wakes it before."""
+        unknown = self.standing.verdict is Verdict.UNKNOWN
         for view in self.views.values():
-            view.waits = self.standing.verdict is Verdict.UNKNOWN
-        if not self.standing.settled or any(view.hot or view.speaks for view in self.views.values()):
+            view.waits = unknown
+        if self.evidence.verdict.rank > self.standing.verdict.rank or self.standing.unseen_since is not None:
             return now + step
+        if not self.standing.settled or any(view.hot or view.speaks for view in self.views.values()):
+            return now + 5 * step
         silences = [at for at in (view.at + view.silence for view in self.views.values()) if at >= now]
         return (min(silences) // step + 1) * step if silences else float("inf")
 
