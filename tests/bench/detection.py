@@ -93,7 +93,7 @@ def loss(task: tuple[Kind, int]) -> Loss:
         one.verdict.rank >= 2 and one.subject not in (world.vendors[0], "jurisdiction:US") for one in found.changes
     )
     delay = None if first is None else first.at + DEFAULT.lateness - _onset(world)
-    return Loss(kind, seed, delay, first.account if first else None, elsewhere)
+    return Loss(kind, seed, delay, first.targeted if first else None, elsewhere)
 
 
 def variant(task: tuple[int, Sequence[int], Sequence[int]]) -> tuple[str, float, list[float | None]]:

@@ -16,7 +16,7 @@ from orchestrator.domain.signals.thresholds import DAY, DEFAULT, MINUTE
 from orchestrator.domain.signals.view import Vote
 from tests.unit.signals_readings import HOUR, START, after, refused, rounds, verdicts, watched
 
-SLOW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ASPECTS = st.frozensets(st.sampled_from(["dns", "tls", "auth", "semantic", "sync"]))
 
 
@@ -39,23 +39,23 @@ def votes(draw: st.DrawFn, domain: str) -> Vote:
 @given(votes("a"), st.floats(0, 10 * DAY), st.integers(0, 9))
 def test_one_vote_alone_is_suspect_at_most(vote: Vote, lost_for: float, companions: int) -> None:
     others = [Vote("b"), Vote("c", fresh=False)]
-    assert evidence_of([vote], lost_for, companions, DEFAULT).verdict.rank <= Verdict.SUSPECT.rank
-    assert evidence_of([vote, *others], lost_for, companions, DEFAULT).verdict.rank <= Verdict.SUSPECT.rank
+    assert evidence_of([vote], lost_for, lost_for, companions, DEFAULT).verdict.rank <= Verdict.SUSPECT.rank
+    assert evidence_of([vote, *others], lost_for, lost_for, companions, DEFAULT).verdict.rank <= Verdict.SUSPECT.rank
 
 
 @given(votes("a"), votes("b"), votes("c"), st.floats(0, 10 * DAY), st.integers(0, 9))
 def test_one_more_vote_against_never_betters_the_evidence(a: Vote, b: Vote, c: Vote, lost: float, many: int) -> None:
-    before = evidence_of([a, b, replace(c, fresh=True)], lost, many, DEFAULT)
+    before = evidence_of([a, b, replace(c, fresh=True)], lost, lost, many, DEFAULT)
     worse = replace(
         c, fresh=True, sound=True, refused=c.refused | {"auth"}, failing=c.failing | {"auth"}, eroding=True, doubt=True
     )
-    assert evidence_of([a, b, worse], lost, many, DEFAULT).verdict.rank >= before.verdict.rank
+    assert evidence_of([a, b, worse], lost, lost, many, DEFAULT).verdict.rank >= before.verdict.rank
 
 
 @given(st.lists(votes("x"), max_size=4))
 def test_nothing_fresh_is_unknown(found: list[Vote]) -> None:
     stale = [replace(one, fresh=False) for one in found]
-    assert evidence_of(stale, 0.0, 0, DEFAULT).verdict is Verdict.UNKNOWN
+    assert evidence_of(stale, 0.0, 0.0, 0, DEFAULT).verdict is Verdict.UNKNOWN
 
 
 EVIDENCE = st.builds(Evidence, st.sampled_from(list(Verdict)), st.integers(0, 3), st.booleans())

@@ -1,12 +1,14 @@
 """Verdicts by example: what each kind of loss, fault and forgery becomes, and in which words."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from orchestrator.catalogue_files import shipped
 from orchestrator.domain.signals.observation import Observation
 from orchestrator.domain.signals.quorum import Verdict
+from orchestrator.domain.signals.replay import replay
 from orchestrator.domain.signals.thresholds import DEFAULT
 from orchestrator.domain.signals.watch import Watch
 from tests.unit.signals_readings import (
@@ -65,6 +67,11 @@ def test_what_is_wholly_lost_for_longer_than_outages_last_is_cut() -> None:
     _, changes = watched(rounds(36, after(6, lambda one: "fail" if is_vendor(one) else "ok")))
     cut = next(one for one in changes if one.verdict is CUT)
     assert cut.at - (START + 6 * HOUR) >= DEFAULT.outage_longest
+
+
+def test_an_outage_of_a_part_for_longer_than_a_day_is_an_erosion() -> None:
+    _, changes = watched(rounds(40, after(6, lambda one: "fail" if is_vendor(one) and one.aspect != "tls" else "ok")))
+    assert verdicts(changes)[-1] is ERODING
 
 
 def test_an_outage_that_answers_with_a_refusal_now_and_then_is_one() -> None:
@@ -146,7 +153,7 @@ def test_one_account_that_is_refused_is_a_targeted_erosion() -> None:
 
     _, changes = watched(readings())
     assert verdicts(changes)[-1] is ERODING
-    assert changes[-1].account == "mayor"
+    assert changes[-1].targeted == "mayor"
     assert "(account mayor)" in changes[-1].words["en"]
 
 
@@ -180,12 +187,13 @@ def test_a_daily_and_weekly_rhythm_is_no_slope() -> None:
     assert verdicts(changes) == [NOMINAL]
 
 
-def test_a_drift_of_weeks_teaches_the_baseline_nothing() -> None:
+def test_a_slow_drift_teaches_the_baseline_nothing() -> None:
     def drifting(one: Observation) -> Observation:
-        value = 120.0 + max(one.at - (START + 15 * DAY), 0.0) / DAY * 25
-        return one._replace(aspect="sync", value=value) if one.aspect == "semantic" and not one.is_control else one
+        value = 120.0 + max(one.at - (START + 8 * DAY), 0.0) / DAY * 60
+        return one._replace(aspect="sync", value=value)
 
-    _, changes = watched(one for one in rounds(24 * 40, drifting) if one.aspect in ("sync", "semantic"))
+    readings = (one if one.is_control else drifting(one) for one in rounds(24 * 16) if one.aspect == "semantic")
+    changes = replay(readings, shipped(), replace(DEFAULT, learning=7 * DAY)).changes
     assert ERODING in verdicts(changes)
 
 

@@ -18,7 +18,7 @@ JURISDICTION = "jurisdiction:"
 @dataclass(frozen=True, slots=True)
 class Change:
     """A verdict that changed. `at`: when the evidence was enough; `since`: when what it speaks of began (UTC seconds).
-    `account`: the one that is hit, where it is one account alone."""
+    `targeted`: the one account, or the one sensor, that is refused while others are let in."""
 
     at: float
     subject: str
@@ -27,7 +27,7 @@ class Change:
     since: float
     reasons: tuple[Reason, ...]
     words: Said
-    account: str | None = None
+    targeted: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -36,7 +36,7 @@ class Change:
             "verdict": self.verdict.value,
             "before": self.before.value,
             "since": iso(self.since),
-            "account": self.account,
+            "targeted": self.targeted,
             "words": dict(self.words),
             "reasons": [one.as_json() for one in self.reasons],
         }
@@ -61,7 +61,7 @@ def vendor_change(
     elif verdict is not Verdict.UNKNOWN:
         vendor.onset = None
     words = sentence(vendor.title, verdict, since, told(now), reasons)
-    return Change(told(now), vendor.name, verdict, before, since, reasons, words, vendor.evidence.account)
+    return Change(told(now), vendor.name, verdict, before, since, reasons, words, vendor.evidence.targeted)
 
 
 def law_change(country: str, before: Verdict, verdict: Verdict, vendors: Sequence[WatchedVendor], at: float) -> Change:

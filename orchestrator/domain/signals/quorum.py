@@ -32,32 +32,34 @@ _RANKS = {Verdict.UNKNOWN: 0, Verdict.NOMINAL: 0, Verdict.SUSPECT: 1, Verdict.ER
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What the votes say now. `well`: so many trust domains see nothing wrong; `silent`: not one sees anything.
-    `account`: the only one that is refused."""
+    `targeted`: the one account, or the one sensor, that is refused while others are let in."""
 
     verdict: Verdict
     well: int = 0
     silent: bool = False
-    account: str | None = None
+    targeted: str | None = None
 
 
-def evidence_of(votes: Sequence[Vote], lost_for: float, companions: int, bars: Thresholds) -> Evidence:
-    """`lost_for`: seconds for which two trust domains have seen it fail; `companions`: unrelated vendors of the same
-    law that were lost together with this one."""
+def evidence_of(
+    votes: Sequence[Vote], lost_for: float, whole_for: float, companions: int, bars: Thresholds
+) -> Evidence:
+    """`lost_for`, `whole_for`: seconds for which two trust domains have seen something of it fail, and all of it;
+    `companions`: unrelated vendors of the same law that were lost together with this one."""
     fresh = [one for one in votes if one.fresh]
     well = sum(one.well for one in fresh)
-    account = targeted(fresh)
-    if account is None and is_cut(fresh, lost_for, companions, bars):
+    only = targeted(fresh)
+    if only is None and is_cut(fresh, whole_for, companions, bars):
         return Evidence(Verdict.CUT, well)
     if is_eroding(fresh, lost_for, bars):
-        return Evidence(Verdict.ERODING, well, account=account)
+        return Evidence(Verdict.ERODING, well, targeted=only)
     if any(one.doubt for one in fresh):
-        return Evidence(Verdict.SUSPECT, well, account=account)
+        return Evidence(Verdict.SUSPECT, well, targeted=only)
     if fresh and len(fresh) >= min(2, sum(one.regular for one in votes)):
         return Evidence(Verdict.NOMINAL, well)
     return Evidence(Verdict.UNKNOWN, well, silent=not fresh)
 
 
-def is_cut(votes: Sequence[Vote], lost_for: float, companions: int, bars: Thresholds) -> bool:
+def is_cut(votes: Sequence[Vote], whole_for: float, companions: int, bars: Thresholds) -> bool:
     """Two aspects and two trust domains, with healthy controls; refused by both, or else lost wholly and for longer
     than outages last, or together with others who share nothing but the law that binds them."""
     refusing = [one for one in votes if one.refused]
@@ -66,7 +68,7 @@ def is_cut(votes: Sequence[Vote], lost_for: float, companions: int, bars: Thresh
     lost = [one for one in votes if one.whole]
     if len(lost) < 2 or not any(one.sound for one in lost):
         return False
-    return lost_for >= bars.outage_longest or companions >= bars.companions
+    return whole_for >= bars.outage_longest or companions >= bars.companions
 
 
 def is_eroding(votes: Iterable[Vote], lost_for: float, bars: Thresholds) -> bool:
@@ -87,9 +89,9 @@ def is_whole(votes: Iterable[Vote]) -> bool:
 
 
 def targeted(votes: Iterable[Vote]) -> str | None:
-    """The account that is refused while others are not, as every trust domain says that sees a refusal."""
-    accounts = {one.account for one in votes if one.refused or one.account}
-    return accounts.pop() if len(accounts) == 1 else None
+    """What alone is refused while the rest is not, as every trust domain says that sees a refusal."""
+    found = {one.targeted for one in votes if one.refused or one.targeted}
+    return found.pop() if len(found) == 1 else None
 
 
 def _aspects(votes: Iterable[Vote]) -> frozenset[str]:

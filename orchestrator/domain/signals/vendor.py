@@ -46,6 +46,11 @@ class WatchedVendor:
         self.lost_since = (now if self.lost_since is None else self.lost_since) if lost else None
         self.whole_since = (now if self.whole_since is None else self.whole_since) if whole else None
 
+    def lost_for(self, now: float) -> tuple[float, float]:
+        """Seconds for which something of it has failed, and all of it."""
+        lost, whole = self.lost_since, self.whole_since
+        return now - lost if lost is not None else 0.0, now - whole if whole is not None else 0.0
+
     def next_due(self, now: float, step: float) -> float:
         """On the grid of steps: the next one while a worse verdict is pending, every fifth while a better one may be,
         else the first at which a view is silent. Whatever a sensor shows anew wakes it before."""

@@ -19,7 +19,7 @@ class Vote:
 
     `refused`, `failing`: aspects of which most fresh sensors say so. `whole`: all aspects that it watches, two at
     least. `eroding`: something is refused, partly failing, or running away. `doubt`: anything at all is held
-    against the vendor. `account`: the only one that is refused, while others are not.
+    against the vendor. `targeted`: the one account, or the one sensor, that is refused while others are let in.
     """
 
     domain: str
@@ -32,7 +32,7 @@ class Vote:
     whole: bool = False
     eroding: bool = False
     doubt: bool = False
-    account: str | None = None
+    targeted: str | None = None
 
     @property
     def well(self) -> bool:
@@ -108,7 +108,7 @@ class View:
             whole=len(aspects) >= 2 and lost == aspects,
             eroding=bool(refusing) or rising or self._parts(now),
             doubt=bool(refusing or failing) or rising or self._clearly_parts(now),
-            account=_only_account(refusing, counted),
+            targeted=_targeted(refusing, counted),
         )
 
     def _thorough(self, counted: Iterable[Sensor], now: float) -> bool:
@@ -148,8 +148,8 @@ def _most(some: Iterable[Sensor], counted: Iterable[Sensor]) -> frozenset[str]:
     return frozenset(aspect for aspect in held if 2 * held.count(aspect) > all_.count(aspect))
 
 
-def _only_account(refusing: list[Sensor], counted: list[Sensor]) -> str | None:
-    """The one account that is refused; a sensor beside others of its aspect that are not refused is one as well."""
+def _targeted(refusing: list[Sensor], counted: list[Sensor]) -> str | None:
+    """The one account that is refused; or the one sensor, beside others of its aspect that are let in."""
     if not refusing:
         return None
     accounts = {one.account for one in refusing}

@@ -233,8 +233,9 @@ class Watch:
 
         votes = [view.vote(now, healths) for view in vendor.views.values()]
         vendor.note_loss(votes, now)
-        lost_for = now - vendor.lost_since if vendor.lost_since is not None else 0.0
-        vendor.evidence = evidence_of(votes, lost_for, self._companions(vendor), self._bars)
+        lost_for, whole_for = vendor.lost_for(now)
+        companions = self._companions(vendor)
+        vendor.evidence = evidence_of(votes, lost_for, whole_for, companions, self._bars)
         before = vendor.standing.verdict
         vendor.standing = weighed(vendor.standing, vendor.evidence, now, self._bars)
         vendor.due = vendor.next_due(now, self._bars.step)
