@@ -15,7 +15,7 @@ from orchestrator.cli.session import Session, session_of
 from orchestrator.cli.signals_page import replay_lines
 from orchestrator.cli.wording import counted
 from orchestrator.domain.problem import Problem
-from orchestrator.domain.signals.recording import read_recording
+from orchestrator.domain.signals.recording import as_arrived, read_recording
 from orchestrator.domain.signals.replay import replay as replayed
 
 SHOWN_PROBLEMS = 20
@@ -46,7 +46,8 @@ def replay(
     session = session_of(context)
     problems: list[Problem] = []
     with _opened(file) as lines:
-        found = replayed(read_recording(lines, str(file), problems), shipped())
+        observations = list(read_recording(lines, str(file), problems))
+    found = replayed(as_arrived(observations), shipped())
     if as_json:
         for change in found.changes:
             session.json(change.as_json(), line=True)

@@ -14,7 +14,7 @@ from orchestrator.catalogue_files import shipped
 from orchestrator.cli.signals_page import WIDTH, replay_lines
 from orchestrator.domain.problem import Problem
 from orchestrator.domain.signals.observation import BadObservation, Observation, iso, observation_of
-from orchestrator.domain.signals.recording import read_recording
+from orchestrator.domain.signals.recording import as_arrived, read_recording
 from orchestrator.domain.signals.replay import Replay, replay
 from orchestrator.web.signals_chart import chart
 from tests.unit.signals_readings import HOUR, START, after, refused, rounds
@@ -83,6 +83,20 @@ def test_lines_that_cant_be_read_are_said_and_the_others_count() -> None:
     assert found == recording()
     assert [(one.file, one.line) for one in problems] == [("a.jsonl", line) for line in (5, 6, 7, 8, 9)]
     assert all(one.remedy for one in problems)
+
+
+def test_a_recording_written_sensor_by_sensor_gives_the_same_verdicts() -> None:
+    found = recording()
+    grouped = sorted(found, key=lambda one: (one.vendor, one.vantage, one.aspect))
+    told = [one.as_json() for one in replay(as_arrived(grouped), shipped()).changes]
+    assert told == [one.as_json() for one in replay(found, shipped()).changes]
+
+
+def test_a_clock_that_was_set_back_is_no_matter_of_order() -> None:
+    found = recording()
+    set_back = [one._replace(at=one.at - 2 * HOUR) if one.at > START + 3 * HOUR else one for one in found]
+    assert as_arrived(set_back) == set_back
+    assert as_arrived(found) == found
 
 
 def test_a_replay_is_told_in_eighty_columns_in_both_languages() -> None:

@@ -129,6 +129,18 @@ def test_without_controls_nothing_is_cut() -> None:
     assert verdicts(changes)[-1] is ERODING
 
 
+def test_controls_that_one_trust_domain_forges_silence_nobody_else() -> None:
+    places = (("own", "paris"), ("peer", "lyon"), ("third", "bonn"), ("alerts", "oslo"))
+
+    def forged(one: Observation) -> str | Observation:
+        return ("fail" if one.trust_domain == "own" else "ok") if one.is_control else after(6, refused)(one)
+
+    readings = (
+        one for one in rounds(12, forged, places=places) if not (one.is_control and one.trust_domain == "alerts")
+    )
+    assert verdicts(watched(readings)[1])[-1] is CUT
+
+
 def test_one_aspect_alone_is_an_erosion() -> None:
     _, changes = watched(
         rounds(20, after(6, lambda one: "denied" if is_vendor(one) and one.aspect == "auth" else "ok"))

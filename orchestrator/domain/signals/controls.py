@@ -56,6 +56,14 @@ def health(controls: Sequence[Control], at: float, bars: Thresholds) -> Health:
     return Health(True, 2 * doubted > len(fresh), all(one.bad_at <= since for one in fresh))
 
 
+def shared(healths: Sequence[Health]) -> Health:
+    """One health of several places' own: it fails only where all of them do."""
+    proven = [one for one in healths if one.proven]
+    if len(proven) <= 1:
+        return proven[0] if proven else UNPROVEN
+    return Health(True, all(one.failing for one in proven), any(one.spotless for one in proven))
+
+
 class Failing(NamedTuple):
     """A vendor that fails at a vantage, and since when."""
 

@@ -11,7 +11,7 @@ from orchestrator.domain.catalogue import EMPTY, Catalogue
 from orchestrator.domain.signals.arrivals import Arrivals
 from orchestrator.domain.signals.baseline import hour_of_week
 from orchestrator.domain.signals.change import JURISDICTION, Change, law_change, vendor_change
-from orchestrator.domain.signals.controls import Control, Failing, Health, health, our_side
+from orchestrator.domain.signals.controls import Control, Failing, Health, health, our_side, shared
 from orchestrator.domain.signals.jurisdiction import Bound, jurisdiction_verdict
 from orchestrator.domain.signals.observation import CONTROL, Observation
 from orchestrator.domain.signals.quorum import Verdict, evidence_of
@@ -36,7 +36,7 @@ class Watch:
         self._sensors: dict[tuple[str | None, ...], Sensor] = {}
         self._vendors: dict[str, WatchedVendor] = {}
         self._controls: dict[Place, dict[tuple[str, str, str], Control]] = {}
-        self._consulted: dict[Place, list[Control]] = {}
+        self._consulted: dict[Place, list[list[Control]]] = {}
         self._failing: dict[Place, dict[str, float]] = {}
         """By place, the vendors that fail there, and since when."""
         self._laws: dict[str, Verdict] = {}
@@ -190,16 +190,15 @@ class Watch:
         return sensor
 
     def _health(self, place: Place, at: float) -> Health:
-        """By the controls of that place; else of others at its vantage; else by all there are."""
-        controls = self._consulted.get(place)
-        if controls is None:
+        """By the controls of that place; else by those of others at its vantage; else by all there are. Of others, all
+        must say that it fails: none of them decides over another's word."""
+        groups = self._consulted.get(place)
+        if groups is None:
             own = self._controls.get(place)
-            beside = [
-                one for (_, vantage), found in self._controls.items() if vantage == place[1] for one in found.values()
-            ]
-            everywhere = [one for found in self._controls.values() for one in found.values()]
-            controls = self._consulted[place] = list(own.values()) if own else beside or everywhere
-        return health(controls, at, self._bars)
+            beside = [found for (_, vantage), found in self._controls.items() if vantage == place[1]]
+            chosen = [own] if own else beside or self._controls.values()
+            groups = self._consulted[place] = [list(found.values()) for found in chosen]
+        return shared([health(found, at, self._bars) for found in groups])
 
     def _wake(self, vendor: WatchedVendor, at: float) -> None:
         vendor.due = min(vendor.due, at)
