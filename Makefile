@@ -1,6 +1,7 @@
 # `make demo` and `make test` prepare everything themselves on Debian or Ubuntu; `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults test-wide bench bench-dns bench-servers bench-webhooks lint types format lock compose clean
+.PHONY: help demo test test-faults test-wide bench bench-detection bench-dns bench-servers bench-webhooks lint types \
+	format lock compose clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -56,6 +57,10 @@ bench-servers: ## 100 servers at each simulated cloud, beside plain libcloud, on
 bench-webhooks: ## 10,000 webhooks a minute for two minutes across kill -9, beside a bare endpoint, one table
 	@.ci/setup test
 	$(BIN)/python -m tests.bench.webhooks $(ARGS)
+
+bench-detection: ## delays and false alarms of verdicts on a million generated hours (ARGS=--quick: a sample)
+	@.ci/setup test
+	$(BIN)/python -m tests.bench.detection $(ARGS)
 
 lint: ## ruff, import contracts, the starter estate
 	@.ci/setup test

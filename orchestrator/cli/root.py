@@ -21,6 +21,7 @@ from orchestrator.cli import (
     resource_commands,
     run_commands,
     service_commands,
+    signals_commands,
     webhook_commands,
 )
 from orchestrator.cli.demo import command as demo_command
@@ -101,6 +102,7 @@ resources_app.command("release")(resource_commands.release)
 signals_app = typer.Typer(no_args_is_help=True, help="What is noticed of the vendors.")
 signals_app.command("sources")(webhook_commands.sources)
 signals_app.command("unmapped")(webhook_commands.unmapped)
+signals_app.command("replay")(signals_commands.replay)
 
 app.command("validate", rich_help_panel=ESTATE)(estate_commands.validate)
 app.command("schema", rich_help_panel=ESTATE)(estate_commands.schema)

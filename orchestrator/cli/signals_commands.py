@@ -1,0 +1,90 @@
+"""Recorded or generated observations run through the same weighing that decides in earnest."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, TextIO
+
+import typer
+
+from orchestrator.catalogue_files import shipped
+from orchestrator.cli.catalogue_page import Language
+from orchestrator.cli.exits import CommandError, Exit
+from orchestrator.cli.session import Session, session_of
+from orchestrator.cli.signals_page import replay_lines
+from orchestrator.cli.wording import counted
+from orchestrator.domain.problem import Problem
+from orchestrator.domain.signals.recording import as_arrived, read_recording
+from orchestrator.domain.signals.replay import replay as replayed
+
+SHOWN_PROBLEMS = 20
+
+
+def replay(
+    context: typer.Context,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", allow_dash=True, help="JSON Lines, one observation a line; - is standard input."
+        ),
+    ],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print each change of a verdict as one JSON object a line.")
+    ] = False,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", metavar="FILE", dir_okay=False, help="Draw the verdicts into this file.")
+    ] = None,
+    language: Annotated[Language, typer.Option("--language", "-l", help="Of the texts for people.")] = "en",
+) -> None:
+    """Show what would have been said of recorded observations, and when. Changes nothing, needs no service.
+
+    A line is {at, vendor, aspect, sensor, vantage, trust_domain, outcome, value}: at in UTC, outcome ok, fail, denied
+    or unknown, value a lag or age in seconds or a share, or null; account where it is of one account alone. Vendors
+    named control-… are controls. Exit code: 0 all was read, 1 some lines could not be; the rest is shown all the same.
+    """
+    session = session_of(context)
+    problems: list[Problem] = []
+    with _opened(file) as lines:
+        observations = list(read_recording(lines, str(file), problems))
+    found = replayed(as_arrived(observations), shipped())
+    if as_json:
+        for change in found.changes:
+            session.json(change.as_json(), line=True)
+    else:
+        for line in replay_lines(found, language):
+            session.line(line, copied=True)
+    if svg is not None:
+        from orchestrator.web.signals_chart import chart
+
+        _write(svg, chart(found, language))
+        session.note(f"Drawn: {svg}")
+    _end(session, problems)
+
+
+def _end(session: Session, problems: list[Problem]) -> None:
+    for problem in problems[:SHOWN_PROBLEMS]:
+        session.note(str(problem))
+    if len(problems) > SHOWN_PROBLEMS:
+        session.note(f"and {counted(len(problems) - SHOWN_PROBLEMS, 'more line')} that could not be read.")
+    if problems:
+        raise typer.Exit(Exit.FAILED)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[TextIO]:
+    if str(file) == "-":
+        yield sys.stdin
+        return
+    try:
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            yield lines
+    except OSError as error:
+        raise CommandError(f"{file} can't be read ({error.strerror}): name a file of JSON Lines.") from None
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{file} can't be written ({error.strerror}): name another file.") from None
