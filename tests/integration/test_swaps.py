@@ -250,6 +250,8 @@ def test_a_wrong_mail_server_is_found_before_mail_is_led_there(hall: TownHall, t
     assert first < switch
     assert says(hall, steps[first]) == ""
     for wrong, rules in MAIL_WRONG.items():
+        if wrong == "silent" and target != "mailo":
+            continue  # ten seconds each, and the same server for all
         hall.simulator.faults(*({"service": "smtp-new", "times": None, **rule} for rule in rules))
         told = says(hall, steps[first])
         hall.simulator.faults()
