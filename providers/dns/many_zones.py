@@ -8,6 +8,7 @@ the rest, and undo takes back exactly what was written.
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -97,8 +98,17 @@ class ManyZones:
 
         if not zones:
             return {}
-        with ThreadPoolExecutor(min(SIDE_BY_SIDE, len(zones)), thread_name_prefix="zone") as pool:
+        with ThreadPoolExecutor(min(self._side_by_side(want, zones), len(zones)), thread_name_prefix="zone") as pool:
             return dict(zip(zones, pool.map(one, zones), strict=True))
+
+    def _side_by_side(self, want: InZones, zones: Sequence[str]) -> int:
+        """As many zones at once as the most sparing of their drivers takes."""
+        deadline = Deadline(self.context.deadline)
+        found = [SIDE_BY_SIDE]
+        for zone in {_driver(self.context, zone): zone for zone in zones}.values():
+            with suppress(ProviderError):  # told of that zone when its turn comes
+                found.append(getattr(self._provider(want.at(zone), deadline), "side_by_side", SIDE_BY_SIDE))
+        return min(found)
 
     def _provider(self, want: InZones, deadline: Deadline) -> Provider[Any]:
         left = deadline.left()
@@ -106,6 +116,10 @@ class ManyZones:
             raise TimeIsUpError
         workspace = self.context.workspace / want.zone
         return self._make(want, replace(self.context, workspace=workspace, deadline=left))
+
+
+def _driver(context: Context, zone: str) -> object:
+    return context.scope.get("dns", {}).get("zones", {}).get(zone, {}).get("driver")
 
 
 def _by_zone(values: JsonMap) -> Mapping[str, JsonMap]:

@@ -31,6 +31,8 @@ class PowerDnsRecords(OctoDnsRecords):
     """`dns.records` through the zone's API `url`; what is published is read from its `servers`."""
 
     host = "PowerDNS"
+    side_by_side = 3
+    """Zones at once: its changes take turns, and it is near; more threads would only wait for each other."""
 
     def _api(self, zone: str, keys: Iterable[Key], deadline: Deadline) -> ZoneApi:
         del keys

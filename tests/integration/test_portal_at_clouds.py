@@ -51,6 +51,7 @@ def test_one_line_moves_the_portal_to_another_cloud(town_hall: TownHall, cloud: 
     town_hall.check_fold(run_id)
 
 
+@pytest.mark.faults
 def test_a_cloud_that_sells_out_in_mid_wave_gives_way_to_the_next(town_hall: TownHall) -> None:
     """Identity takes the last server that the first cloud has; the portal goes to the second, and both come back."""
     simulator = town_hall.simulator

@@ -232,6 +232,32 @@ def test_a_wrong_place_is_found_before_people_are_led_there(hall: TownHall, targ
         assert all("secret" not in said.lower() or "secret://" not in said for said in told)
 
 
+MAIL_WRONG: dict[str, list[dict[str, Any]]] = {
+    "down": [{"route": "EHLO", "kind": "drop"}],
+    "in maintenance": [{"route": "RCPT", "kind": "tempfail"}],
+    "another domain's": [{"route": "RCPT", "kind": "refuse"}],
+    "full, or read-only": [{"route": "DATA", "kind": "refuse"}],
+    "silent": [{"route": "EHLO", "kind": "hang", "seconds": 15}],
+}
+"""How the new side's mail server can be wrong; that it shows a wrong certificate is in the contract of the check."""
+
+
+@pytest.mark.parametrize("target", [target for target in SWAPS if target not in PRODUCTS])
+def test_a_wrong_mail_server_is_found_before_mail_is_led_there(hall: TownHall, target: str) -> None:
+    steps = hall.bascule.plans.make([target], "rehearsal").steps
+    first = next(number for number, step in enumerate(steps) if step.uses == "probe.smtp")
+    switch = next(number for number, step in enumerate(steps) if step.id.endswith("cutover-mx"))
+    assert first < switch
+    assert says(hall, steps[first]) == ""
+    for wrong, rules in MAIL_WRONG.items():
+        if wrong == "silent" and target != "mailo":
+            continue  # ten seconds each, and the same server for all
+        hall.simulator.faults(*({"service": "smtp-new", "times": None, **rule} for rule in rules))
+        told = says(hall, steps[first])
+        hall.simulator.faults()
+        assert told, f"{target} {wrong} was not found"
+
+
 def test_a_run_stops_at_a_wrong_place_and_nobody_is_led_there(hall: TownHall) -> None:
     before = world(hall.simulator)
     hall.simulator.conditions(onlyoffice="maintenance")
