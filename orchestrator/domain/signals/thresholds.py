@@ -14,6 +14,8 @@ class Thresholds:
 
     interval: float = 5 * MINUTE
     """Between two readings of a sensor, until its own rhythm is known."""
+    slowest: float = 12.0
+    """Intervals between two readings of the slowest sensor that is not silent."""
     step: float = MINUTE
     """Verdicts are weighed so often."""
     lateness: float = 2 * MINUTE

@@ -66,19 +66,20 @@ class View:
     @property
     def silence(self) -> float:
         """Seconds without a reading after which its sensors are silent; by its own rhythm, once that is known."""
+        bars = self._bars
         rounds = self.count / self.width if self.width else 0.0
-        if rounds < _REGULAR:
-            return self._bars.silence
+        if rounds < 2:
+            return bars.silence
         rhythm = (self.at - self.first) / (rounds - 1)
-        return self._bars.silent_after * min(max(rhythm, self._bars.interval), 12 * self._bars.interval)
+        return bars.silent_after * min(max(rhythm, bars.interval), bars.slowest * bars.interval)
 
     def add(self, sensor: Sensor) -> None:
         self.sensors.setdefault(sensor.aspect, []).append(sensor)
         self.width += 1
 
     def resume(self, at: float) -> None:
-        """A pause is no part of its rhythm."""
-        if at - self.at > self.silence:
+        """A pause, longer than the slowest rhythm allows, is no part of it."""
+        if at - self.at > self._bars.silent_after * self._bars.slowest * self._bars.interval:
             self.first += at - self.at
 
     def vote(self, now: float, healths: Callable[[Sensor], Health]) -> Vote:
