@@ -113,13 +113,14 @@ class View:
         )
 
     def _thorough(self, counted: Iterable[Sensor], now: float) -> bool:
-        """Of what has been refused lately, most is lost, and by refusals: an erosion refuses now here, now there, and
-        an outage that answers with a refusal now and then is one."""
+        """Of what has been refused lately, most is lost, and its refusals are no outage's: an erosion refuses now here,
+        now there, and an outage answers with a refusal now and then."""
         lately = [one for one in counted if now - one.denied_at <= self._bars.lately]
         lost = sum((one.recent & 7).bit_count() for one in lately)
         denied = sum(one.recent_denied.bit_count() for one in lately)
-        bad = sum(one.recent.bit_count() for one in lately)
-        return lost >= self._bars.thorough * 3 * len(lately) and 2 * denied >= bad
+        failed = sum(one.recent.bit_count() for one in lately) - denied
+        refusing = denied * self._bars.refusal_gain - failed * self._bars.failure_loss
+        return lost >= self._bars.thorough * 3 * len(lately) and refusing >= self._bars.refusal_bar
 
     def _clearly_parts(self, now: float) -> bool:
         """What one trust domain's word alone makes suspect: chance fills a pool now and then."""
