@@ -34,7 +34,7 @@ from orchestrator.domain.signals.thresholds import DEFAULT, Thresholds
 from tests.bench.detection_rules import RULES, alarms
 from tests.bench.detection_world import DAY, INTERVAL, REAL, VENDORS, Kind, World, months, observations, stricken
 
-HELD_OUT = 1_000_000
+HELD_OUT = 2_000_000
 """Seeds from here on are for measuring; thresholds are tuned on those below."""
 WORKERS = 2
 MONTHS = 60.0
@@ -44,7 +44,7 @@ TENTH = 3 * DAY / 10
 """After so many seconds of an erosion a tenth of the service is gone."""
 
 VARIANTS: Sequence[tuple[str, Thresholds]] = (
-    ("verdict, at once", replace(DEFAULT, hold_cut=0.0, alpha=1e-2, thorough=0.3, lateness=60.0)),
+    ("verdict, at once", replace(DEFAULT, hold_cut=0.0, alpha=1e-2, thorough=0.3, refusal_bar=1.0, lateness=60.0)),
     ("verdict, quick", replace(DEFAULT, hold_cut=0.0)),
     ("verdict", DEFAULT),
     ("verdict, slow", replace(DEFAULT, hold_cut=900.0)),

@@ -42,6 +42,13 @@ def test_a_vendor_that_refuses_everything_that_needs_it_is_cut() -> None:
     assert watch.onsets() == {"microsoft-365": pytest.approx(START + 6 * HOUR, abs=ROUND)}
 
 
+def test_probes_may_be_rarer_than_usual() -> None:
+    rarer = (one._replace(at=START + (one.at - START) * 6) for one in rounds(8, after(6, refused)))
+    _, changes = watched(rarer)
+    assert verdicts(changes)[-1] is CUT
+    assert len(verdicts(changes)) <= 6
+
+
 def test_its_reasons_are_the_observations_and_words_in_both_languages() -> None:
     _, changes = watched(rounds(12, after(6, refused)))
     cut = next(one for one in changes if one.verdict is CUT)

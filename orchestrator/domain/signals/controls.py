@@ -11,19 +11,26 @@ _NEVER = float("-inf")
 class Control:
     """One sensor at a site of our own choice, from one vantage. Anything but an answer is its failure."""
 
-    __slots__ = ("at", "bad", "bad_at", "bad_before", "site")
+    __slots__ = ("at", "bad", "bad_at", "bad_before", "rhythm", "site")
 
     def __init__(self, site: str) -> None:
         self.site = site
         self.at = _NEVER
         self.bad = False
+        self.rhythm = 0.0
+        """Seconds between its last two readings."""
         self.bad_at = self.bad_before = _NEVER
 
     def read(self, at: float, outcome: str) -> None:
+        self.rhythm = at - self.at if self.at > _NEVER else 0.0
         self.at = at
         self.bad = outcome != "ok"
         if self.bad:
             self.bad_before, self.bad_at = self.bad_at, at
+
+    def silence(self, bars: Thresholds) -> float:
+        """Seconds after which it is silent; by its own rhythm."""
+        return bars.silent_after * min(max(self.rhythm, bars.interval), bars.slowest * bars.interval)
 
     def doubted(self, since: float) -> bool:
         """It fails now, or failed twice since then: once is chance."""
@@ -48,7 +55,7 @@ UNPROVEN = Health(False, False, False)
 
 def health(controls: Sequence[Control], at: float, bars: Thresholds) -> Health:
     """Failing when more than half of the controls are doubted: one site has outages of its own."""
-    fresh = [one for one in controls if one.at >= at - bars.silence]
+    fresh = [one for one in controls if at - one.at <= one.silence(bars)]
     if not fresh:
         return UNPROVEN
     since = at - bars.control_memory

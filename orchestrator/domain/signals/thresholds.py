@@ -14,6 +14,8 @@ class Thresholds:
 
     interval: float = 5 * MINUTE
     """Between two readings of a sensor, until its own rhythm is known."""
+    slowest: float = 12.0
+    """Intervals between two readings of the slowest sensor that is not silent."""
     step: float = MINUTE
     """Verdicts are weighed so often."""
     lateness: float = 2 * MINUTE
@@ -44,6 +46,11 @@ class Thresholds:
     thorough: float = 0.66
     """Of the last readings of what was refused `lately`, the share that is lost in a cut."""
     lately: float = 3 * HOUR
+    refusing_cut: float = 0.7
+    refusing_outage: float = 0.2
+    """Of the readings that are no answers, the share that are refusals: in a cut at least, in an outage at most."""
+    refusal_bar: float = 2.7
+    """Log-likelihood that tells the one from the other in each trust domain."""
 
     learning: float = 14 * DAY
     first_look: int = 72
@@ -94,6 +101,14 @@ class Thresholds:
     def denied_gain(self) -> float:
         """More than `fail_gain`: networks time out by themselves, and refuse nobody."""
         return math.log(self.lost / self.chance_denied)
+
+    @property
+    def refusal_gain(self) -> float:
+        return math.log(self.refusing_cut / self.refusing_outage)
+
+    @property
+    def failure_loss(self) -> float:
+        return math.log((1 - self.refusing_outage) / (1 - self.refusing_cut))
 
     @property
     def ok_loss(self) -> float:

@@ -66,19 +66,20 @@ class View:
     @property
     def silence(self) -> float:
         """Seconds without a reading after which its sensors are silent; by its own rhythm, once that is known."""
+        bars = self._bars
         rounds = self.count / self.width if self.width else 0.0
-        if rounds < _REGULAR:
-            return self._bars.silence
+        if rounds < 2:
+            return bars.silence
         rhythm = (self.at - self.first) / (rounds - 1)
-        return self._bars.silent_after * min(max(rhythm, self._bars.interval), 12 * self._bars.interval)
+        return bars.silent_after * min(max(rhythm, bars.interval), bars.slowest * bars.interval)
 
     def add(self, sensor: Sensor) -> None:
         self.sensors.setdefault(sensor.aspect, []).append(sensor)
         self.width += 1
 
     def resume(self, at: float) -> None:
-        """A pause is no part of its rhythm."""
-        if at - self.at > self.silence:
+        """A pause, longer than the slowest rhythm allows, is no part of it."""
+        if at - self.at > self._bars.silent_after * self._bars.slowest * self._bars.interval:
             self.first += at - self.at
 
     def vote(self, now: float, healths: Callable[[Sensor], Health]) -> Vote:
@@ -112,13 +113,14 @@ class View:
         )
 
     def _thorough(self, counted: Iterable[Sensor], now: float) -> bool:
-        """Of what has been refused lately, most is lost, and by refusals: an erosion refuses now here, now there, and
-        an outage that answers with a refusal now and then is one."""
+        """Of what has been refused lately, most is lost, and its refusals are no outage's: an erosion refuses now here,
+        now there, and an outage answers with a refusal now and then."""
         lately = [one for one in counted if now - one.denied_at <= self._bars.lately]
         lost = sum((one.recent & 7).bit_count() for one in lately)
         denied = sum(one.recent_denied.bit_count() for one in lately)
-        bad = sum(one.recent.bit_count() for one in lately)
-        return lost >= self._bars.thorough * 3 * len(lately) and 2 * denied >= bad
+        failed = sum(one.recent.bit_count() for one in lately) - denied
+        refusing = denied * self._bars.refusal_gain - failed * self._bars.failure_loss
+        return lost >= self._bars.thorough * 3 * len(lately) and refusing >= self._bars.refusal_bar
 
     def _clearly_parts(self, now: float) -> bool:
         """What one trust domain's word alone makes suspect: chance fills a pool now and then."""
