@@ -13,6 +13,9 @@ from orchestrator.web.attention import LOOKED_AT, waits_of
 EVENTS_AT_ONCE = 500
 LINES_AT_ONCE = 500
 
+Expectation = tuple[float, tuple[str, ...]]
+"""Seconds that a plan expected, and its critical path."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cursor:
@@ -57,20 +60,22 @@ class Reading:
 
     def detail(self, run_id: str) -> RunDetail:
         """Raises RunNotFound."""
-        answer = self.run(run_id)
-        seconds, path = self._expectation(answer.plan_digest)
+        expected = self._expected(run_id)
         with self._database.read() as conn:
-            first = next(iter(runs.list_events(conn, run_id, limit=1)), None)
-        exceptions = first.data.get("exceptions", []) if first is not None else []
-        return RunDetail(**dict(answer), expected_seconds=seconds, critical_path=list(path), exceptions=exceptions)
+            return _detail(conn, run_id, expected)
 
     def with_steps(self, run_id: str) -> RunWithSteps:
-        """Raises RunNotFound."""
-        run = self.detail(run_id)
+        """The run and its steps as of one moment. Raises RunNotFound."""
+        expected = self._expected(run_id)
         with self._database.read() as conn:
+            run = _detail(conn, run_id, expected)
             rows = runs.list_steps(conn, run_id)
             needs = runs.list_edges(conn, run_id)
         return RunWithSteps(run=run, steps=[StepAnswer.of(row, list(needs.get(row.step_id, ()))) for row in rows])
+
+    def _expected(self, run_id: str) -> Expectation:
+        """What the run's plan expected, read apart: it never changes, and no read waits within another."""
+        return self._expectation(self.run(run_id).plan_digest)
 
     def listed(self, limit: int, *, active_only: bool) -> list[RunColumns]:
         with self._database.read() as conn:
@@ -99,10 +104,18 @@ class Reading:
             whole=len(events) < EVENTS_AT_ONCE and len(lines) < LINES_AT_ONCE,
         )
 
-    def _read_expectation(self, digest: str) -> tuple[float, tuple[str, ...]]:
+    def _read_expectation(self, digest: str) -> Expectation:
         with self._database.read() as conn:
             plan: dict[str, Any] = runs.load_plan(conn, digest) or {}
         return float(plan.get("expected_seconds", 0.0)), tuple(plan.get("critical_path", ()))
+
+
+def _detail(conn: Connection, run_id: str, expected: Expectation) -> RunDetail:
+    seconds, path = expected
+    first = next(iter(runs.list_events(conn, run_id, limit=1)), None)
+    exceptions = first.data.get("exceptions", []) if first is not None else []
+    answer = dict(_run(conn, run_id))
+    return RunDetail(**answer, expected_seconds=seconds, critical_path=list(path), exceptions=exceptions)
 
 
 def _run(conn: Connection, run_id: str) -> RunAnswer:
