@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from providers.base import JsonMap, ProviderError
 from providers.dns.record_sets import RecordSets, from_json
+from providers.step_note import write_note
 
 IN_FLIGHT_SECONDS = 10.0
 """How long after a request was given up its host may still carry it out: seconds are what a queue or a stalled
@@ -46,8 +47,8 @@ class _Note:
         noted: dict[str, Any] = json.loads(text)
         return cls(float(noted["since"]), float(noted["until"]), tuple(noted["leads_to"]))
 
-    def text(self) -> str:
-        return json.dumps({"since": self.since, "until": self.until, "leads_to": list(self.leads_to)})
+    def as_json(self) -> JsonMap:
+        return {"since": self.since, "until": self.until, "leads_to": list(self.leads_to)}
 
 
 class InFlight:
@@ -118,7 +119,4 @@ class InFlight:
         return None
 
     def _keep(self, note: _Note) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh = self._path.with_suffix(".new")
-        fresh.write_text(note.text())
-        fresh.replace(self._path)
+        write_note(self._path, note.as_json())

@@ -10,7 +10,6 @@ that note, after a crash between change and note, the wait begins anew: it may t
 be longer than needed, never shorter.
 """
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +20,7 @@ from pydantic import ValidationError
 
 from providers.base import Context, Finding, JsonMap, Presence, Provider, ProviderError, Report, Tag
 from providers.dns.record_sets import RecordSet, RecordSets, as_values, changed, from_json, only, owner
+from providers.step_note import read_note, write_note
 from providers.wants import Record, Records, Ttl
 
 CALL_SECONDS = 600.0
@@ -123,15 +123,12 @@ class _Note:
         A moment in the future means that the clock was set back: the wait begins anew.
         """
         try:
-            noted = float(json.loads(self._path.read_text())["everywhere_at"])
+            noted = float(read_note(self._path)["everywhere_at"])
         except (OSError, ValueError, KeyError, TypeError):
             noted = None
         if noted is not None and noted <= now:
             return noted
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh = self._path.with_suffix(".new")
-        fresh.write_text(json.dumps({"everywhere_at": now}))
-        fresh.replace(self._path)
+        write_note(self._path, {"everywhere_at": now})
         return now
 
     def forget(self) -> None:

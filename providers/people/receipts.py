@@ -4,10 +4,11 @@ The sending is noted before it goes. So a channel without a note was surely not 
 without a receipt is in doubt: nobody tells it again but a person.
 """
 
-import json
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
+
+from providers.step_note import read_note, write_note
 
 
 class Told(StrEnum):
@@ -30,11 +31,7 @@ class Receipts:
 
     def identity(self, channel: str) -> str | None:
         """By what the channel knows the notice: a Message-ID, a status, a path."""
-        try:
-            found = json.loads(self._taken(channel).read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
-            return None
-        identity = found.get("id") if isinstance(found, dict) else None
+        identity = read_note(self._taken(channel)).get("id")
         return identity if isinstance(identity, str) else None
 
     def those(self, channels: Iterable[str], told: Told) -> list[str]:
@@ -42,25 +39,17 @@ class Receipts:
 
     def begin(self, channel: str) -> None:
         """It goes out now."""
-        _write(self._sent(channel), {"at": self._clock()})
+        write_note(self._sent(channel), {"at": self._clock()})
 
     def refused(self, channel: str) -> None:
         """It was surely not taken."""
         self._sent(channel).unlink(missing_ok=True)
 
     def taken(self, channel: str, identity: str) -> None:
-        _write(self._taken(channel), {"id": identity, "at": self._clock()})
+        write_note(self._taken(channel), {"id": identity, "at": self._clock()})
 
     def _sent(self, channel: str) -> Path:
         return self._folder / f"{channel.replace(':', '~')}.sent.json"
 
     def _taken(self, channel: str) -> Path:
         return self._folder / f"{channel.replace(':', '~')}.taken.json"
-
-
-def _write(path: Path, note: dict[str, object]) -> None:
-    """Whole or not at all: a crash in the middle leaves what was there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(note))
-    partial.replace(path)

@@ -4,10 +4,10 @@ import hashlib
 import json
 from email import message_from_bytes
 from email.policy import default as plain_policy
-from pathlib import Path
 
 from providers.probes.check import Attempt, Check, DoesNotHoldError, Seen
 from providers.probes.imap_session import folder_of
+from providers.step_note import write_note
 from providers.wants import ImapProbe
 
 
@@ -30,7 +30,7 @@ class ImapCheck(Check[ImapProbe]):
             message = message_from_bytes(folder.message(numbers[-1]), policy=plain_policy)
             outputs = {"message_id": wanted, "subject": " ".join(str(message.get("Subject", "")).split())}
             if attempt.writing:
-                _keep(note, outputs)
+                write_note(note, outputs)
                 folder.delete(numbers)
         return _seen(want, outputs)
 
@@ -38,10 +38,3 @@ class ImapCheck(Check[ImapProbe]):
 def _seen(want: ImapProbe, outputs: dict[str, str]) -> Seen:
     said = f"The message {outputs['message_id']} has arrived in {want.user}'s {want.folder} at {want.host}."
     return Seen(said, outputs)
-
-
-def _keep(note: Path, outputs: dict[str, str]) -> None:
-    note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = note.with_suffix(".new")
-    fresh.write_text(json.dumps(outputs))
-    fresh.replace(note)

@@ -4,9 +4,10 @@ A server that keeps no Idempotency-Key would post twice when asked twice. So the
 goes; while a post without an answer may still appear, it is waited for and nothing is sent.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
+
+from providers.step_note import read_note, write_note
 
 IN_FLIGHT_SECONDS = 10.0
 """How long after a post without an answer it may still appear among the account's statuses."""
@@ -23,7 +24,7 @@ class SentOnce:
 
     def begin(self) -> None:
         """A post goes out now."""
-        _write(self._sent, {"at": self._clock()})
+        write_note(self._sent, {"at": self._clock()})
 
     def refused(self) -> None:
         """It was surely not taken."""
@@ -31,7 +32,7 @@ class SentOnce:
 
     def arrived(self, status: str) -> None:
         """The server gave it this id."""
-        _write(self._receipt, {"id": status})
+        write_note(self._receipt, {"id": status})
         self._sent.unlink(missing_ok=True)
 
     def outlives(self) -> bool:
@@ -39,9 +40,9 @@ class SentOnce:
 
         A list or a cache that lags behind shows for a moment what is gone.
         """
-        first = _read(self._shown).get("at")
+        first = read_note(self._shown).get("at")
         if not isinstance(first, int | float):
-            _write(self._shown, {"at": self._clock()})
+            write_note(self._shown, {"at": self._clock()})
             return False
         return self._clock() - first > IN_FLIGHT_SECONDS
 
@@ -52,28 +53,12 @@ class SentOnce:
 
     def status(self) -> str | None:
         """The id of the post that arrived."""
-        found = _read(self._receipt).get("id")
+        found = read_note(self._receipt).get("id")
         return found if isinstance(found, str) else None
 
     def in_flight(self) -> float:
         """Seconds for which a post without an answer may still appear; zero when there is none."""
-        at = _read(self._sent).get("at")
+        at = read_note(self._sent).get("at")
         if not isinstance(at, int | float):
             return 0.0
         return min(IN_FLIGHT_SECONDS, max(0.0, at + IN_FLIGHT_SECONDS - self._clock()))
-
-
-def _read(path: Path) -> dict[str, object]:
-    try:
-        found = json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _write(path: Path, note: dict[str, object]) -> None:
-    """Whole or not at all: a crash in the middle leaves what was there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(note))
-    partial.replace(path)
