@@ -24,6 +24,7 @@ from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.plans import Plans
+from orchestrator.operations.probing import Probing
 from orchestrator.operations.request import Paths, RequestError
 from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
@@ -93,6 +94,7 @@ class Bascule:
             self.estates, self.workshop, clock, settings.database, owner_of=self.maps.owner_of
         )
         self.signals = Signals(self.database, self.estates, self.paths.secrets, clock)
+        self.probing = Probing(self.database, self.estates, self.workshop, clock)
         self.token = _token(self.paths.token)
         self._stopping = threading.Event()
         self._hasten = threading.Event()
@@ -103,6 +105,7 @@ class Bascule:
         self._sync_once("start")
         self.worker.start()
         self.signals.start()
+        self.probing.start()
         self._sync.start()
         self._sweep.start()
 
@@ -110,6 +113,7 @@ class Bascule:
         self._stopping.set()
         self._hasten.set()
         self.worker.stop()
+        self.probing.stop()
         self.signals.stop()
         self.database.close()
         self._withdraw_address()
@@ -158,7 +162,8 @@ class Bascule:
         if not self.settings.estate_url:
             return
         try:
-            self.estates.sync(by)
+            if self.estates.sync(by)[1]:
+                self.probing.hasten()
         except (EstateGitError, RequestError) as error:
             log.warning("the estate was not brought up to date, the mirror serves on: %s", error)
 

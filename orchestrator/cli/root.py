@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from orchestrator.cli import (
+    agent_command,
     catalogue_command,
     decision_commands,
     doctor_command,
@@ -17,6 +18,7 @@ from orchestrator.cli import (
     map_commands,
     notify_command,
     plan_commands,
+    probe_command,
     record_commands,
     resource_commands,
     run_commands,
@@ -102,6 +104,7 @@ resources_app.command("release")(resource_commands.release)
 signals_app = typer.Typer(no_args_is_help=True, help="What is noticed of the vendors.")
 signals_app.command("sources")(webhook_commands.sources)
 signals_app.command("unmapped")(webhook_commands.unmapped)
+signals_app.command("probe")(probe_command.probe)
 signals_app.command("replay")(signals_commands.replay)
 
 app.command("validate", rich_help_panel=ESTATE)(estate_commands.validate)
@@ -130,6 +133,7 @@ app.command("skip", rich_help_panel=PEOPLE)(decision_commands.skip)
 app.command("undo", rich_help_panel=PEOPLE)(decision_commands.undo)
 app.add_typer(resources_app, name="resources", rich_help_panel=PEOPLE)
 app.command("notify", rich_help_panel=SERVICE)(notify_command.notify)
+app.command("probe-agent", rich_help_panel=SERVICE)(agent_command.probe_agent)
 app.command("serve", rich_help_panel=SERVICE)(service_commands.serve)
 app.command("demo", rich_help_panel=SERVICE)(demo_command.demo)
 

@@ -221,3 +221,11 @@ workers = sa.Table(
     sa.Column("seen_at", sa.Double, nullable=False),
     sa.Column("lock_key", sa.BigInteger, nullable=False),
 )
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    _key("name", 60),
+    sa.Column("holder", sa.String(80), nullable=False),
+    sa.Column("until", sa.Double, nullable=False),
+)
