@@ -17,17 +17,21 @@ from orchestrator.engine.worker import Worker
 from orchestrator.engine.workshop import EstateWorkshop
 from orchestrator.estate_git import EstateGitError, EstateMirror
 from orchestrator.operations.decisions import Decisions
+from orchestrator.operations.detection import Detection
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.gate import Gate
 from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
+from orchestrator.operations.notices import Notices
 from orchestrator.operations.plans import Plans
+from orchestrator.operations.proposals import Proposals
 from orchestrator.operations.request import Paths, RequestError
 from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.signals import Signals
+from orchestrator.operations.verdicts import Verdicts
 from orchestrator.store.database import Database
 from orchestrator.store.secret_files import secrets_of
 
@@ -93,6 +97,12 @@ class Bascule:
             self.estates, self.workshop, clock, settings.database, owner_of=self.maps.owner_of
         )
         self.signals = Signals(self.database, self.estates, self.paths.secrets, clock)
+        self.verdicts = Verdicts(self.database, self.estates, clock)
+        self.proposals = Proposals(self.database, self.estates, self.plans, self.runs, clock)
+        self.notices = Notices(self.database, self.estates, self.workshop, clock)
+        self.detection = Detection(
+            self.database, self.estates, clock, self.worker.lease.worker_id, self.proposals.consider
+        )
         self.token = _token(self.paths.token)
         self._stopping = threading.Event()
         self._hasten = threading.Event()
@@ -103,6 +113,8 @@ class Bascule:
         self._sync_once("start")
         self.worker.start()
         self.signals.start()
+        self.detection.start()
+        self.notices.start()
         self._sync.start()
         self._sweep.start()
 
@@ -111,6 +123,8 @@ class Bascule:
         self._hasten.set()
         self.worker.stop()
         self.signals.stop()
+        self.detection.stop()
+        self.notices.stop()
         self.database.close()
         self._withdraw_address()
         if self._lock is not None:

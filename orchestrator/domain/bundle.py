@@ -11,6 +11,7 @@ from orchestrator.domain.checks.draft import Draft
 from orchestrator.domain.checks.needs import check_needs
 from orchestrator.domain.checks.nesting import check_nesting
 from orchestrator.domain.checks.places import check_places
+from orchestrator.domain.checks.proposals import check_proposals
 from orchestrator.domain.checks.references import check_references
 from orchestrator.domain.checks.restores import check_restores
 from orchestrator.domain.checks.rules import check_rules
@@ -40,6 +41,7 @@ _CHECKS = (
     check_swaps,
     check_policy,
     check_signals,
+    check_proposals,
 )
 _AT_THE_DOOR = (*_CHECKS, check_sovereignty)
 

@@ -7,7 +7,8 @@ from pydantic_core import PydanticCustomError
 
 from orchestrator.domain.catalogue import Aspect
 from orchestrator.domain.salvage import Part
-from providers.wants import Name, SecretRef
+from orchestrator.domain.signals.holding import SILENT_AFTER
+from providers.wants import Name, Seconds, SecretRef
 
 Format = Literal[
     "alertmanager",
@@ -117,6 +118,12 @@ class Source(Part):
     auth: Auth
     trust_domain: Name
     vantage: Name | None = Field(default=None, description="where it looks from; the source's own name by default")
+    silent_after: Seconds = Field(
+        default=SILENT_AFTER,
+        ge=300.0,
+        le=7 * 86400.0,
+        description="without any delivery for so long, nothing that it said holds",
+    )
     map: tuple[Rule, ...] = Field(default=(), max_length=500)
 
 
