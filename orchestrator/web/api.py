@@ -23,10 +23,12 @@ from orchestrator.web import (
     map_routes,
     pages,
     plan_routes,
+    proposal_routes,
     resource_routes,
     run_routes,
     signal_pages,
     signal_routes,
+    verdict_routes,
 )
 from orchestrator.web.access import Access
 from orchestrator.web.gate import Gate
@@ -109,6 +111,8 @@ def _api() -> APIRouter:
         doctor_routes,
         map_routes,
         signal_routes,
+        verdict_routes,
+        proposal_routes,
     ):
         api.include_router(part.router)
     return api

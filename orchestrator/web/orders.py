@@ -132,5 +132,10 @@ class MapOrder(_Order):
     domains: list[DomainName] = Field(default_factory=list, max_length=500)
 
 
+class AcknowledgeOrder(_Order):
+    by: Person = Field(alias="as")
+    comment: Remark = ""
+
+
 class SyncOrder(_Order):
     by: Person = Field(alias="as")

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from orchestrator.operations.request import RequestError
+from orchestrator.store import proposals
 from orchestrator.web.answers import RunWithSteps
 from orchestrator.web.orders import RunId
 from orchestrator.web.page_view import StepView, as_page_json, clean, line_view, run_look, run_view, short, step_view
@@ -55,7 +56,10 @@ def list_runs(request: Request, given: Given, language: Lang) -> Response:
         whole = given.reading.run(run.id)
         icon, word, tone = run_look(language, whole, whole.waits, whole.step_counts)
         listed.append({"run": whole, "icon": icon, "word": word, "tone": tone, "active": whole.ended_at is None})
-    return render(request, "runs.html", language, runs=listed, busy=any(one["active"] for one in listed))
+    with given.service.database.read() as conn:
+        waiting = [{"words": row.evidence["words"]} for row in proposals.waiting(conn)]
+    busy = bool(waiting) or any(one["active"] for one in listed)
+    return render(request, "runs.html", language, runs=listed, proposals=waiting, busy=busy)
 
 
 @router.get("/runs/{run_id}")

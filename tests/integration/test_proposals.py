@@ -1,5 +1,6 @@
 """From observations to a proposal and to its run, on an injected clock: real estate, database, engine and channel."""
 
+import html
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -8,15 +9,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from orchestrator.app import Bascule, Settings
+from orchestrator.cli import main
 from orchestrator.domain.signals.board import Situation
 from orchestrator.domain.signals.observation import Observation
 from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
 from orchestrator.store import notices, observations, proposals, runs
 from orchestrator.store.runs import Row
-from tests.integration.service_fixture import ESTATE, commit, estate_files, open_port, until
+from tests.integration.service_fixture import ESTATE, answering, commit, estate_files, open_port, until
 from tests.unit.signals_readings import HOUR, MINUTE, ROUND, START, as_it_is, refused, rounds
 
 DRILL = "  drill: {mode: drill, prefix: drill-, networks: [127.0.0.0/8]}"
@@ -312,3 +315,82 @@ def test_after_a_cut_only_a_person_makes_it_nominal_again(town: Town) -> None:
         town.bascule.verdicts.acknowledge("zoom", "anne")
     with pytest.raises(RequestError):
         town.bascule.verdicts.acknowledge("jurisdiction:US", "anne")
+
+
+@pytest.fixture
+def http(town: Town) -> Iterator[httpx.Client]:
+    with answering(town.bascule) as url:
+        town.bascule.announce_address(url)
+        headers = {"Authorization": f"Bearer {town.bascule.token}"}
+        with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as client:
+            yield client
+
+
+def test_the_api_tells_all_of_it_and_takes_peoples_word(town: Town, http: httpx.Client) -> None:
+    row = town.lose()
+    said = http.get("/api/v1/verdicts").json()["verdicts"]
+    assert [(one["subject"], one["verdict"]) for one in said] == [("microsoft-365", "cut"), ("aws", "unknown")]
+    assert said[0]["services"] == ["phone"]
+    assert said[1]["words"]["fr"] == "Amazon Web Services : inconnu, personne ne l'observe"
+    changes = http.get("/api/v1/verdicts/changes", params={"subject": "microsoft-365"}).json()["changes"]
+    assert [one["verdict"] for one in changes] == ["cut", "suspect", "nominal"]
+    assert changes[0]["reasons"][0]["observations"][0]["outcome"] == "denied"
+    (waiting,) = http.get("/api/v1/proposals", params={"waiting": True}).json()["proposals"]
+    assert (waiting["id"], waiting["digest"], waiting["approvals_needed"]) == (row.id, row.digest, 2)
+    place = f"/api/v1/proposals/{row.id}"
+    refused = http.post(f"{place}/release", json={"digest": "sha256:0", "as": "anne"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    body = {"digest": row.digest, "as": "anne", "comment": "yes"}
+    assert http.post(f"{place}/release", json=body).json() == {"id": row.id, "state": "armed", "run_id": None}
+    assert http.post(f"{place}/release", json=body).status_code == 403
+    begun = http.post(f"{place}/release", json={**body, "as": "bruno"}).json()
+    assert begun["state"] == "released"
+    run = http.get(f"/api/v1/runs/{begun['run_id']}").json()["run"]
+    assert run["requested_by"] == "policy:microsoft-gone"
+    assert set(run["releases"]) == {"anne", "bruno"}
+    whole = http.get(place).json()
+    assert [one["kind"] for one in whole["events"]][-1] == "proposal.released"
+    assert http.post(f"{place}/reject", json={"as": "carla", "reason": "late"}).status_code == 409
+    assert http.get("/api/v1/proposals/nothing").status_code == 404
+    seen = http.post("/api/v1/verdicts/microsoft-365/acknowledge", json={"as": "anne", "comment": ""})
+    assert seen.status_code == 204
+
+
+@pytest.mark.parametrize(("language", "words"), [("fr", "Proposé : basculer phone"), ("en", "Proposed: move phone")])
+def test_the_pages_show_it_in_both_languages(town: Town, http: httpx.Client, language: str, words: str) -> None:
+    row = town.lose()
+    page = http.get("/signals", params={"lang": language}).text
+    assert words in page
+    assert f"bascule proposals release {row.id}" in page
+    assert "token-refresh" in page, "the readings that it rests on"
+    assert row.evidence["words"][language] in html.unescape(http.get("/", params={"lang": language}).text)
+
+
+def test_the_command_line_lists_shows_and_decides(
+    town: Town, http: httpx.Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del http
+    row = town.lose()
+    data = ["--data", str(town.bascule.settings.data)]
+
+    def said(*arguments: str) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as end:
+            main([*data, *arguments])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        assert all(len(line) <= 80 for line in out.splitlines() if not line.startswith("  bascule")), out
+        return int(end.value.code or 0), out + err
+
+    assert said("proposals")[0] == 3
+    code, text = said("proposals", "show", row.id, "--plan")
+    assert code == 0
+    assert "armed by bascule" in text
+    assert "to duty: sent" in text
+    assert said("signals", "verdicts", "-l", "fr")[1].startswith("✘ coupé     microsoft-365")
+    assert said("proposals", "release", row.id, "--digest", "000000000000", "--as", "anne")[0] == 1
+    assert said("proposals", "release", row.id, "--digest", row.digest[:19], "--as", "anne")[0] == 0
+    assert said("proposals", "release", row.id, "--digest", row.digest[:19], "--as", "anne")[0] == 4
+    code, text = said("proposals", "reject", row.id, "--reason", "a drill", "--as", "bruno")
+    assert (code, text) == (0, "Rejected by bruno. Nothing was changed.\n")
+    assert said("signals", "acknowledge", "microsoft-365", "--as", "anne")[0] == 0
+    assert said("proposals")[1] == "Nothing is proposed now; --all shows the past.\n"

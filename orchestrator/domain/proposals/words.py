@@ -84,16 +84,17 @@ def body(event: ProposalEvent, told: Told) -> Said:
 
 def _asking(told: Told) -> Said:
     order = f"bascule proposals release {told.id} --digest {told.digest} --as NAME"
+    look = f"bascule proposals show {told.id} --plan"
     missing = told.approvals_needed - len(told.approvals)
     until = _clock(told.armed_until)
     return _with_evidence(
         told,
         f"{told.steps} étapes, portée {told.scope}. Rien ne part sans {missing} accord(s).\n"
         f"Compte à rebours jusqu'à {until}. Elle se retire d'elle-même si ce qui la justifie disparaît.\n"
-        f"Accepter : {order}\nRefuser : bascule proposals reject {told.id} --reason … --as NAME",
+        f"Voir le plan : {look}\nAccepter : {order}\nRefuser : bascule proposals reject {told.id} --reason … --as NAME",
         f"{told.steps} steps, scope {told.scope}. Nothing begins without {missing} approval(s).\n"
         f"Countdown until {until}. It withdraws itself when what it stands on is gone.\n"
-        f"Accept: {order}\nReject: bascule proposals reject {told.id} --reason … --as NAME",
+        f"See the plan: {look}\nAccept: {order}\nReject: bascule proposals reject {told.id} --reason … --as NAME",
     )
 
 
