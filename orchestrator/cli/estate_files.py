@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from orchestrator.catalogue_files import shipped
 from orchestrator.cli.exits import CommandError, Exit
-from orchestrator.domain.bundle import RUNBOOKS, read_bundle
+from orchestrator.domain.bundle import RUNBOOKS, Bundle, read_bundle
 from orchestrator.domain.estate import FILE, read_estate
 from orchestrator.domain.problem import Problem
 from orchestrator.domain.runbook import read_runbook
@@ -46,7 +46,21 @@ def _alone(path: Path) -> list[Problem]:
     return read_runbook(content, str(path))[1]
 
 
+def bundle_at(root: Path) -> Bundle:
+    """The estate in a directory. Raises CommandError when it is none, or not valid."""
+    if not root.is_dir():
+        raise CommandError(f"There is no directory {root}.", Exit.USAGE)
+    bundle, problems = _read_estate(root)
+    if bundle is None:
+        raise CommandError(f"{_shown_in(root, problems[0])} `bascule validate {root}` lists everything.")
+    return bundle
+
+
 def _problems_of(root: Path) -> list[Problem]:
+    return _read_estate(root)[1]
+
+
+def _read_estate(root: Path) -> tuple[Bundle | None, list[Problem]]:
     files: dict[str, bytes] = {}
     links: list[Problem] = []
     total = 0
@@ -63,7 +77,8 @@ def _problems_of(root: Path) -> list[Problem]:
             )
         files[name] = _read(path)
     today = datetime.datetime.now(datetime.UTC).date()
-    return sorted([*links, *read_bundle(files, shipped(), today=today)[1]])
+    bundle, problems = read_bundle(files, shipped(), today=today)
+    return (None if links else bundle), sorted([*links, *problems])
 
 
 def _files(root: Path) -> Iterator[Path]:

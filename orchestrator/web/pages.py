@@ -76,7 +76,7 @@ def show_run(request: Request, run_id: RunId, given: Given, language: Lang) -> R
         groups=list(_groups(given, language, found)),
         lines=lines,
         cursor=str(heard),
-        titles=_service_titles(given, language, found.run.commit),
+        titles=service_titles(given, language, found.run.commit),
     )
 
 
@@ -124,16 +124,18 @@ def plain_page(request: Request, status: int, key: str) -> Response:
 
 def _groups(given: Parts, language: Language, found: RunWithSteps) -> Iterator[tuple[str, str, list[StepView]]]:
     """Service, its title, its steps; services in the plan's order."""
-    titles = _service_titles(given, language, found.run.commit)
+    titles = service_titles(given, language, found.run.commit)
     order = {name: place for place, name in enumerate(found.run.services)}
     ordered = sorted(found.steps, key=lambda step: order.get(step.service, len(order)))
     for name, steps in groupby(ordered, key=lambda step: step.service):
         yield name, titles.get(name, name), [step_view(language, step) for step in steps]
 
 
-def _service_titles(given: Parts, language: Language, commit: str) -> dict[str, str]:
+def service_titles(given: Parts, language: Language, commit: str | None = None) -> dict[str, str]:
+    """By name, at a commit or at the newest; empty where the estate can't be read."""
     try:
-        services = given.service.estates.bundle(commit).estate.services
+        estates = given.service.estates
+        services = estates.bundle(commit or estates.newest()).estate.services
     except RequestError:
         return {}
     return {name: str(getattr(service.title, language)) for name, service in services.items()}

@@ -1,5 +1,6 @@
 """The page of signals: verdicts, proposals, and deliveries that no rule speaks of. Foreign text is shown as text."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from orchestrator.domain.proposals.proposal import ProposalState
 from orchestrator.domain.signals.change import JURISDICTION
 from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.domain.signals.words import VERDICTS
-from orchestrator.web.pages import Lang, render
+from orchestrator.web.pages import Lang, render, service_titles
 from orchestrator.web.parts import Given
 from orchestrator.web.proposal_routes import ProposalAnswer, read_proposals
 from orchestrator.web.signal_routes import read_unmapped
@@ -61,17 +62,18 @@ class ProposalView:
 @router.get("/signals")
 def show_signals(request: Request, given: Given, language: Lang) -> Response:
     now = given.service.progress.clock()
+    titles = service_titles(given, language)
     return render(
         request,
         "signals.html",
         language,
-        verdicts=[verdict_view(language, one) for one in read_verdicts(given)],
-        proposals=[proposal_view(language, one, now) for one in read_proposals(given, LISTED, waiting=True)],
+        verdicts=[verdict_view(language, one, titles) for one in read_verdicts(given)],
+        proposals=[proposal_view(language, one, titles, now) for one in read_proposals(given, LISTED, waiting=True)],
         deliveries=read_unmapped(given, LISTED),
     )
 
 
-def verdict_view(language: Language, one: VerdictAnswer) -> VerdictView:
+def verdict_view(language: Language, one: VerdictAnswer, titles: Mapping[str, str]) -> VerdictView:
     icon, tone = _LOOKS[one.verdict]
     seen = [found for reason in one.change.reasons for found in reason.observations] if one.change else []
     stands = one.verdict.rank > 0 and not one.subject.startswith(JURISDICTION)
@@ -82,18 +84,18 @@ def verdict_view(language: Language, one: VerdictAnswer) -> VerdictView:
         tone=tone,
         at=one.change.at if one.change else None,
         words=getattr(one.words, language),
-        services=one.services,
+        services=[titles.get(name, name) for name in one.services],
         observations=seen[:MOST_SEEN],
         acknowledge=f"bascule signals acknowledge {one.subject}" if stands else "",
     )
 
 
-def proposal_view(language: Language, one: ProposalAnswer, now: float) -> ProposalView:
+def proposal_view(language: Language, one: ProposalAnswer, titles: Mapping[str, str], now: float) -> ProposalView:
     armed = one.state is ProposalState.ARMED
     order = f"bascule proposals release {one.id} --digest {one.digest[:19]}"
     refusal = f"bascule proposals reject {one.id} --reason …"
     return ProposalView(
-        title=say(language, f"proposal.{one.state}", names=", ".join(one.services)),
+        title=say(language, f"proposal.{one.state}", names=", ".join(titles.get(name, name) for name in one.services)),
         icon="waits" if armed else "decide",
         tone="waits" if armed else "bad",
         raised_at=one.raised_at,

@@ -356,7 +356,9 @@ def test_the_api_tells_all_of_it_and_takes_peoples_word(town: Town, http: httpx.
     assert seen.status_code == 204
 
 
-@pytest.mark.parametrize(("language", "words"), [("fr", "Proposé : basculer phone"), ("en", "Proposed: move phone")])
+@pytest.mark.parametrize(
+    ("language", "words"), [("fr", "Proposé : basculer Standard"), ("en", "Proposed: move Switchboard")]
+)
 def test_the_pages_show_it_in_both_languages(town: Town, http: httpx.Client, language: str, words: str) -> None:
     row = town.lose()
     page = http.get("/signals", params={"lang": language}).text

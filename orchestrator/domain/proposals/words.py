@@ -89,10 +89,12 @@ def _asking(told: Told) -> Said:
     until = _clock(told.armed_until)
     return _with_evidence(
         told,
-        f"{told.steps} étapes, portée {told.scope}. Rien ne part sans {missing} accord(s).\n"
+        f"{told.steps} {'étape' if told.steps == 1 else 'étapes'}, portée {told.scope}. "
+        f"Il manque l'accord de {missing} {'personne' if missing == 1 else 'personnes'} : rien ne part sans lui.\n"
         f"Compte à rebours jusqu'à {until}. Elle se retire d'elle-même si ce qui la justifie disparaît.\n"
         f"Voir le plan : {look}\nAccepter : {order}\nRefuser : bascule proposals reject {told.id} --reason … --as NAME",
-        f"{told.steps} steps, scope {told.scope}. Nothing begins without {missing} approval(s).\n"
+        f"{told.steps} {'step' if told.steps == 1 else 'steps'}, scope {told.scope}. "
+        f"{missing} {'person' if missing == 1 else 'people'} must release it; until then nothing begins.\n"
         f"Countdown until {until}. It withdraws itself when what it stands on is gone.\n"
         f"See the plan: {look}\nAccept: {order}\nReject: bascule proposals reject {told.id} --reason … --as NAME",
     )

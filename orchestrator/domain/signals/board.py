@@ -19,8 +19,9 @@ class Said(NamedTuple):
 
 @dataclass(slots=True)
 class Board:
-    """Takes changes in the order in which they were recorded."""
+    """Takes changes in the order in which they were recorded. `count`: how many it has taken."""
 
+    count: int = 0
     _latest: dict[str, Said] = field(default_factory=dict)
     _reached: dict[str, dict[int, float]] = field(default_factory=dict)
     _onsets: dict[str, float] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class Board:
         return board
 
     def note(self, one: Said) -> None:
+        self.count += 1
         self._latest[one.subject] = one
         reached = self._reached.setdefault(one.subject, {})
         for rank in range(1, Verdict.CUT.rank + 1):
