@@ -21,6 +21,7 @@ from orchestrator.operations.detection import Detection
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.gate import Gate
+from orchestrator.operations.halt import Halt
 from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
@@ -60,7 +61,12 @@ class Settings:
 
     @property
     def database(self) -> str:
-        return self.database_url or f"sqlite:///{self.data / 'bascule.db'}"
+        return self.database_url or f"sqlite:///{self.database_file}"
+
+    @property
+    def database_file(self) -> Path:
+        """The embedded one."""
+        return self.data / "bascule.db"
 
 
 class AlreadyRunning(RequestError):
@@ -91,6 +97,7 @@ class Bascule:
         self.plans = Plans(self.database, self.estates, self.workshop, clock, gate)
         self.runs = Runs(self.progress, self.plans)
         self.decisions = Decisions(self.progress)
+        self.halt = Halt(self.progress)
         self.resources = Resources(self.database, self.estates, self.workshop, clock)
         self.doctor = Doctor(self.estates, self.workshop, self.paths.secrets, clock)
         self.independence = Independence(
@@ -112,6 +119,7 @@ class Bascule:
     def start(self) -> None:
         self._sync_once("start")
         self.worker.start()
+        self.halt.enforce()
         self.signals.start()
         self.detection.start()
         self.notices.start()

@@ -13,6 +13,7 @@ from orchestrator.cli import (
     decision_commands,
     doctor_command,
     estate_commands,
+    halt_command,
     inventory_commands,
     map_commands,
     notify_command,
@@ -138,6 +139,7 @@ app.command("retry", rich_help_panel=PEOPLE)(decision_commands.retry)
 app.command("skip", rich_help_panel=PEOPLE)(decision_commands.skip)
 app.command("undo", rich_help_panel=PEOPLE)(decision_commands.undo)
 app.add_typer(proposals_app, name="proposals", rich_help_panel=PEOPLE)
+app.command("halt", rich_help_panel=PEOPLE)(halt_command.halt)
 app.add_typer(resources_app, name="resources", rich_help_panel=PEOPLE)
 app.command("notify", rich_help_panel=SERVICE)(notify_command.notify)
 app.command("serve", rich_help_panel=SERVICE)(service_commands.serve)

@@ -12,6 +12,7 @@ from orchestrator.domain.journal import IllegalTransition, RunEvent
 from orchestrator.domain.model import Mode
 from orchestrator.domain.plan import Plan
 from orchestrator.engine.progress import Progress
+from orchestrator.operations.halt import require_free
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.request import Conflict, Denied, NotFound
 from orchestrator.store import runs
@@ -43,7 +44,7 @@ class Runs:
         self._database = progress.database
 
     def start(self, digest: str, actor: str, reason: str = "", key: str | None = None) -> Started:
-        """Create the run of a plan. Raises RequestError, Conflict, Denied.
+        """Create the run of a plan. Raises RequestError, Conflict, Denied, while halted IsHalted.
 
         `key` makes a repeated request harmless; so does an active run of the same plan.
         """
@@ -102,13 +103,14 @@ class Runs:
         return run_id
 
     def release(self, run_id: str, digest: str, actor: str, comment: str = "") -> None:
-        """One person's release of exactly this digest. Raises Denied, also by the policy, Conflict, NotFound."""
+        """One person's release of exactly this digest. Raises Denied, also by policy or halt, Conflict, NotFound."""
         try:
             self._require_lawful(run_id)
             with self._progress.journal(run_id) as journal:
                 if journal.row.plan_digest != digest:
                     raise Conflict(f"Run {run_id} is of plan {journal.row.plan_digest}; the release names another.")
                 check_approver(actor, journal.row.requested_by, journal.run.releases)
+                require_free(journal.connection)
                 journal.run_event(RunEvent.RELEASE_GIVEN, actor, {"digest": digest, "comment": comment})
                 self._start_if_released(journal)
         except Refused as error:
@@ -144,6 +146,7 @@ class Runs:
             with self._progress.journal(run_id, first=insert) as journal:
                 journal.run_event(RunEvent.CREATED, actor, dict(data))
                 self._start_if_released(journal)
+                require_free(journal.connection)  # last: who engages a halt waits for this transaction from here on
         except _Taken as error:
             return Started(self._name(self._same_run(plan, error.by), key, fingerprint), created=False)
         except _KeyTaken:

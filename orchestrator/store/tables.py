@@ -95,6 +95,7 @@ steps = sa.Table(
     sa.Column("started_at", sa.Double),
     sa.Column("ended_at", sa.Double),
     sa.Column("wake_at", sa.Double),
+    sa.Column("rescue", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("ix_steps_state_run", "state", "run_id"),
 )
 
@@ -169,6 +170,18 @@ strays = sa.Table(
 
 _COUNTED = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 """A number that a storm does not use up; SQLite counts that far by itself."""
+
+halts = sa.Table(
+    "halts",
+    metadata,
+    sa.Column("id", _COUNTED, primary_key=True, autoincrement=True),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("by", sa.String(200), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("lifted_at", sa.Double),
+    sa.Column("lifted_by", sa.String(200)),
+    sa.Column("lift_reason", sa.Text),
+)
 
 deliveries = sa.Table(
     "deliveries",

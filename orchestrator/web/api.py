@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Scope
 from orchestrator.web import (
     doctor_routes,
     estate_routes,
+    halt_routes,
     inventory_routes,
     map_pages,
     map_routes,
@@ -45,8 +46,11 @@ THREADS = 100
 """Requests that are worked on at the same time; a plan takes a while to look at everything."""
 
 
-_REFUSALS = (400, 401, 403, 404, 408, 409, 413, 415, 422, 502, 503)
-"""Statuses that any route of the API may answer a problem with; 502 is an estate's remote that does not answer."""
+_REFUSALS = (400, 401, 403, 404, 408, 409, 413, 415, 422, 423, 502, 503)
+"""Statuses that any route of the API may answer a problem with.
+
+423: the kill switch is engaged. 502: an estate's remote that does not answer.
+"""
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
@@ -117,6 +121,7 @@ def _api() -> APIRouter:
     for part in (
         plan_routes,
         run_routes,
+        halt_routes,
         estate_routes,
         resource_routes,
         inventory_routes,

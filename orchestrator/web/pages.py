@@ -11,6 +11,7 @@ import jinja2
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
+from orchestrator.domain.halt import HOW_TO_LIFT, Halted
 from orchestrator.operations.request import RequestError
 from orchestrator.store import proposals
 from orchestrator.web.answers import RunWithSteps
@@ -101,10 +102,18 @@ def render(request: Request, name: str, language: Language, status: int = 200, *
         moment=_moment,
         zone=time.strftime("%Z"),
         now=time.time(),
+        lifting=HOW_TO_LIFT,
+        halted=_halted(request) if status < 400 else None,
         **values,
     )
     headers = {"Vary": "Accept-Language, Cookie", "Content-Language": language}
     return HTMLResponse(page, status, headers)
+
+
+def _halted(request: Request) -> Halted | None:
+    """Every page says so while the kill switch is engaged; those that say no alone do not."""
+    parts: Parts = request.app.state.parts
+    return parts.service.halt.in_force()
 
 
 def sign_in(request: Request, token_file: Path) -> Response:

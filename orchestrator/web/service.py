@@ -6,6 +6,7 @@ from orchestrator.engine.progress import Progress
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
+from orchestrator.operations.halt import Halt
 from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
@@ -34,6 +35,7 @@ class Service(Protocol):
     plans: Plans
     runs: Runs
     decisions: Decisions
+    halt: Halt
     estates: Estates
     resources: Resources
     doctor: Doctor
