@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from providers.dns import in_flight
+from providers.storage import open_writes
 from tests.chaos_proxy import Fault, On, Policy
 from tests.contract.chaos import (
     POLICIES,
@@ -17,6 +19,7 @@ from tests.contract.chaos import (
     Stage,
 )
 from tests.contract.chaos_cases import CHECKS, EFFECTS, UNPROVABLE
+from tests.contract.chaos_clouds import IN_FLIGHT_SECONDS
 from tests.contract.suite import Case
 
 EVERY_DAY = {
@@ -85,7 +88,9 @@ WRITE_POLICIES = [policy for policy in POLICIES if _strikes(policy, On.WRITES)]
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    for late in (in_flight, open_writes):
+        monkeypatch.setattr(late, "IN_FLIGHT_SECONDS", IN_FLIGHT_SECONDS)
     with ExitStack() as stack:
         yield Stage(stack, tmp_path)
 
