@@ -27,6 +27,7 @@ from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.notices import Notices
 from orchestrator.operations.plans import Plans
+from orchestrator.operations.probing import Probing
 from orchestrator.operations.proposals import Proposals
 from orchestrator.operations.request import Paths, RequestError
 from orchestrator.operations.resources import Resources
@@ -105,11 +106,12 @@ class Bascule:
         )
         self.signals = Signals(self.database, self.estates, self.paths.secrets, clock)
         self.verdicts = Verdicts(self.database, self.estates, clock)
-        self.proposals = Proposals(self.database, self.estates, self.plans, self.runs, clock)
+        self.proposals = Proposals(self.database, self.estates, self.plans, self.runs, clock, self.halt)
         self.notices = Notices(self.database, self.estates, self.workshop, clock)
         self.detection = Detection(
             self.database, self.estates, clock, self.worker.lease.worker_id, self.proposals.consider
         )
+        self.probing = Probing(self.database, self.estates, self.workshop, clock)
         self.token = _token(self.paths.token)
         self._stopping = threading.Event()
         self._hasten = threading.Event()
@@ -123,6 +125,7 @@ class Bascule:
         self.signals.start()
         self.detection.start()
         self.notices.start()
+        self.probing.start()
         self._sync.start()
         self._sweep.start()
 
@@ -130,6 +133,7 @@ class Bascule:
         self._stopping.set()
         self._hasten.set()
         self.worker.stop()
+        self.probing.stop()
         self.signals.stop()
         self.detection.stop()
         self.notices.stop()
@@ -180,7 +184,8 @@ class Bascule:
         if not self.settings.estate_url:
             return
         try:
-            self.estates.sync(by)
+            if self.estates.sync(by)[1]:
+                self.probing.hasten()
         except (EstateGitError, RequestError) as error:
             log.warning("the estate was not brought up to date, the mirror serves on: %s", error)
 

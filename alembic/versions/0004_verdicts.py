@@ -19,7 +19,7 @@ def upgrade() -> None:
     op.create_index("ix_source_beats_slot", "source_beats", ["slot"])
     op.create_table(
         "leases",
-        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
         sa.Column("holder", sa.String(length=80), nullable=False),
         sa.Column("until", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_leases")),

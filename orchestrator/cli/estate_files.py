@@ -31,6 +31,23 @@ def problems_at(path: Path) -> list[Problem]:
     return [Problem(str(path), one.line, one.column, one.message, one.remedy) for one in own]
 
 
+def advice_at(path: Path) -> list[Problem]:
+    """What could be better in an estate's directory that has no problem."""
+    bundle = _bundle_of(path)[0] if path.is_dir() else None
+    return [_shown_in(path, one) for one in bundle.advice] if bundle else []
+
+
+def bundle_at(path: Path) -> Bundle:
+    """The estate in a directory. Raises CommandError when there is none, or it is not valid."""
+    if not (path / FILE).is_file():
+        raise CommandError(f"{path} is no estate: it has no {FILE}. Name the estate's directory with --in DIR.")
+    bundle, problems = _bundle_of(path)
+    if bundle is None:
+        more = f" (and {len(problems) - 1} more: `bascule validate {path}`)" if len(problems) > 1 else ""
+        raise CommandError(f"{_shown_in(path, problems[0])}{more}")
+    return bundle
+
+
 def _estate_of(path: Path) -> Path | None:
     """The estate that a runbook or sheet stands in, if it does."""
     folder = path.resolve().parent
@@ -46,21 +63,11 @@ def _alone(path: Path) -> list[Problem]:
     return read_runbook(content, str(path))[1]
 
 
-def bundle_at(root: Path) -> Bundle:
-    """The estate in a directory. Raises CommandError when it is none, or not valid."""
-    if not root.is_dir():
-        raise CommandError(f"There is no directory {root}.", Exit.USAGE)
-    bundle, problems = _read_estate(root)
-    if bundle is None:
-        raise CommandError(f"{_shown_in(root, problems[0])} `bascule validate {root}` lists everything.")
-    return bundle
-
-
 def _problems_of(root: Path) -> list[Problem]:
-    return _read_estate(root)[1]
+    return _bundle_of(root)[1]
 
 
-def _read_estate(root: Path) -> tuple[Bundle | None, list[Problem]]:
+def _bundle_of(root: Path) -> tuple[Bundle | None, list[Problem]]:
     files: dict[str, bytes] = {}
     links: list[Problem] = []
     total = 0

@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from orchestrator.cli import (
+    agent_command,
     catalogue_command,
     decision_commands,
     doctor_command,
@@ -18,6 +19,7 @@ from orchestrator.cli import (
     map_commands,
     notify_command,
     plan_commands,
+    probe_command,
     proposal_commands,
     record_commands,
     resource_commands,
@@ -107,6 +109,7 @@ signals_app.command("sources")(webhook_commands.sources)
 signals_app.command("unmapped")(webhook_commands.unmapped)
 signals_app.command("verdicts")(verdict_commands.verdicts)
 signals_app.command("acknowledge")(verdict_commands.acknowledge)
+signals_app.command("probe")(probe_command.probe)
 signals_app.command("replay")(signals_commands.replay)
 
 proposals_app = typer.Typer(invoke_without_command=True, callback=proposal_commands.listed)
@@ -142,6 +145,7 @@ app.add_typer(proposals_app, name="proposals", rich_help_panel=PEOPLE)
 app.command("halt", rich_help_panel=PEOPLE)(halt_command.halt)
 app.add_typer(resources_app, name="resources", rich_help_panel=PEOPLE)
 app.command("notify", rich_help_panel=SERVICE)(notify_command.notify)
+app.command("probe-agent", rich_help_panel=SERVICE)(agent_command.probe_agent)
 app.command("serve", rich_help_panel=SERVICE)(service_commands.serve)
 app.command("demo", rich_help_panel=SERVICE)(demo_command.demo)
 

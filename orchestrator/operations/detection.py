@@ -136,8 +136,8 @@ class Detection:
         except RequestError as error:
             log.info("verdicts go by the catalogue that Bascule ships: %s", error)
             return "", self._estates.shipped, {}
-        sources = bundle.estate.signals.sources
-        return commit, bundle.catalogue, {name: one.silent_after for name, one in sources.items()}
+        sources = bundle.estate.signals.sources.items()
+        return commit, bundle.catalogue, {name: one.silent_after for name, one in sources if one.holds}
 
     def _record(self, watching: "_Watching", changes: Sequence[Change], now: float) -> None:
         if not changes:

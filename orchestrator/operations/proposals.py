@@ -31,6 +31,7 @@ from orchestrator.domain.proposals.subject import services_of
 from orchestrator.domain.proposals.words import Told, body, title
 from orchestrator.domain.signals.board import Situation
 from orchestrator.operations.estate import Estates
+from orchestrator.operations.halt import Halt
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
 from orchestrator.operations.runs import Approval, Runs
@@ -46,8 +47,6 @@ POLICY = "policy"
 
 
 class Proposals:
-    """`halted`: whether the kill switch is on."""
-
     def __init__(
         self,
         database: Database,
@@ -55,20 +54,20 @@ class Proposals:
         plans: Plans,
         runs: Runs,
         clock: Callable[[], float],
-        halted: Callable[[], bool] = lambda: False,
+        halt: Halt,
     ) -> None:
         self._database = database
         self._estates = estates
         self._plans = plans
         self._runs = runs
         self._clock = clock
-        self._halted = halted
+        self._halt = halt
 
     def consider(self, situation: Situation) -> None:
         """Withdraw what no longer stands, and propose what is due. Changes nothing outside."""
         commit, bundle = self._newest()
         rules = bundle.estate.policy.proposals if bundle else {}
-        halted = self._halted()
+        halted = self._halt.in_force() is not None
         with self._database.read() as conn:
             waiting = proposals.waiting(conn)
         for row in waiting:
@@ -81,12 +80,11 @@ class Proposals:
     def approve(self, proposal_id: str, digest: str, by: str, comment: str = "") -> str | None:
         """One person's release of exactly this digest; the run's id when it was the last that was needed.
 
-        Raises Denied, Conflict, NotFound, BelowPolicy.
+        Raises Denied, also by policy or halt, Conflict, NotFound.
         """
         row = self.get(proposal_id)
         given = self._require_open(row, digest, by)
-        if self._halted():
-            raise Denied("The kill switch is on: nothing is released. Lift it first (`bascule halt`).")
+        self._halt.require_free()
         if len(given) + 1 < row.approvals_needed:
             with self._database.write() as conn:
                 self._approve(conn, proposal_id, digest, by, comment)

@@ -73,7 +73,7 @@ class Runs:
         """Create the run of a plan that people have approved already, and let it go; its id.
 
         `first` is called with the run's id in the transaction that creates it, and stops everything by raising.
-        Raises RequestError, Conflict, Denied.
+        Raises RequestError, Conflict, Denied, while halted IsHalted.
         """
         plan = self._plans.get(digest)
         try:
@@ -98,6 +98,7 @@ class Runs:
                     said = {"digest": plan.digest, "comment": one.comment}
                     journal.run_event(RunEvent.RELEASE_GIVEN, one.by, said)
                 self._start_if_released(journal)
+                require_free(journal.connection)  # last, as for every run that begins
         except _Taken as error:
             raise _held(error.by) from error
         return run_id

@@ -1,4 +1,4 @@
-"""Who does what only one of several workers may do: a lease that ends by itself when its holder is gone."""
+"""Work that one worker of several does: whoever holds its lease, until it runs out or is given back."""
 
 import sqlalchemy as sa
 
@@ -7,20 +7,20 @@ from orchestrator.store.tables import leases
 
 
 def take(conn: sa.Connection, name: str, holder: str, now: float, lasts: float) -> bool:
-    """True while the lease is the holder's, which it then is for `lasts` seconds more; False while another's runs.
+    """Take the lease or prolong one's own; False while another holds it. `now`: seconds since the epoch.
 
-    On SQLite there is one process: a lease that was somebody else's is of a dead one, and is taken at once.
+    One that ends later than anybody could have taken it was taken by a clock that was wrong, and counts as free. On
+    SQLite there is one process: whoever else held it is gone.
     """
-    row = {"name": name, "holder": holder, "until": now + lasts}
-    if insert_or_ignore(conn, leases, row):
-        return True
-    free = sa.or_(leases.c.holder == holder, leases.c.until < now)
+    free = sa.or_(leases.c.holder == holder, leases.c.until <= now, leases.c.until > now + 2 * lasts)
     if conn.dialect.name == "sqlite":
         free = sa.true()
-    query = sa.update(leases).where(leases.c.name == name, free).values(row).returning(leases.c.name)
-    return conn.execute(query).one_or_none() is not None
+    query = sa.update(leases).where(leases.c.name == name, free).values(holder=holder, until=now + lasts)
+    if conn.execute(query.returning(leases.c.name)).first() is not None:
+        return True
+    return insert_or_ignore(conn, leases, {"name": name, "holder": holder, "until": now + lasts})
 
 
 def give_back(conn: sa.Connection, name: str, holder: str) -> None:
-    """Another may take it at once."""
+    """Let another take it at once."""
     conn.execute(sa.delete(leases).where(leases.c.name == name, leases.c.holder == holder))

@@ -237,7 +237,7 @@ source_beats = sa.Table(
 leases = sa.Table(
     "leases",
     metadata,
-    _key("name", 40),
+    _key("name", 60),
     sa.Column("holder", sa.String(80), nullable=False),
     sa.Column("until", sa.Double, nullable=False),
 )

@@ -16,6 +16,7 @@ from orchestrator.app import Bascule, Settings
 from orchestrator.cli import main
 from orchestrator.domain.signals.board import Situation
 from orchestrator.domain.signals.observation import Observation
+from orchestrator.operations.halt import IsHalted
 from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
 from orchestrator.store import notices, observations, proposals, runs
 from orchestrator.store.runs import Row
@@ -292,6 +293,32 @@ def test_a_rule_that_is_gone_takes_its_proposal_with_it(town: Town) -> None:
     town.bascule.estates.sync("test")
     town.look(town.clock.now + MINUTE)
     assert (town.only().id, town.only().state) == (row.id, "withdrawn")
+
+
+def test_the_kill_switch_withdraws_it_and_while_it_is_on_nothing_is_proposed(town: Town) -> None:
+    row = town.lose()
+    town.bascule.halt.engage("olga", "wait")
+    with pytest.raises(IsHalted):
+        town.bascule.proposals.approve(row.id, row.digest, "anne")
+    town.look(town.clock.now + MINUTE)
+    assert town.only().state == "withdrawn"
+    assert "kill switch" in town.told[-1]["message"]
+    town.observe(rounds(1, refused, start=town.clock.now + MINUTE))
+    assert len(town.listed()) == 1
+    town.bascule.halt.lift("olga", "go on")
+    town.observe(rounds(0.5, refused, start=town.clock.now + MINUTE))
+    assert [one.state for one in town.listed()] == ["armed", "withdrawn"]
+
+
+def test_a_halt_at_the_last_release_leaves_no_run_behind(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = town.lose()
+    town.bascule.proposals.approve(row.id, row.digest, "anne")
+    monkeypatch.setattr(town.bascule.halt, "require_free", lambda: town.bascule.halt.engage("olga", "now"))
+    with pytest.raises(IsHalted):
+        town.bascule.proposals.approve(row.id, row.digest, "bruno")
+    assert (town.only().state, len(town.only().approvals)) == ("armed", 1)
+    with town.bascule.database.read() as conn:
+        assert runs.list_runs(conn, 10) == []
 
 
 def test_a_channel_that_is_away_is_tried_again_and_told_once(
