@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from providers.base import Context
 from providers import vendor_http
+from providers.base import Context
 from providers.dns import api_session, in_flight, signed_exchange
 from providers.storage import open_writes
 from tests.vendor_stand_ins import CloudStandIn, StoreStandIn, cloud_stand_in, reveal, store_stand_in
