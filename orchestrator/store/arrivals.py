@@ -15,6 +15,9 @@ SETTLED = 60.0
 """Seconds after which no transaction is open any more that was given an earlier id: on PostgreSQL they may commit out
 of their order."""
 
+UNSETTLED = 1000
+"""Ids below the first that may still be given to observations of open transactions."""
+
 
 class Arrived(NamedTuple):
     """Exactly one of: an observation (`source` is who posted it), a sign of life of `source`, or an acknowledgement of
@@ -54,7 +57,7 @@ class Arrivals:
             found = [
                 Arrived(row.received_at, row.source, Observation(*(getattr(row, name) for name in Observation._fields)))
                 for row in rows
-                if row.id not in self._seen
+                if row.id not in self._seen and row.at >= self.since
             ]
             until = max((one.at for one in found), default=now) if full else float("inf")
             found += self._beats(conn, until)
@@ -63,7 +66,8 @@ class Arrivals:
         return sorted(found, key=lambda one: one.at), full
 
     def _begin(self, conn: sa.Connection) -> None:
-        self._low = observations.first_since(conn, self.since)
+        first = observations.first_since(conn, self.since)
+        self._low = first if self.database.is_sqlite else max(first - UNSETTLED, 0)
         self._beat = int(self.since // deliveries.BEAT)
 
     def _beats(self, conn: sa.Connection, until: float) -> list[Arrived]:
