@@ -136,6 +136,8 @@ def _standing(one: dict[str, Any]) -> Iterator[str]:
         count = f"{duration(left)} left of the countdown" if left > 0 else "the countdown is over"
         given = f"; released by {', '.join(item['by'] for item in one['approvals'])}" if one["approvals"] else ""
         yield from _wrapped(f"{counted(missing, 'person', 'people')} must release it, {count}{given}.")
+        if one["weak_since"] is not None:
+            yield from _wrapped(f"What it stands on is not observed any more since {moment(one['weak_since'])}.")
         yield f"  bascule proposals show {one['id']} --plan"
         yield f"  bascule proposals release {one['id']} --digest {one['digest'][:19]}"
     elif one["run_id"]:

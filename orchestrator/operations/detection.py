@@ -26,14 +26,18 @@ log = logging.getLogger("bascule.detection")
 
 LOOK_EVERY = 2.0
 """Seconds between two looks at what has arrived."""
+AFTER_A_FAULT = 30.0
+"""Seconds until all is read anew after a fault."""
 FORTNIGHT = 15 * DAY
 """So far back is read when a worker begins: by then a usual value is learned."""
+STOPS_WITHIN = 30.0
+"""Seconds: a plan that is being made looks around for that long."""
 LEASE_FOR = 30.0
 LEASE = "detection"
 
 
 class Detection:
-    """`start` begins to watch, `stop` ends it. `after` is told the situation whenever it was looked at."""
+    """`start` begins to watch, `stop` ends it. `after` is told the situation after each look, and raises nothing."""
 
     def __init__(
         self,
@@ -59,7 +63,7 @@ class Detection:
     def stop(self) -> None:
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(timeout=STOPS_WITHIN)
             self._give_back()
 
     def look(self) -> Situation | None:
@@ -80,11 +84,13 @@ class Detection:
         while not self._stopping.wait(LOOK_EVERY):
             try:
                 situation = self.look()
-                if situation is not None:
-                    self._after(situation)
             except Exception:
                 log.exception("what arrived could not be weighed once; the next look comes by itself")
                 self._watching = None
+                self._stopping.wait(AFTER_A_FAULT)
+                continue
+            if situation is not None:
+                self._after(situation)
 
     def _is_mine(self, now: float) -> bool:
         if self._database.is_sqlite:

@@ -19,6 +19,7 @@ log = logging.getLogger("bascule.notices")
 LOOK_EVERY = 2.0
 SEND_FOR = 60.0
 """Seconds that one message may take; for twice as long it is nobody else's."""
+STOPS_WITHIN = 10.0
 FIRST_WAIT, LONGEST_WAIT = 15.0, 1800.0
 """Seconds until a message is tried again: twice as long each time, up to the longest."""
 MOST_TRIES = 60
@@ -42,7 +43,7 @@ class Notices:
     def stop(self) -> None:
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=SEND_FOR)
+            self._thread.join(timeout=STOPS_WITHIN)
 
     def send_next(self) -> bool:
         """Send one that is due; False when none is."""
@@ -56,7 +57,11 @@ class Notices:
         try:
             told = self._send(row)
         except ProviderError as error:
-            self._put_off(row, error)
+            self._put_off(row, error.message)
+            return True
+        except Exception as error:
+            log.exception("the message %r could not be sent", row.title["en"])
+            self._put_off(row, f"{type(error).__name__}; the service's log has the details.")
             return True
         with self._database.write() as conn:
             notices.sent(conn, row.id, told)
@@ -88,9 +93,9 @@ class Notices:
             return str(row.commit)
         return commit if row.channel in channels else str(row.commit)
 
-    def _put_off(self, row: Row, error: ProviderError) -> None:
+    def _put_off(self, row: Row, why: str) -> None:
         over = row.tries >= MOST_TRIES
         again = None if over else self._clock() + min(FIRST_WAIT * 2 ** (row.tries - 1), LONGEST_WAIT)
-        log.warning("the message %r was not taken by %s: %s", row.title["en"], row.channel, error.message)
+        log.warning("the message %r was not taken by %s: %s", row.title["en"], row.channel, why)
         with self._database.write() as conn:
-            notices.failed(conn, row.id, error.message, again)
+            notices.failed(conn, row.id, why, again)

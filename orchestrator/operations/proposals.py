@@ -8,7 +8,8 @@ which the last of them says yes.
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from orchestrator.domain.authority import RELEASES_NEEDED, Refused, check_approver
@@ -64,18 +65,26 @@ class Proposals:
         self._halt = halt
 
     def consider(self, situation: Situation) -> None:
-        """Withdraw what no longer stands, and propose what is due. Changes nothing outside."""
+        """Withdraw what no longer stands, and propose what is due. Changes nothing outside; a fault is logged."""
+        try:
+            self._consider(situation)
+        except Exception:
+            log.exception("the proposals could not be looked at once; the next look comes by itself")
+
+    def _consider(self, situation: Situation) -> None:
         commit, bundle = self._newest()
         rules = bundle.estate.policy.proposals if bundle else {}
         halted = self._halt.in_force() is not None
         with self._database.read() as conn:
             waiting = proposals.waiting(conn)
         for row in waiting:
-            self._tend(row, rules.get(row.rule), commit, situation, halted=halted)
+            with _alone(row.rule):
+                self._tend(row, rules.get(row.rule), commit, situation, halted=halted)
         taken = {row.rule for row in waiting}
         for name, rule in rules.items():
             if name not in taken and not halted and bundle is not None:
-                self._raise_if_due(name, rule, commit, bundle, situation)
+                with _alone(name):
+                    self._raise_if_due(name, rule, commit, bundle, situation)
 
     def approve(self, proposal_id: str, digest: str, by: str, comment: str = "") -> str | None:
         """One person's release of exactly this digest; the run's id when it was the last that was needed.
@@ -196,7 +205,11 @@ class Proposals:
         try:
             plan = self._plans.make(services, rule.scope, parameters=rule.parameters, commit=commit)
         except RequestError as error:
-            self._block(row, error)
+            self._block(row, error.code, str(error))
+            return
+        except Exception as error:
+            log.exception("the plan of proposal %s could not be made", row.id)
+            self._block(row, "fault", f"{type(error).__name__}; the service's log has the details.")
             return
         with self._database.write() as conn:
             locked = self._locked(conn, row.id)
@@ -206,8 +219,8 @@ class Proposals:
             self._move(conn, locked, ProposalEvent.ARMED, SYSTEM, values, {"digest": plan.digest})
             self._tell(conn, ProposalEvent.ARMED, proposals.locked(conn, row.id) or locked, plan=plan)
 
-    def _block(self, row: Row, error: RequestError) -> None:
-        message = {"code": error.code, "text": str(error)}
+    def _block(self, row: Row, code: str, why: str) -> None:
+        message = {"code": code, "text": why}
         with self._database.write() as conn:
             locked = self._locked(conn, row.id)
             if locked.message == message:
@@ -215,7 +228,7 @@ class Proposals:
                 return
             values = {"looked_at": self._clock(), "message": message}
             self._move(conn, locked, ProposalEvent.BLOCKED, SYSTEM, values, message)
-            self._tell(conn, ProposalEvent.BLOCKED, locked, why=str(error))
+            self._tell(conn, ProposalEvent.BLOCKED, locked, why=why)
 
     def _require_open(self, row: Row, digest: str, by: str) -> list[str]:
         """The people who approved. Raises Denied, Conflict."""
@@ -275,6 +288,15 @@ class Proposals:
         )
         key = f"{row.id}:{event.value}:{int(self._clock())}"
         notices.add(conn, key, row.commit, row.scope, row.notify, title(event, told), body(event, told), self._clock())
+
+
+@contextmanager
+def _alone(rule: str) -> Iterator[None]:
+    """What is wrong with one rule keeps no other from being looked at."""
+    try:
+        yield
+    except Exception:
+        log.exception("the rule %s could not be looked at once; the next look comes by itself", rule)
 
 
 def _proposed(rule: ProposalRule, bundle: Bundle) -> list[str]:

@@ -56,6 +56,7 @@ class ProposalView:
     words: str
     standing: str
     why: str
+    weak_since: float | None
     commands: list[str]
 
 
@@ -102,6 +103,7 @@ def proposal_view(language: Language, one: ProposalAnswer, titles: Mapping[str, 
         words=getattr(one.words, language),
         standing=_standing(language, one, now) if armed else say(language, "proposal.again"),
         why=one.blocked.text if one.blocked else "",
+        weak_since=one.weak_since,
         commands=[f"bascule proposals show {one.id} --plan", order, refusal] if armed else [refusal],
     )
 
