@@ -17,18 +17,23 @@ from orchestrator.engine.worker import Worker
 from orchestrator.engine.workshop import EstateWorkshop
 from orchestrator.estate_git import EstateGitError, EstateMirror
 from orchestrator.operations.decisions import Decisions
+from orchestrator.operations.detection import Detection
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.gate import Gate
+from orchestrator.operations.halt import Halt
 from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
+from orchestrator.operations.notices import Notices
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.probing import Probing
+from orchestrator.operations.proposals import Proposals
 from orchestrator.operations.request import Paths, RequestError
 from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.signals import Signals
+from orchestrator.operations.verdicts import Verdicts
 from orchestrator.store.database import Database
 from orchestrator.store.secret_files import secrets_of
 
@@ -57,7 +62,12 @@ class Settings:
 
     @property
     def database(self) -> str:
-        return self.database_url or f"sqlite:///{self.data / 'bascule.db'}"
+        return self.database_url or f"sqlite:///{self.database_file}"
+
+    @property
+    def database_file(self) -> Path:
+        """The embedded one."""
+        return self.data / "bascule.db"
 
 
 class AlreadyRunning(RequestError):
@@ -88,12 +98,19 @@ class Bascule:
         self.plans = Plans(self.database, self.estates, self.workshop, clock, gate)
         self.runs = Runs(self.progress, self.plans)
         self.decisions = Decisions(self.progress)
+        self.halt = Halt(self.progress)
         self.resources = Resources(self.database, self.estates, self.workshop, clock)
         self.doctor = Doctor(self.estates, self.workshop, self.paths.secrets, clock)
         self.independence = Independence(
             self.estates, self.workshop, clock, settings.database, owner_of=self.maps.owner_of
         )
         self.signals = Signals(self.database, self.estates, self.paths.secrets, clock)
+        self.verdicts = Verdicts(self.database, self.estates, clock)
+        self.proposals = Proposals(self.database, self.estates, self.plans, self.runs, clock, self.halt)
+        self.notices = Notices(self.database, self.estates, self.workshop, clock)
+        self.detection = Detection(
+            self.database, self.estates, clock, self.worker.lease.worker_id, self.proposals.consider
+        )
         self.probing = Probing(self.database, self.estates, self.workshop, clock)
         self.token = _token(self.paths.token)
         self._stopping = threading.Event()
@@ -104,7 +121,10 @@ class Bascule:
     def start(self) -> None:
         self._sync_once("start")
         self.worker.start()
+        self.halt.enforce()
         self.signals.start()
+        self.detection.start()
+        self.notices.start()
         self.probing.start()
         self._sync.start()
         self._sweep.start()
@@ -115,6 +135,8 @@ class Bascule:
         self.worker.stop()
         self.probing.stop()
         self.signals.stop()
+        self.detection.stop()
+        self.notices.stop()
         self.database.close()
         self._withdraw_address()
         if self._lock is not None:

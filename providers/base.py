@@ -148,6 +148,19 @@ class Finding:
     unseen: bool = False
 
 
+Halted = Callable[[], bool]
+"""Whether the kill switch is engaged: asked before each further effect of one call. Cheap, and never waits."""
+
+
+def never() -> bool:
+    """Nobody can engage it here."""
+    return False
+
+
+HALTED = "the kill switch was engaged"
+"""Why a call ended early, in words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a provider is given besides the wish: where things are, and how to reveal what is secret.
@@ -158,6 +171,7 @@ class Context:
     `estate`: the estate's files at the run's commit, read-only.
     `deadline`: seconds this call may take in all; providers bound every wait by it.
     `clock`: seconds since the epoch, UTC; durations that outlive a call are measured by it.
+    `halted`: a call with several effects begins none of them once it says so, and ends as if its time were over.
     """
 
     scope: JsonMap
@@ -166,6 +180,7 @@ class Context:
     estate: Path
     deadline: float = 60.0
     clock: Callable[[], float] = time.time
+    halted: Halted = never
 
 
 Want = TypeVar("Want", contravariant=True)

@@ -12,6 +12,7 @@ from orchestrator.domain.checks.needs import check_needs
 from orchestrator.domain.checks.nesting import check_nesting
 from orchestrator.domain.checks.places import check_places
 from orchestrator.domain.checks.probes import advise_probes, check_probes
+from orchestrator.domain.checks.proposals import check_proposals
 from orchestrator.domain.checks.references import check_references
 from orchestrator.domain.checks.restores import check_restores
 from orchestrator.domain.checks.rules import check_rules
@@ -41,6 +42,7 @@ _CHECKS = (
     check_swaps,
     check_policy,
     check_signals,
+    check_proposals,
     check_probes,
 )
 _ADVICE = (advise_probes,)

@@ -191,6 +191,7 @@ class Signals:
             yield partial(deliveries.forget, source=one, before=now - ROWS_FOR, kept=ROWS, most=AT_ONCE)
         for one in filter(None, seers):  # our own probes are bounded by their budgets
             yield partial(observations.forget_above, source=one, kept=OBSERVATIONS, most=AT_ONCE)
+        yield partial(deliveries.forget_beats, before=now - ROWS_FOR, most=AT_ONCE)
         yield partial(observations.forget, before=now - OBSERVATIONS_FOR, most=AT_ONCE)
 
     def _swept(self, query: "Callable[[Connection], int]") -> int:

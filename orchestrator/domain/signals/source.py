@@ -7,8 +7,9 @@ from pydantic_core import PydanticCustomError
 
 from orchestrator.domain.catalogue import Aspect
 from orchestrator.domain.salvage import Part
+from orchestrator.domain.signals.holding import SILENT_AFTER
 from orchestrator.domain.signals.probes import AccountName, Probes
-from providers.wants import Name, SecretRef
+from providers.wants import Name, Seconds, SecretRef
 
 Format = Literal[
     "alertmanager",
@@ -122,8 +123,19 @@ class Source(Part):
     auth: Auth
     trust_domain: Name
     vantage: Name | None = Field(default=None, description="where it looks from; the source's own name by default")
+    silent_after: Seconds = Field(
+        default=SILENT_AFTER,
+        ge=300.0,
+        le=7 * 86400.0,
+        description="without any delivery for so long, nothing that it said holds",
+    )
     map: tuple[Rule, ...] = Field(default=(), max_length=500)
     vendors: tuple[Name, ...] | None = Field(default=None, max_length=200)
+
+    @property
+    def holds(self) -> bool:
+        """It speaks when something changes, and what it said holds in between."""
+        return self.format != "observations"
 
 
 class Signals(Part):
