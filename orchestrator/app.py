@@ -16,6 +16,7 @@ from orchestrator.engine.work import Boundary
 from orchestrator.engine.worker import Worker
 from orchestrator.engine.workshop import EstateWorkshop
 from orchestrator.estate_git import EstateGitError, EstateMirror
+from orchestrator.operations.clocks import Clocks
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
@@ -24,7 +25,7 @@ from orchestrator.operations.halt import Halt
 from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
-from orchestrator.operations.plans import Plans
+from orchestrator.operations.plans import Onsets, Plans
 from orchestrator.operations.request import Paths, RequestError
 from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
@@ -74,7 +75,15 @@ class AlreadyRunning(RequestError):
 class Bascule:
     """Everything, wired. `start` begins to work, `stop` ends it; between them the use cases can be called."""
 
-    def __init__(self, settings: Settings, *, clock: Clock = time.time, boundary: Boundary | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock = time.time,
+        boundary: Boundary | None = None,
+        onsets: Onsets = dict,
+    ) -> None:
+        """`onsets`: of each vendor that erodes or is cut now, since when: clocks run from there."""
         self.settings = settings
         self.paths = Paths(settings.data)
         self.paths.make()
@@ -90,7 +99,8 @@ class Bascule:
         self.worker = Worker(self.database, self.workshop, clock, boundary=boundary)
         self.progress = self.worker.progress
         gate = Gate(self.database, self.estates, self.workshop, clock, self.maps.owner_of)
-        self.plans = Plans(self.database, self.estates, self.workshop, clock, gate)
+        self.plans = Plans(self.database, self.estates, self.workshop, clock, gate, onsets)
+        self.clocks = Clocks(self.estates, clock, onsets)
         self.runs = Runs(self.progress, self.plans)
         self.decisions = Decisions(self.progress)
         self.halt = Halt(self.progress)

@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from orchestrator.web import (
+    clock_routes,
     doctor_routes,
     estate_routes,
     halt_routes,
@@ -114,6 +115,7 @@ def _api() -> APIRouter:
         doctor_routes,
         map_routes,
         signal_routes,
+        clock_routes,
     ):
         api.include_router(part.router)
     return api

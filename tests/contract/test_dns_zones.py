@@ -245,7 +245,7 @@ def test_once_halted_no_further_zone_is_begun_and_a_retry_finishes_the_rest(worl
 
     many = ManyZones(first, lambda want, context: provider_for("dns.records", want, context))
     many._side_by_side = lambda want, zones: 1  # type: ignore[method-assign]
-    with pytest.raises(ProviderError, match="Done in 1 of 4 zones, not in .*the kill switch was engaged") as caught:
+    with pytest.raises(ProviderError, match=r"Done in 1 of 4 zones, not in .*the kill switch was engaged") as caught:
         many.apply(SWAP, TAG, before, halt_at_the_first)
     assert (caught.value.permanent, caught.value.effect_possible) == (False, True)
     found = world.provider().observe(SWAP, TAG, before)
