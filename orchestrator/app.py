@@ -16,6 +16,7 @@ from orchestrator.engine.work import Boundary
 from orchestrator.engine.worker import Worker
 from orchestrator.engine.workshop import EstateWorkshop
 from orchestrator.estate_git import EstateGitError, EstateMirror
+from orchestrator.operations.clocks import Clocks
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.detection import Detection
 from orchestrator.operations.doctor import Doctor
@@ -26,7 +27,7 @@ from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.notices import Notices
-from orchestrator.operations.plans import Plans
+from orchestrator.operations.plans import Onsets, Plans
 from orchestrator.operations.probing import Probing
 from orchestrator.operations.proposals import Proposals
 from orchestrator.operations.request import Paths, RequestError
@@ -79,7 +80,15 @@ class AlreadyRunning(RequestError):
 class Bascule:
     """Everything, wired. `start` begins to work, `stop` ends it; between them the use cases can be called."""
 
-    def __init__(self, settings: Settings, *, clock: Clock = time.time, boundary: Boundary | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock = time.time,
+        boundary: Boundary | None = None,
+        onsets: Onsets | None = None,
+    ) -> None:
+        """`onsets`: of each vendor that erodes or is cut, since when; as the verdicts say where it is not given."""
         self.settings = settings
         self.paths = Paths(settings.data)
         self.paths.make()
@@ -94,8 +103,11 @@ class Bascule:
         self.maps = Maps(self.database, self.estates, secrets, self.paths, clock)
         self.worker = Worker(self.database, self.workshop, clock, boundary=boundary)
         self.progress = self.worker.progress
+        self.verdicts = Verdicts(self.database, self.estates, clock)
+        onsets = onsets or self.verdicts.onsets
         gate = Gate(self.database, self.estates, self.workshop, clock, self.maps.owner_of)
-        self.plans = Plans(self.database, self.estates, self.workshop, clock, gate)
+        self.plans = Plans(self.database, self.estates, self.workshop, clock, gate, onsets)
+        self.clocks = Clocks(self.estates, clock, onsets)
         self.runs = Runs(self.progress, self.plans)
         self.decisions = Decisions(self.progress)
         self.halt = Halt(self.progress)
@@ -105,7 +117,6 @@ class Bascule:
             self.estates, self.workshop, clock, settings.database, owner_of=self.maps.owner_of
         )
         self.signals = Signals(self.database, self.estates, self.paths.secrets, clock)
-        self.verdicts = Verdicts(self.database, self.estates, clock)
         self.proposals = Proposals(self.database, self.estates, self.plans, self.runs, clock, self.halt)
         self.notices = Notices(self.database, self.estates, self.workshop, clock)
         self.detection = Detection(

@@ -11,6 +11,7 @@ import typer
 from orchestrator.cli import (
     agent_command,
     catalogue_command,
+    clocks_command,
     decision_commands,
     doctor_command,
     estate_commands,
@@ -125,6 +126,7 @@ app.command("plan", rich_help_panel=ESTATE)(plan_commands.plan)
 app.command("catalogue", rich_help_panel=ESTATE)(catalogue_command.catalogue)
 app.command("inventory", rich_help_panel=ESTATE)(inventory_commands.inventory)
 app.command("map", rich_help_panel=ESTATE)(map_commands.map_)
+app.command("clocks", rich_help_panel=ESTATE)(clocks_command.clocks)
 app.add_typer(signals_app, name="signals", rich_help_panel=ESTATE)
 app.command("rehearse", rich_help_panel=RUNS)(run_commands.rehearse)
 app.command("run", rich_help_panel=RUNS)(run_commands.run)

@@ -97,10 +97,11 @@ class Sensor(Part):
 
 
 class Clock(Part):
-    """What runs out by itself once the vendor is gone, `lasts` after the last contact."""
+    """What runs out by itself once the vendor is gone, `lasts` after the last contact. `breaks`: what then stops."""
 
     name: Name
     title: Words
+    breaks: Words | None = None
     lasts: Seconds
     source: Fact
 

@@ -170,7 +170,7 @@ class Runs:
             "releases_needed": RELEASES_NEEDED[Mode(plan.mode)],
             "created_at": now,
         }
-        steps = [NewStep(step.id, step.uses, step.for_engine(), step.needs) for step in plan.steps]
+        steps = [NewStep(step.id, step.uses, step.for_engine(), step.needs, step.rescue) for step in plan.steps]
         runs.insert_run(conn, values, steps)
 
     def _start_if_released(self, journal: RunJournal) -> None:

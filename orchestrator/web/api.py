@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
 from orchestrator.web import (
+    clock_routes,
     doctor_routes,
     estate_routes,
     halt_routes,
@@ -130,6 +131,7 @@ def _api() -> APIRouter:
         signal_routes,
         verdict_routes,
         proposal_routes,
+        clock_routes,
     ):
         api.include_router(part.router)
     return api

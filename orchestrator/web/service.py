@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from orchestrator.engine.progress import Progress
+from orchestrator.operations.clocks import Clocks
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
@@ -36,6 +37,7 @@ class Service(Protocol):
     runs: Runs
     decisions: Decisions
     halt: Halt
+    clocks: Clocks
     estates: Estates
     resources: Resources
     doctor: Doctor

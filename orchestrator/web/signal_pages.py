@@ -9,10 +9,12 @@ from starlette.responses import Response
 
 from orchestrator.domain.proposals.proposal import ProposalState
 from orchestrator.domain.signals.change import JURISDICTION
+from orchestrator.domain.signals.clock_board import ClockBoard
 from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.domain.signals.words import VERDICTS
+from orchestrator.operations.request import RequestError
 from orchestrator.web.pages import Lang, render, service_titles
-from orchestrator.web.parts import Given
+from orchestrator.web.parts import Given, Parts
 from orchestrator.web.proposal_routes import ProposalAnswer, read_proposals
 from orchestrator.web.signal_routes import read_unmapped
 from orchestrator.web.verdict_routes import VerdictAnswer, read_verdicts
@@ -70,6 +72,7 @@ def show_signals(request: Request, given: Given, language: Lang) -> Response:
         language,
         verdicts=[verdict_view(language, one, titles) for one in read_verdicts(given)],
         proposals=[proposal_view(language, one, titles, now) for one in read_proposals(given, LISTED, waiting=True)],
+        clocks=_clocks(given),
         deliveries=read_unmapped(given, LISTED),
     )
 
@@ -115,3 +118,11 @@ def _standing(language: Language, one: ProposalAnswer, now: float) -> str:
     )
     who = say(language, "proposal.one" if one.missing == 1 else "proposal.many", count=one.missing)
     return f"{who} · {count}"
+
+
+def _clocks(given: Parts) -> ClockBoard:
+    """Nothing runs out while no estate can be read."""
+    try:
+        return given.service.clocks.board()
+    except RequestError:
+        return ClockBoard(False, ())

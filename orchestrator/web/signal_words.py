@@ -32,6 +32,16 @@ EN = {
     "signals.command.proposals": "what policy proposes, and to release or reject it",
     "signals.command.unmapped": "deliveries of which something became no observation",
     "signals.command.sources": "who may post, and how much of it was understood",
+    "clocks.title": "What runs out",
+    "clocks.supposed": "What would run out if its vendor were lost now",
+    "clocks.what": "What",
+    "clocks.services": "Services",
+    "clocks.when": "When",
+    "clocks.stops": "What stops then",
+    "clocks.after": "{time} after the loss",
+    "clocks.out": "Out since",
+    "clocks.until": "until {at}",
+    "clocks.command": "what runs out, on the command line",
 }
 
 FR = {
@@ -66,4 +76,14 @@ FR = {
     "signals.command.proposals": "ce que la politique propose ; l’accepter ou le refuser",
     "signals.command.unmapped": "messages dont une partie n’est devenue aucune observation",
     "signals.command.sources": "qui peut envoyer, et ce qui en a été compris",
+    "clocks.title": "Ce qui expire",
+    "clocks.supposed": "Ce qui expirerait si son fournisseur était perdu maintenant",
+    "clocks.what": "Quoi",
+    "clocks.services": "Services",
+    "clocks.when": "Quand",
+    "clocks.stops": "Ce qui s’arrête alors",
+    "clocks.after": "{time} après la perte",
+    "clocks.out": "Expiré depuis le",
+    "clocks.until": "jusqu’au {at}",
+    "clocks.command": "ce qui expire, en ligne de commande",
 }

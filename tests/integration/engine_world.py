@@ -109,11 +109,16 @@ class Engine:
     """A worker on a database, with helpers to start runs and to wait for conditions, bounded."""
 
     def __init__(
-        self, database: Database, world: World, clock: Clock = time.time, workshop: Workshop | None = None
+        self,
+        database: Database,
+        world: World,
+        clock: Clock = time.time,
+        workshop: Workshop | None = None,
+        concurrency: int = 24,
     ) -> None:
         self.database = database
         self.world = world
-        self.worker = Worker(database, workshop or WorldWorkshop(world), clock)
+        self.worker = Worker(database, workshop or WorldWorkshop(world), clock, concurrency=concurrency)
         self.progress = self.worker.progress
 
     def start_run(self, run_id: str, *steps: NewStep) -> None:

@@ -19,6 +19,7 @@ import httpx
 from orchestrator.app import Bascule, Settings
 from orchestrator.domain.journal import fold
 from orchestrator.engine.progress import Clock
+from orchestrator.operations.plans import Onsets
 from orchestrator.store import runs
 from orchestrator.web.server import Server, listen
 
@@ -210,14 +211,18 @@ def until(there: Callable[[], Found | None], within: float, otherwise: Callable[
 
 @contextmanager
 def running_service(
-    directory: Path, database_url: str = "", more: str = "", clock: Clock = time.time
+    directory: Path,
+    database_url: str = "",
+    more: str = "",
+    clock: Clock = time.time,
+    onsets: Onsets | None = None,
 ) -> Iterator[RunningService]:
-    """`more`: blocks that the estate's sheet has besides."""
+    """`more`: blocks that the estate's sheet has besides. `onsets`: the vendors that are lost, and since when."""
     estate = directory / "estate"
     with open_port() as port:
         commit(estate, {**estate_files(port), "bascule.yaml": ESTATE + more})
         settings = Settings(data=directory / "data", estate_url=str(estate), database_url=database_url)
-        bascule = Bascule(settings, clock=clock)
+        bascule = Bascule(settings, clock=clock, onsets=onsets)
         bascule.start()
         try:
             with answering(bascule) as url:
