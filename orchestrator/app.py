@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.domain.signals.board import Situation
 from orchestrator.engine.progress import Clock
 from orchestrator.engine.work import Boundary
 from orchestrator.engine.worker import Worker
@@ -35,6 +36,7 @@ from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.signals import Signals
 from orchestrator.operations.verdicts import Verdicts
+from orchestrator.operations.warnings import Warnings
 from orchestrator.store.database import Database
 from orchestrator.store.secret_files import secrets_of
 
@@ -119,9 +121,8 @@ class Bascule:
         self.signals = Signals(self.database, self.estates, self.paths.secrets, clock)
         self.proposals = Proposals(self.database, self.estates, self.plans, self.runs, clock, self.halt)
         self.notices = Notices(self.database, self.estates, self.workshop, clock)
-        self.detection = Detection(
-            self.database, self.estates, clock, self.worker.lease.worker_id, self.proposals.consider
-        )
+        self.warnings = Warnings(self.database, self.estates)
+        self.detection = Detection(self.database, self.estates, clock, self.worker.lease.worker_id, self._after_a_look)
         self.probing = Probing(self.database, self.estates, self.workshop, clock)
         self.token = _token(self.paths.token)
         self._stopping = threading.Event()
@@ -152,6 +153,10 @@ class Bascule:
         self._withdraw_address()
         if self._lock is not None:
             os.close(self._lock)
+
+    def _after_a_look(self, situation: Situation) -> None:
+        self.proposals.consider(situation)
+        self.warnings.consider(situation.board.onsets, situation.now)
 
     def hasten_sync(self) -> None:
         """A push webhook's whole power: fetch a little sooner."""
