@@ -18,6 +18,7 @@ from orchestrator.engine.workshop import EstateWorkshop
 from orchestrator.estate_git import EstateGitError, EstateMirror
 from orchestrator.operations.clocks import Clocks
 from orchestrator.operations.decisions import Decisions
+from orchestrator.operations.detection import Detection
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.gate import Gate
@@ -25,11 +26,15 @@ from orchestrator.operations.halt import Halt
 from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
-from orchestrator.operations.plans import Onsets, Plans
+from orchestrator.operations.notices import Notices
+from orchestrator.operations.plans import Plans
+from orchestrator.operations.probing import Probing
+from orchestrator.operations.proposals import Proposals
 from orchestrator.operations.request import Paths, RequestError
 from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.signals import Signals
+from orchestrator.operations.verdicts import Verdicts
 from orchestrator.store.database import Database
 from orchestrator.store.secret_files import secrets_of
 
@@ -75,15 +80,7 @@ class AlreadyRunning(RequestError):
 class Bascule:
     """Everything, wired. `start` begins to work, `stop` ends it; between them the use cases can be called."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        clock: Clock = time.time,
-        boundary: Boundary | None = None,
-        onsets: Onsets = dict,
-    ) -> None:
-        """`onsets`: of each vendor that erodes or is cut now, since when: clocks run from there."""
+    def __init__(self, settings: Settings, *, clock: Clock = time.time, boundary: Boundary | None = None) -> None:
         self.settings = settings
         self.paths = Paths(settings.data)
         self.paths.make()
@@ -99,8 +96,9 @@ class Bascule:
         self.worker = Worker(self.database, self.workshop, clock, boundary=boundary)
         self.progress = self.worker.progress
         gate = Gate(self.database, self.estates, self.workshop, clock, self.maps.owner_of)
-        self.plans = Plans(self.database, self.estates, self.workshop, clock, gate, onsets)
-        self.clocks = Clocks(self.estates, clock, onsets)
+        self.verdicts = Verdicts(self.database, self.estates, clock)
+        self.plans = Plans(self.database, self.estates, self.workshop, clock, gate, self.verdicts.onsets)
+        self.clocks = Clocks(self.estates, clock, self.verdicts.onsets)
         self.runs = Runs(self.progress, self.plans)
         self.decisions = Decisions(self.progress)
         self.halt = Halt(self.progress)
@@ -110,6 +108,12 @@ class Bascule:
             self.estates, self.workshop, clock, settings.database, owner_of=self.maps.owner_of
         )
         self.signals = Signals(self.database, self.estates, self.paths.secrets, clock)
+        self.proposals = Proposals(self.database, self.estates, self.plans, self.runs, clock, self.halt)
+        self.notices = Notices(self.database, self.estates, self.workshop, clock)
+        self.detection = Detection(
+            self.database, self.estates, clock, self.worker.lease.worker_id, self.proposals.consider
+        )
+        self.probing = Probing(self.database, self.estates, self.workshop, clock)
         self.token = _token(self.paths.token)
         self._stopping = threading.Event()
         self._hasten = threading.Event()
@@ -121,6 +125,9 @@ class Bascule:
         self.worker.start()
         self.halt.enforce()
         self.signals.start()
+        self.detection.start()
+        self.notices.start()
+        self.probing.start()
         self._sync.start()
         self._sweep.start()
 
@@ -128,7 +135,10 @@ class Bascule:
         self._stopping.set()
         self._hasten.set()
         self.worker.stop()
+        self.probing.stop()
         self.signals.stop()
+        self.detection.stop()
+        self.notices.stop()
         self.database.close()
         self._withdraw_address()
         if self._lock is not None:
@@ -176,7 +186,8 @@ class Bascule:
         if not self.settings.estate_url:
             return
         try:
-            self.estates.sync(by)
+            if self.estates.sync(by)[1]:
+                self.probing.hasten()
         except (EstateGitError, RequestError) as error:
             log.warning("the estate was not brought up to date, the mirror serves on: %s", error)
 

@@ -28,6 +28,8 @@ from providers.retry_after import asked_wait
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 READ_ATTEMPTS = 5
+READ_AGAIN_SECONDS = 0.2
+"""The first wait between two attempts at a read; each next one is twice as long, and a little of chance is added."""
 TOO_MANY = 429
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that say: not now."""
@@ -280,7 +282,8 @@ def retry_after(error: BaseException) -> float | None:
 
 def repeated(deadline: Deadline, **also: Any) -> tenacity.Retrying:
     """Repeats a read on passing failures, within seconds and within the deadline."""
-    backoff = tenacity.wait_exponential(multiplier=0.2, max=4.0) + tenacity.wait_random(0, 0.2)
+    first = READ_AGAIN_SECONDS
+    backoff = tenacity.wait_exponential(multiplier=first, max=20 * first) + tenacity.wait_random(0, first)
 
     def wait(state: tenacity.RetryCallState) -> float:
         failure = state.outcome.exception() if state.outcome else None

@@ -35,9 +35,12 @@ def status(context: typer.Context, run: OptionalRun = None, as_json: Json = Fals
             _show_one(session, service, run, as_json=as_json)
             return
         active = [service.run(one.id) for one in service.runs(limit=100, active=True)]
+        proposed = service.get("proposals", waiting="true")["proposals"]
     if as_json:
         session.json([_as_json(found) for found in active])
         return
+    for one in proposed:
+        session.line(f"Proposed: {', '.join(one['services'])} ({one['scope']}) waits for people: bascule proposals")
     if not active:
         session.line("Nothing runs. `bascule history` lists what ran.")
     for found in active:

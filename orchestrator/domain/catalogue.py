@@ -107,7 +107,7 @@ class Clock(Part):
 
 
 class Denial(Part):
-    """How a refusal looks, as against a fault: any of the codes, or any of the texts."""
+    """How a refusal looks, as against a fault: any of the codes, with any of the texts where texts are named."""
 
     means: Words
     codes: tuple[Annotated[int, Field(ge=100, le=599)], ...] = ()

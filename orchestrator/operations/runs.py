@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,14 @@ class Started:
 
     run_id: str
     created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One person's yes to a digest."""
+
+    by: str
+    comment: str = ""
 
 
 class Runs:
@@ -53,6 +61,47 @@ class Runs:
         exceptions = [one.model_dump(mode="json") for one in self._plans.require_lawful(plan)]
         data = {"digest": plan.digest, "commit": plan.commit, "steps": len(plan.steps), "reason": reason}
         return self._create(plan, actor, {**data, "exceptions": exceptions}, key, fingerprint)
+
+    def start_released(
+        self,
+        digest: str,
+        requester: str,
+        reason: str,
+        approvals: Sequence[Approval],
+        first: Callable[[Connection, str], None],
+    ) -> str:
+        """Create the run of a plan that people have approved already, and let it go; its id.
+
+        `first` is called with the run's id in the transaction that creates it, and stops everything by raising.
+        Raises RequestError, Conflict, Denied, while halted IsHalted.
+        """
+        plan = self._plans.get(digest)
+        try:
+            check_mode(Mode(plan.mode))
+        except Refused as error:
+            raise Denied(str(error)) from error
+        exceptions = [one.model_dump(mode="json") for one in self._plans.require_lawful(plan)]
+        run_id = _new_id()
+
+        def insert(conn: Connection) -> None:
+            first(conn, run_id)
+            taken = runs.take_holds(conn, plan.scope, plan.resources(), run_id)
+            if taken:
+                raise _Taken(taken)
+            self._insert(conn, run_id, plan, requester, reason, self._progress.clock())
+
+        try:
+            with self._progress.journal(run_id, first=insert) as journal:
+                data = {"digest": plan.digest, "commit": plan.commit, "steps": len(plan.steps), "reason": reason}
+                journal.run_event(RunEvent.CREATED, requester, {**data, "exceptions": exceptions})
+                for one in approvals:
+                    said = {"digest": plan.digest, "comment": one.comment}
+                    journal.run_event(RunEvent.RELEASE_GIVEN, one.by, said)
+                self._start_if_released(journal)
+                require_free(journal.connection)  # last, as for every run that begins
+        except _Taken as error:
+            raise _held(error.by) from error
+        return run_id
 
     def release(self, run_id: str, digest: str, actor: str, comment: str = "") -> None:
         """One person's release of exactly this digest. Raises Denied, also by policy or halt, Conflict, NotFound."""
@@ -156,8 +205,12 @@ class Runs:
                 row = runs.get_run(conn, run_id)
                 if len(holders) == 1 and row.plan_digest == plan.digest:
                     return run_id
-        what = ", ".join(sorted(taken))
-        raise Conflict(f"Run {', '.join(sorted(holders))} is active and holds {what}. Wait for it, or undo it first.")
+        raise _held(taken)
+
+
+def _held(taken: Mapping[str, str]) -> Conflict:
+    what, holders = ", ".join(sorted(taken)), ", ".join(sorted(set(taken.values())))
+    return Conflict(f"Run {holders} is active and holds {what}. Wait for it, or undo it first.")
 
 
 class _Taken(Exception):

@@ -12,8 +12,9 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from orchestrator.web import (
     clock_routes,
@@ -25,10 +26,12 @@ from orchestrator.web import (
     map_routes,
     pages,
     plan_routes,
+    proposal_routes,
     resource_routes,
     run_routes,
     signal_pages,
     signal_routes,
+    verdict_routes,
 )
 from orchestrator.web.access import Access
 from orchestrator.web.gate import Gate
@@ -49,6 +52,7 @@ _REFUSALS = (400, 401, 403, 404, 408, 409, 413, 415, 422, 423, 502, 503)
 
 423: the kill switch is engaged. 502: an estate's remote that does not answer.
 """
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 class Web(FastAPI):
@@ -58,7 +62,17 @@ class Web(FastAPI):
         """The gate stands outside of everything, so that the answer to a fault is guarded as well."""
         parts: Parts = self.state.parts
         sign_in = functools.partial(pages.sign_in, token_file=parts.service.paths.token)
-        return Gate(super().build_middleware_stack(), parts.access, parts.service.settings.host, sign_in)
+        app, host = super().build_middleware_stack(), parts.service.settings.host
+        return Gate(app, parts.access, host, sign_in, self.methods_at)
+
+    def methods_at(self, scope: Scope) -> frozenset[str]:
+        """The methods that the path of a request has, by all of its routes."""
+        routes = [route for route in self.routes if not isinstance(route, Mount)]
+        return frozenset(
+            method
+            for method in _METHODS
+            if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
+        )
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
@@ -116,6 +130,8 @@ def _api() -> APIRouter:
         map_routes,
         signal_routes,
         clock_routes,
+        verdict_routes,
+        proposal_routes,
     ):
         api.include_router(part.router)
     return api
@@ -161,7 +177,11 @@ def _on_invalid(request: Request, error: Exception) -> Response:
 
 def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _said(request, problem(error.status_code, str(error.detail)), error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:  # the router names the methods of one route, and a path may have several
+        allowed = request.app.methods_at(request.scope) or {"GET", "HEAD"}  # of the static files
+        headers["Allow"] = ", ".join(sorted(allowed))
+    return _said(request, problem(error.status_code, str(error.detail)), headers)
 
 
 def _on_fault(request: Request, error: Exception) -> Response:

@@ -12,10 +12,12 @@ from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.plans import Plans
+from orchestrator.operations.proposals import Proposals
 from orchestrator.operations.request import Paths
 from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.signals import Signals
+from orchestrator.operations.verdicts import Verdicts
 from orchestrator.store.database import Database
 
 
@@ -43,6 +45,8 @@ class Service(Protocol):
     inventories: Inventories
     maps: Maps
     signals: Signals
+    verdicts: Verdicts
+    proposals: Proposals
 
     @property
     def settings(self) -> Place: ...

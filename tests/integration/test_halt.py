@@ -283,12 +283,12 @@ def test_people_still_decide_but_nothing_is_begun(hand: ByHand) -> None:
     engaged = halt.engage("olga", "stop")
     again = halt.engage("paul", "me too")
     assert (again.created, again.halted) == (False, engaged.halted)
-    refused: list[Callable[[], None]] = [
+    begin: tuple[Callable[[], object], ...] = (
         lambda: hand.decisions.resume("r", "olga"),
         lambda: hand.decisions.retry("r", "b", "olga"),
         lambda: hand.decisions.undo("r", "olga", "back"),
-    ]
-    for begins in refused:
+    )
+    for begins in begin:
         with pytest.raises(IsHalted) as caught:
             begins()
         assert caught.value.code == "halted"
