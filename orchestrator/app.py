@@ -28,7 +28,7 @@ from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.notices import Notices
-from orchestrator.operations.plans import Onsets, Plans
+from orchestrator.operations.plans import Plans
 from orchestrator.operations.probing import Probing
 from orchestrator.operations.proposals import Proposals
 from orchestrator.operations.request import Paths, RequestError
@@ -88,9 +88,7 @@ class Bascule:
         *,
         clock: Clock = time.time,
         boundary: Boundary | None = None,
-        onsets: Onsets | None = None,
     ) -> None:
-        """`onsets`: of each vendor that erodes or is cut, since when; as the verdicts say where it is not given."""
         self.settings = settings
         self.paths = Paths(settings.data)
         self.paths.make()
@@ -106,7 +104,7 @@ class Bascule:
         self.worker = Worker(self.database, self.workshop, clock, boundary=boundary)
         self.progress = self.worker.progress
         self.verdicts = Verdicts(self.database, self.estates, clock)
-        onsets = onsets or self.verdicts.onsets
+        onsets = self.verdicts.onsets
         gate = Gate(self.database, self.estates, self.workshop, clock, self.maps.owner_of)
         self.plans = Plans(self.database, self.estates, self.workshop, clock, gate, onsets)
         self.clocks = Clocks(self.estates, clock, onsets)
