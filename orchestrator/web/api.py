@@ -17,17 +17,21 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
 from orchestrator.web import (
+    clock_routes,
     doctor_routes,
     estate_routes,
+    halt_routes,
     inventory_routes,
     map_pages,
     map_routes,
     pages,
     plan_routes,
+    proposal_routes,
     resource_routes,
     run_routes,
     signal_pages,
     signal_routes,
+    verdict_routes,
 )
 from orchestrator.web.access import Access
 from orchestrator.web.gate import Gate
@@ -43,8 +47,11 @@ THREADS = 100
 """Requests that are worked on at the same time; a plan takes a while to look at everything."""
 
 
-_REFUSALS = (400, 401, 403, 404, 408, 409, 413, 415, 422, 502, 503)
-"""Statuses that any route of the API may answer a problem with; 502 is an estate's remote that does not answer."""
+_REFUSALS = (400, 401, 403, 404, 408, 409, 413, 415, 422, 423, 502, 503)
+"""Statuses that any route of the API may answer a problem with.
+
+423: the kill switch is engaged. 502: an estate's remote that does not answer.
+"""
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
@@ -115,12 +122,16 @@ def _api() -> APIRouter:
     for part in (
         plan_routes,
         run_routes,
+        halt_routes,
         estate_routes,
         resource_routes,
         inventory_routes,
         doctor_routes,
         map_routes,
         signal_routes,
+        verdict_routes,
+        proposal_routes,
+        clock_routes,
     ):
         api.include_router(part.router)
     return api

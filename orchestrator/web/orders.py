@@ -101,6 +101,13 @@ class RunDecision(_Order):
     reason: Remark = ""
 
 
+class HaltOrder(_Order):
+    """Engages or lifts the kill switch."""
+
+    by: Person = Field(alias="as")
+    reason: Annotated[Remark, Field(min_length=1)]
+
+
 class StepDecision(_Order):
     """`accept_drift` belongs to a retry; a reason and a comment are the same to the journal."""
 
@@ -149,6 +156,11 @@ class MapOrder(_Order):
 
     scope: Name = "live"
     domains: list[DomainName] = Field(default_factory=list, max_length=500)
+
+
+class AcknowledgeOrder(_Order):
+    by: Person = Field(alias="as")
+    comment: Remark = ""
 
 
 class SyncOrder(_Order):

@@ -210,7 +210,10 @@ def until(there: Callable[[], Found | None], within: float, otherwise: Callable[
 
 @contextmanager
 def running_service(
-    directory: Path, database_url: str = "", more: str = "", clock: Clock = time.time
+    directory: Path,
+    database_url: str = "",
+    more: str = "",
+    clock: Clock = time.time,
 ) -> Iterator[RunningService]:
     """`more`: blocks that the estate's sheet has besides."""
     estate = directory / "estate"

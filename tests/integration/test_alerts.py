@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,12 @@ HOURS = 3600.0
 EVERYTHING = {(domain, aspect): len(places) for domain in DOMAINS for aspect, places in PLACES.items()}
 """Observations when every place of the vendor has news in both trust domains."""
 REFUSALS = {(domain, "denial"): sum(map(len, PLACES.values())) for domain in DOMAINS}
+
+POLICY = """
+policy:
+  proposals:
+    microsoft-gone: {when: {vendor: microsoft-365, verdict: cut, for: 15m}, propose: [phone], scope: drill}
+"""
 
 
 @dataclass
@@ -71,7 +78,7 @@ def watched(folder: Path) -> Iterator[Watched]:
         for site in (vendor, *controls.values()):
             stack.callback(site.stop)
         vendor.start()
-        service = stack.enter_context(running_service(folder / "bascule", "", signals_of(DOMAINS), clock))
+        service = stack.enter_context(running_service(folder / "bascule", "", signals_of(DOMAINS) + POLICY, clock))
         store_secrets_of(DOMAINS, service.bascule.settings.data)
 
         def look(domain: str) -> Monitor:
@@ -124,3 +131,38 @@ def test_a_service_that_refuses_everybody_is_heard_of_as_denied(world: Watched) 
     world.vendor.refuses = False
     world.hears(VENDOR, "ok", EVERYTHING | REFUSALS, since=begun)
     world.hears(VENDOR, "denied", REFUSALS, since=begun)
+
+
+def test_a_cut_becomes_a_proposal_that_withdraws_when_the_service_returns(world: Watched) -> None:
+    world.clock.forward(9 * HOURS)
+    assert proposals_of(world) == []
+    begun = world.clock.forward(HOURS)
+    world.vendor.refuses = True
+    world.hears(VENDOR, "denied", REFUSALS, since=begun)
+    world.clock.forward(HOURS / 2)
+    until(lambda: verdict_of(world) == "cut", WITHIN, lambda: verdict_of(world))
+    world.clock.forward(HOURS / 4)
+    until(lambda: [one["state"] for one in proposals_of(world)] == ["armed"], WITHIN, lambda: str(proposals_of(world)))
+    (armed,) = proposals_of(world)
+    assert armed["services"] == ["phone"]
+    assert armed["armed_until"] - armed["raised_at"] == pytest.approx(HOURS / 2, abs=60)
+    assert world.service.http.get("/api/v1/runs").json()["runs"] == [], "it waits for people"
+
+    returned = world.clock.forward(60.0)
+    world.vendor.refuses = False
+    world.hears(VENDOR, "ok", EVERYTHING | REFUSALS, since=returned)
+    world.clock.forward(HOURS / 4)
+    until(lambda: proposals_of(world)[0]["weak_since"], WITHIN, lambda: str(proposals_of(world)))
+    world.clock.forward(HOURS / 4)
+    until(lambda: proposals_of(world)[0]["state"] == "withdrawn", WITHIN, lambda: str(proposals_of(world)))
+    assert proposals_of(world)[0]["ended_by"] == "bascule"
+
+
+def proposals_of(world: Watched) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = world.service.http.get("/api/v1/proposals").json()["proposals"]
+    return found
+
+
+def verdict_of(world: Watched) -> str:
+    said = world.service.http.get("/api/v1/verdicts").json()["verdicts"]
+    return str(next(one["verdict"] for one in said if one["subject"] == VENDOR))
