@@ -205,7 +205,7 @@ _RULES = {
                 {"alert": FAILS, "expr": "probe_success == 0", "for": "2s", "labels": {"bascule": "yes"}},
                 {
                     "alert": REFUSED,
-                    "expr": "probe_http_status_code == 401 or probe_http_status_code == 403",
+                    "expr": " or ".join(f"probe_http_status_code == {status}" for status in (401, 403, 451)),
                     "for": "2s",
                     "labels": {"bascule": "yes"},
                 },
