@@ -11,23 +11,32 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.domain.signals.board import Situation
 from orchestrator.engine.progress import Clock
 from orchestrator.engine.work import Boundary
 from orchestrator.engine.worker import Worker
 from orchestrator.engine.workshop import EstateWorkshop
 from orchestrator.estate_git import EstateGitError, EstateMirror
+from orchestrator.operations.clocks import Clocks
 from orchestrator.operations.decisions import Decisions
+from orchestrator.operations.detection import Detection
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.gate import Gate
+from orchestrator.operations.halt import Halt
 from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
+from orchestrator.operations.notices import Notices
 from orchestrator.operations.plans import Plans
+from orchestrator.operations.probing import Probing
+from orchestrator.operations.proposals import Proposals
 from orchestrator.operations.request import Paths, RequestError
 from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.signals import Signals
+from orchestrator.operations.verdicts import Verdicts
+from orchestrator.operations.warnings import Warnings
 from orchestrator.store.database import Database
 from orchestrator.store.secret_files import secrets_of
 
@@ -56,7 +65,12 @@ class Settings:
 
     @property
     def database(self) -> str:
-        return self.database_url or f"sqlite:///{self.data / 'bascule.db'}"
+        return self.database_url or f"sqlite:///{self.database_file}"
+
+    @property
+    def database_file(self) -> Path:
+        """The embedded one."""
+        return self.data / "bascule.db"
 
 
 class AlreadyRunning(RequestError):
@@ -68,7 +82,13 @@ class AlreadyRunning(RequestError):
 class Bascule:
     """Everything, wired. `start` begins to work, `stop` ends it; between them the use cases can be called."""
 
-    def __init__(self, settings: Settings, *, clock: Clock = time.time, boundary: Boundary | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock = time.time,
+        boundary: Boundary | None = None,
+    ) -> None:
         self.settings = settings
         self.paths = Paths(settings.data)
         self.paths.make()
@@ -83,16 +103,25 @@ class Bascule:
         self.maps = Maps(self.database, self.estates, secrets, self.paths, clock)
         self.worker = Worker(self.database, self.workshop, clock, boundary=boundary)
         self.progress = self.worker.progress
+        self.verdicts = Verdicts(self.database, self.estates, clock)
+        onsets = self.verdicts.onsets
         gate = Gate(self.database, self.estates, self.workshop, clock, self.maps.owner_of)
-        self.plans = Plans(self.database, self.estates, self.workshop, clock, gate)
+        self.plans = Plans(self.database, self.estates, self.workshop, clock, gate, onsets)
+        self.clocks = Clocks(self.estates, clock, onsets)
         self.runs = Runs(self.progress, self.plans)
         self.decisions = Decisions(self.progress)
+        self.halt = Halt(self.progress)
         self.resources = Resources(self.database, self.estates, self.workshop, clock)
         self.doctor = Doctor(self.estates, self.workshop, self.paths.secrets, clock)
         self.independence = Independence(
             self.estates, self.workshop, clock, settings.database, owner_of=self.maps.owner_of
         )
         self.signals = Signals(self.database, self.estates, self.paths.secrets, clock)
+        self.proposals = Proposals(self.database, self.estates, self.plans, self.runs, clock, self.halt)
+        self.notices = Notices(self.database, self.estates, self.workshop, clock)
+        self.warnings = Warnings(self.database, self.estates)
+        self.detection = Detection(self.database, self.estates, clock, self.worker.lease.worker_id, self._after_a_look)
+        self.probing = Probing(self.database, self.estates, self.workshop, clock)
         self.token = _token(self.paths.token)
         self._stopping = threading.Event()
         self._hasten = threading.Event()
@@ -102,7 +131,11 @@ class Bascule:
     def start(self) -> None:
         self._sync_once("start")
         self.worker.start()
+        self.halt.enforce()
         self.signals.start()
+        self.detection.start()
+        self.notices.start()
+        self.probing.start()
         self._sync.start()
         self._sweep.start()
 
@@ -110,11 +143,18 @@ class Bascule:
         self._stopping.set()
         self._hasten.set()
         self.worker.stop()
+        self.probing.stop()
         self.signals.stop()
+        self.detection.stop()
+        self.notices.stop()
         self.database.close()
         self._withdraw_address()
         if self._lock is not None:
             os.close(self._lock)
+
+    def _after_a_look(self, situation: Situation) -> None:
+        self.proposals.consider(situation)
+        self.warnings.consider(situation.board.onsets, situation.now)
 
     def hasten_sync(self) -> None:
         """A push webhook's whole power: fetch a little sooner."""
@@ -158,7 +198,8 @@ class Bascule:
         if not self.settings.estate_url:
             return
         try:
-            self.estates.sync(by)
+            if self.estates.sync(by)[1]:
+                self.probing.hasten()
         except (EstateGitError, RequestError) as error:
             log.warning("the estate was not brought up to date, the mirror serves on: %s", error)
 

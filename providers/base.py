@@ -20,6 +20,19 @@ Report = Callable[[str], None]
 """Takes one line of progress for the people who watch; never a secret."""
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the other side answered in place of what was asked for: data that is compared, and never obeyed.
+
+    `status`: HTTP's, where there is one. `text`: how its own words begin, without what was sent in secret.
+    `refused`: by its protocol's own sign it refuses the credential (OAuth 2.0, IMAP).
+    """
+
+    status: int | None = None
+    text: str = ""
+    refused: bool = False
+
+
 class ProviderError(Exception):
     """A provider's refusal or failure, in one sentence that says what happened and what to do.
 
@@ -29,6 +42,7 @@ class ProviderError(Exception):
     `retry_after` is the wait in seconds that the other side asked for.
     `advanced` says that long work got further before it ended and goes on from there:
     the next attempt then counts as no further try.
+    `said`: what the other side answered, where this is its refusal and not a fault of ours.
     """
 
     def __init__(
@@ -39,6 +53,7 @@ class ProviderError(Exception):
         effect_possible: bool = False,
         retry_after: float | None = None,
         advanced: bool = False,
+        said: Said | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -46,6 +61,7 @@ class ProviderError(Exception):
         self.effect_possible = effect_possible
         self.retry_after = retry_after
         self.advanced = advanced
+        self.said = said
 
 
 class Secret:
@@ -115,6 +131,9 @@ class Finding:
     `message`: one sentence for a person.
     `again_after`: with PENDING, seconds until it is worth asking again.
     `parts`: of a step whose parts succeed and fail each by itself (zones): what was found in each.
+    `measured`: lags and ages in seconds that a check read, whether it holds or not; more is worse.
+    `said`: what the other side answered a check that does not hold.
+    `unseen`: a check that could not look at the other side, for a reason on our side.
     """
 
     presence: Presence
@@ -124,6 +143,22 @@ class Finding:
     message: str = ""
     again_after: float = 1.0
     parts: Mapping[str, Presence] = field(default_factory=dict)
+    measured: Mapping[str, float] = field(default_factory=dict)
+    said: Said | None = None
+    unseen: bool = False
+
+
+Halted = Callable[[], bool]
+"""Whether the kill switch is engaged: asked before each further effect of one call. Cheap, and never waits."""
+
+
+def never() -> bool:
+    """Nobody can engage it here."""
+    return False
+
+
+HALTED = "the kill switch was engaged"
+"""Why a call ended early, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +171,7 @@ class Context:
     `estate`: the estate's files at the run's commit, read-only.
     `deadline`: seconds this call may take in all; providers bound every wait by it.
     `clock`: seconds since the epoch, UTC; durations that outlive a call are measured by it.
+    `halted`: a call with several effects begins none of them once it says so, and ends as if its time were over.
     """
 
     scope: JsonMap
@@ -144,6 +180,7 @@ class Context:
     estate: Path
     deadline: float = 60.0
     clock: Callable[[], float] = time.time
+    halted: Halted = never
 
 
 Want = TypeVar("Want", contravariant=True)

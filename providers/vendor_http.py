@@ -20,7 +20,7 @@ from libcloud.common.exceptions import BaseHTTPError
 from libcloud.common.types import LibcloudError, MalformedResponseError
 from libcloud.http import LibcloudConnection
 
-from providers.base import ProviderError
+from providers.base import HALTED, Context, Halted, ProviderError, never
 from providers.bounded_transport import BoundedAdapter
 from providers.pace import Pace
 from providers.retry_after import asked_wait
@@ -28,6 +28,8 @@ from providers.retry_after import asked_wait
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 READ_ATTEMPTS = 5
+READ_AGAIN_SECONDS = 0.2
+"""The first wait between two attempts at a read; each next one is twice as long, and a little of chance is added."""
 TOO_MANY = 429
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that say: not now."""
@@ -39,15 +41,28 @@ NETWORK = (
 )
 
 
+class HaltedError(requests.ConnectTimeout):
+    """The kill switch was engaged, so nothing more is sent: to whoever asks it is a request that never left."""
+
+
 @dataclass(slots=True)
 class Deadline:
-    """The time one provider call may take, in seconds, and the pace it keeps to; `now` is monotonic."""
+    """The time one provider call may take, in seconds, and the pace it keeps to; `now` is monotonic.
+
+    Once `halted` says so, nothing more is sent; what was sent before is waited for.
+    """
 
     seconds: float
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     pace: Pace = field(default_factory=Pace)
+    halted: Halted = never
     end: float = field(init=False)
+
+    @classmethod
+    def of(cls, context: Context) -> "Deadline":
+        """That of one call with effects."""
+        return cls(context.deadline, halted=context.halted)
 
     def __post_init__(self) -> None:
         self.end = self.now() + self.seconds
@@ -59,12 +74,21 @@ class Deadline:
         return paced
 
     def wait_for_turn(self) -> None:
-        """Raises requests.ConnectTimeout, so that it counts as never sent, when the turn would come too late."""
+        """Raises requests.ConnectTimeout, so that it counts as never sent, when the turn would come too late.
+
+        Raises HaltedError, before the turn and after it.
+        """
+        self._require_free()
         wait = self.pace.turn(self.left())
         if wait is None:
             raise requests.ConnectTimeout(f"no turn to ask within {self.seconds:g} s")
         if wait > 0:
             self.sleep(wait)
+            self._require_free()
+
+    def _require_free(self) -> None:
+        if self.halted():
+            raise HaltedError(HALTED)
 
     def seconds_left(self) -> float:
         """Seconds left; negative once it is over."""
@@ -238,7 +262,7 @@ def is_passing(error: BaseException) -> bool:
     """Whether reading again may help; a body that is not what it should be comes from a gateway in between."""
     if isinstance(error, BaseHTTPError):
         return int(error.code) in PASSING
-    return isinstance(error, NETWORK) and not isinstance(error, requests.exceptions.SSLError)
+    return isinstance(error, NETWORK) and not isinstance(error, requests.exceptions.SSLError | HaltedError)
 
 
 def is_lost(error: BaseException) -> bool:
@@ -258,7 +282,8 @@ def retry_after(error: BaseException) -> float | None:
 
 def repeated(deadline: Deadline, **also: Any) -> tenacity.Retrying:
     """Repeats a read on passing failures, within seconds and within the deadline."""
-    backoff = tenacity.wait_exponential(multiplier=0.2, max=4.0) + tenacity.wait_random(0, 0.2)
+    first = READ_AGAIN_SECONDS
+    backoff = tenacity.wait_exponential(multiplier=first, max=20 * first) + tenacity.wait_random(0, first)
 
     def wait(state: tenacity.RetryCallState) -> float:
         failure = state.outcome.exception() if state.outcome else None
@@ -303,6 +328,8 @@ def as_provider_error(error: Exception, where: str, wrote: bool) -> ProviderErro
 def _explained(error: Exception) -> tuple[str, bool]:
     if isinstance(error, requests.exceptions.SSLError):
         return f"has a certificate that is not trusted ({error}); set `ca` in the scope.", True
+    if isinstance(error, HaltedError):
+        return f"was asked for nothing more: {HALTED}.", False
     if isinstance(error, requests.Timeout):
         return "did not answer in time; try again, or give the step a longer timeout.", False
     if isinstance(error, requests.RequestException):

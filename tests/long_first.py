@@ -15,6 +15,8 @@ SECONDS = {
     "tests/contract/test_dns_cut_off.py": 30,
     "tests/unit/test_mail_swap.py": 25,
     "tests/integration/test_mail_move.py": 25,
+    "tests/integration/test_alerts.py": 25,
+    "tests/integration/test_api_schema.py": 30,
     "tests/contract/test_social.py": 25,
     "tests/integration/test_workers.py": 25,
     "tests/integration/test_ansible_outcome.py": 25,

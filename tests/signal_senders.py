@@ -19,6 +19,7 @@ SECRETS = {name: f"the secret of {name}" for name in FORMATS} | {
     "alertmanager-basic": "prometheus:pass:word",
     "behind-proxy": "the proxy's own secret",
     "standard-webhooks": STANDARD_SECRET,
+    "observations": "whsec_" + base64.b64encode(b"the secret of an agent at Lyon").decode(),
 }
 
 SIGNALS = """
@@ -81,6 +82,11 @@ signals:
       auth: {hmac: secret://standard-webhooks}
       trust_domain: vendor-status
       map: [{match: {data.vendor: microsoft-365}, vendor: microsoft-365, aspect: semantic}]
+    observations:
+      format: observations
+      auth: {hmac: secret://observations}
+      trust_domain: agent-lyon
+      vantage: lyon
 """
 
 
@@ -120,12 +126,15 @@ def proven(source: str, body: bytes, at: float | None = None, sent: str = "msg-1
             "X-Bascule-Signature": _hexadecimal(secret, f"{now}:".encode() + body),
             "X-Bascule-Timestamp": now,
         },
-        "standard-webhooks": lambda: {
+    }
+    made |= dict.fromkeys(
+        ("standard-webhooks", "observations"),
+        lambda: {
             "webhook-id": sent,
             "webhook-timestamp": now,
             "webhook-signature": f"v1,bm9uc2Vuc2U= {standard_signature(secret, sent, now, body)}",
         },
-    }
+    )
     own = made.get(source, lambda: {"Authorization": f"Bearer {secret}"})()
     return Post(source, {"Content-Type": "application/json", **own, **more}, body)
 
@@ -242,6 +251,21 @@ def standard(kind: str = "incident.failed") -> dict[str, Any]:
     return {"type": kind, "timestamp": "2026-11-25T09:12:00Z", "data": {"vendor": "microsoft-365"}}
 
 
+def observed(**said: Any) -> dict[str, Any]:
+    """What `bascule probe-agent` posts, with one observation."""
+    usual = {
+        "at": "2026-11-25T09:12:00Z",
+        "vendor": "microsoft-365",
+        "aspect": "auth",
+        "sensor": "token",
+        "vantage": "anywhere",
+        "trust_domain": "anybody",
+        "outcome": "fail",
+        "value": None,
+    }
+    return {"observations": [{**usual, **said}]}
+
+
 NEWS: Mapping[str, Callable[[], Any]] = {
     "alertmanager": lambda: alertmanager(alert()),
     "grafana": lambda: alertmanager(alert(), version="1", orgId=1, title="x", state="alerting", message="x"),
@@ -252,5 +276,6 @@ NEWS: Mapping[str, Callable[[], Any]] = {
     "generic": datadog,
     "cloudevents": cloudevent,
     "standard-webhooks": standard,
+    "observations": observed,
 }
 """Format: a body of which each source of that name makes one observation, `fail`, at 2026-11-25 09:12:00 UTC."""

@@ -23,7 +23,7 @@ ANSWER_WITHIN = 120.0
 QUIET_FOR = 30.0
 """Seconds without a byte after which a stream counts as broken; the service says something more often."""
 CREATE_TRIES = 3
-GATES = frozenset({"refused", "below_policy"})
+GATES = frozenset({"refused", "below_policy", "halted"})
 """Codes of problems by which a gate says no."""
 
 
@@ -80,9 +80,9 @@ class Service:
         asked = {name: value for name, value in parameters.items() if value is not None}
         return self._answer(self._send("GET", path, params=asked))
 
-    def post(self, path: str, body: Mapping[str, Any], *, key: str | None = None) -> Any:
+    def post(self, path: str, body: Mapping[str, Any], *, key: str | None = None, within: float = ANSWER_WITHIN) -> Any:
         headers = {"Idempotency-Key": key} if key else {}
-        return self._answer(self._send("POST", path, json=dict(body), headers=headers))
+        return self._answer(self._send("POST", path, json=dict(body), headers=headers, timeout=within))
 
     def make_plan(
         self, services: list[str], scope: str, direction: str = "failover", parameters: Mapping[str, Any] | None = None

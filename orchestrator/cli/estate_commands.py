@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from orchestrator.cli.client import Service
-from orchestrator.cli.estate_files import problems_at
+from orchestrator.cli.estate_files import advice_at, problems_at
 from orchestrator.cli.exits import Exit, NoService
 from orchestrator.cli.session import As, Json, Session, session_of
 from orchestrator.cli.wording import counted, moment
@@ -20,7 +20,8 @@ def validate(
 ) -> None:
     """Check an estate or one runbook: every problem at once, each with its place and its remedy.
 
-    Needs no service. With --json: an array of {file, line, column, message, remedy}.
+    What is allowed and could be better is told on standard error. Needs no service.
+    With --json: an array of {file, line, column, message, remedy}.
     """
     session = session_of(context)
     problems = problems_at(path)
@@ -30,6 +31,9 @@ def validate(
         for problem in problems:
             session.line(f"{problem.file}:{problem.line}:{problem.column}: {problem.message}")
             session.line(f"    {problem.remedy}")
+        for one in [] if problems else advice_at(path):
+            session.note(f"{one.file}:{one.line}:{one.column}: {one.message}")
+            session.note(f"    {one.remedy}")
         session.line(f"{counted(len(problems), 'problem')}." if problems else f"{path} is valid.")
     raise typer.Exit(Exit.FAILED if problems else Exit.DONE)
 

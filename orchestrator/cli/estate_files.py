@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from orchestrator.catalogue_files import shipped
 from orchestrator.cli.exits import CommandError, Exit
-from orchestrator.domain.bundle import RUNBOOKS, read_bundle
+from orchestrator.domain.bundle import RUNBOOKS, Bundle, read_bundle
 from orchestrator.domain.estate import FILE, read_estate
 from orchestrator.domain.problem import Problem
 from orchestrator.domain.runbook import read_runbook
@@ -31,6 +31,23 @@ def problems_at(path: Path) -> list[Problem]:
     return [Problem(str(path), one.line, one.column, one.message, one.remedy) for one in own]
 
 
+def advice_at(path: Path) -> list[Problem]:
+    """What could be better in an estate's directory that has no problem."""
+    bundle = _bundle_of(path)[0] if path.is_dir() else None
+    return [_shown_in(path, one) for one in bundle.advice] if bundle else []
+
+
+def bundle_at(path: Path) -> Bundle:
+    """The estate in a directory. Raises CommandError when there is none, or it is not valid."""
+    if not (path / FILE).is_file():
+        raise CommandError(f"{path} is no estate: it has no {FILE}. Name the estate's directory with --in DIR.")
+    bundle, problems = _bundle_of(path)
+    if bundle is None:
+        more = f" (and {len(problems) - 1} more: `bascule validate {path}`)" if len(problems) > 1 else ""
+        raise CommandError(f"{_shown_in(path, problems[0])}{more}")
+    return bundle
+
+
 def _estate_of(path: Path) -> Path | None:
     """The estate that a runbook or sheet stands in, if it does."""
     folder = path.resolve().parent
@@ -47,6 +64,10 @@ def _alone(path: Path) -> list[Problem]:
 
 
 def _problems_of(root: Path) -> list[Problem]:
+    return _bundle_of(root)[1]
+
+
+def _bundle_of(root: Path) -> tuple[Bundle | None, list[Problem]]:
     files: dict[str, bytes] = {}
     links: list[Problem] = []
     total = 0
@@ -63,7 +84,8 @@ def _problems_of(root: Path) -> list[Problem]:
             )
         files[name] = _read(path)
     today = datetime.datetime.now(datetime.UTC).date()
-    return sorted([*links, *read_bundle(files, shipped(), today=today)[1]])
+    bundle, problems = read_bundle(files, shipped(), today=today)
+    return (None if links else bundle), sorted([*links, *problems])
 
 
 def _files(root: Path) -> Iterator[Path]:

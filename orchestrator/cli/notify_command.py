@@ -21,10 +21,10 @@ from orchestrator.cli.session import session_of
 _STATE_HOME = Path("~/.local/state")
 
 
-def default_spool() -> Path:
+def default_spool(name: str = "notify") -> Path:
     """XDG Base Directory Specification: what outlives the process and is no data of the user's."""
     base = os.environ.get("XDG_STATE_HOME", "")
-    return (Path(base) if base.startswith("/") else _STATE_HOME.expanduser()) / "bascule" / "notify"
+    return (Path(base) if base.startswith("/") else _STATE_HOME.expanduser()) / "bascule" / name
 
 
 def notify(

@@ -1,4 +1,4 @@
-"""Messages of `bascule notify` that wait to be posted: one file each, in the order of their coming."""
+"""Messages to Bascule that wait to be posted: one file each, in the order of their coming."""
 
 import fcntl
 import hashlib
@@ -13,13 +13,17 @@ from pathlib import Path
 import httpx
 
 from orchestrator.cli.exits import CommandError
-from orchestrator.domain.signals.proof import sign
+from orchestrator.domain.signals.proof import sign, sign_standard
 
 KEPT_FOR = 86_400.0
 """Seconds after which a message that nobody took is dropped: by then it is no news."""
 MOST = 10_000
 """Messages that wait; of more, the oldest go."""
 POST_WITHIN = 15.0
+_WHY = {
+    401: ": it knows no such source, or another secret of it; its log says which, and whether the clocks differ",
+    404: ": there is no Bascule at this address",
+}
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 60.0
 """Seconds between two tries; doubled each time, in between."""
@@ -71,7 +75,9 @@ class Way:
     url: str
     secret_file: Path
     ca: Path | None
-    bearer: bool
+    bearer: bool = False
+    standard: bool = False
+    """Signed as Standard Webhooks are; the id is the message's own, so that a repetition is known as one."""
 
     def secret(self) -> str:
         """Read anew for each message: a secret may be renewed while one waits. Raises CommandError."""
@@ -88,14 +94,28 @@ class Way:
         if self.bearer:
             return {**kind, "Authorization": f"Bearer {self.secret()}"}
         now = str(int(time.time()))
+        if self.standard:
+            return {**kind, **self._standard(body, now)}
         return {**kind, "X-Bascule-Timestamp": now, "X-Bascule-Signature": sign(self.secret(), now, body)}
+
+    def _standard(self, body: bytes, now: str) -> dict[str, str]:
+        sent = f"msg_{hashlib.sha256(body).hexdigest()[:32]}"
+        try:
+            signature = sign_standard(self.secret(), sent, now, body)
+        except ValueError as error:
+            raise CommandError(
+                f"What {self.secret_file} holds is no secret of Standard Webhooks: write whsec_ and 24 to 64 bytes in "
+                "base64, the same as in secrets/signals of Bascule."
+            ) from error
+        return {"webhook-id": sent, "webhook-timestamp": now, "webhook-signature": signature}
 
 
 class Outbox:
     """A folder. One process at a time posts from it, the oldest message first; others leave theirs there."""
 
-    def __init__(self, spool: Path, way: Way) -> None:
+    def __init__(self, spool: Path, way: Way, kept_for: float = KEPT_FOR) -> None:
         """Each address has a folder of its own in the spool: messages for one never go to another."""
+        self._kept_for = kept_for
         self._folder = spool / hashlib.sha256(way.url.encode()).hexdigest()[:16]
         self._way = way
 
@@ -157,10 +177,11 @@ class Outbox:
     def _post(self, http: httpx.Client, path: Path) -> None:
         """A message that is taken, or too old, is there no more. Raises for one that was not taken."""
         body = path.read_bytes()
-        if time.time() - path.stat().st_mtime < KEPT_FOR:
+        if time.time() - path.stat().st_mtime < self._kept_for:
             response = http.post(self._way.url, content=body, headers=self._way.headers(body))
             if not response.is_success:
-                raise CommandError(f"{self._way.url} answered {response.status_code}.")
+                why = _WHY.get(response.status_code, "")
+                raise CommandError(f"{self._way.url} answered {response.status_code}{why}.")
         path.unlink(missing_ok=True)
 
     def _authorities(self) -> "ssl.SSLContext | bool":

@@ -20,6 +20,7 @@ from orchestrator.domain.sovereignty import Verdict
 def show_plan(session: Session, plan: Plan, now: float) -> None:
     """The whole plan. `now` is seconds since the epoch, UTC."""
     session.out.print(_heading(plan))
+    show_turns(session, plan)
     session.out.print(_steps(plan, now))
     show_path(session, plan)
     show_sovereignty(session, plan)
@@ -38,6 +39,14 @@ def show_sovereignty(session: Session, plan: Plan) -> None:
         session.out.print(_indented(f"  ? {one_line(doubt)}"))
 
 
+def show_turns(session: Session, plan: Plan) -> None:
+    """While clocks run: the order of the services, and why."""
+    if plan.turns:
+        session.line("Clocks run. Services go in this order:")
+    for turn in plan.turns:
+        session.out.print(_indented(f"  {turn.service}: {one_line(turn.reason['en'])}"))
+
+
 def sovereignty_summary(verdicts: Sequence[Verdict]) -> str:
     places = list(dict.fromkeys(verdict.place for verdict in verdicts))
     lifted = sum(len(verdict.lifted) for verdict in verdicts)
@@ -48,8 +57,9 @@ def sovereignty_summary(verdicts: Sequence[Verdict]) -> str:
 def show_plan_shortly(session: Session, plan: Plan) -> None:
     """A few lines: for who starts it at once."""
     session.out.print(_heading(plan))
-    for service, steps in groupby(plan.steps, key=lambda step: step.service):
-        found = list(steps)
+    show_turns(session, plan)
+    for service in dict.fromkeys(step.service for step in plan.steps):
+        found = [step for step in plan.steps if step.service == service]
         changing = sum(1 for step in found if _changes(step))
         people = sum(1 for step in found if KINDS[step.uses].by_person)
         held = f", {counted(people, 'hold point')}" if people else ""
@@ -85,8 +95,8 @@ def _steps(plan: Plan, now: float) -> Table:
     table.add_column("step", no_wrap=True)
     table.add_column("what it would change now", ratio=1, overflow="fold")
     table.add_column("expected", justify="right", no_wrap=True)
-    for service, steps in groupby(plan.steps, key=lambda step: step.service):
-        table.add_row(Text(service, style="bold"))
+    for (service, rescue), steps in groupby(plan.steps, key=lambda step: (step.service, step.rescue)):
+        table.add_row(Text(f"{service}, fetched first" if rescue else service, style="bold"))
         for step in steps:
             lines = change_lines(step, now)
             after = after_line(step)

@@ -13,6 +13,7 @@ from orchestrator.cli.answers import EventAnswer, RunAnswer, RunWithSteps
 from orchestrator.cli.attention import verdict, waits
 from orchestrator.cli.board import board, run_word, waiting_lines
 from orchestrator.cli.client import Service
+from orchestrator.cli.halt_command import banner
 from orchestrator.cli.session import Json, RunId, Session, session_of
 from orchestrator.cli.watching import EITHER_WAY
 from orchestrator.cli.wording import clean, clock, duration, moment, one_line
@@ -28,13 +29,18 @@ def status(context: typer.Context, run: OptionalRun = None, as_json: Json = Fals
     """
     session = session_of(context)
     with Service.of(session.data) as service:
+        if not as_json:
+            banner(session, service)
         if run is not None:
             _show_one(session, service, run, as_json=as_json)
             return
         active = [service.run(one.id) for one in service.runs(limit=100, active=True)]
+        proposed = service.get("proposals", waiting="true")["proposals"]
     if as_json:
         session.json([_as_json(found) for found in active])
         return
+    for one in proposed:
+        session.line(f"Proposed: {', '.join(one['services'])} ({one['scope']}) waits for people: bascule proposals")
     if not active:
         session.line("Nothing runs. `bascule history` lists what ran.")
     for found in active:

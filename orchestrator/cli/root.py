@@ -9,19 +9,25 @@ from typing import Annotated, NoReturn
 import typer
 
 from orchestrator.cli import (
+    agent_command,
     catalogue_command,
+    clocks_command,
     decision_commands,
     doctor_command,
     estate_commands,
+    halt_command,
     inventory_commands,
     map_commands,
     notify_command,
     plan_commands,
+    probe_command,
+    proposal_commands,
     record_commands,
     resource_commands,
     run_commands,
     service_commands,
     signals_commands,
+    verdict_commands,
     webhook_commands,
 )
 from orchestrator.cli.demo import command as demo_command
@@ -102,7 +108,15 @@ resources_app.command("release")(resource_commands.release)
 signals_app = typer.Typer(no_args_is_help=True, help="What is noticed of the vendors.")
 signals_app.command("sources")(webhook_commands.sources)
 signals_app.command("unmapped")(webhook_commands.unmapped)
+signals_app.command("verdicts")(verdict_commands.verdicts)
+signals_app.command("acknowledge")(verdict_commands.acknowledge)
+signals_app.command("probe")(probe_command.probe)
 signals_app.command("replay")(signals_commands.replay)
+
+proposals_app = typer.Typer(invoke_without_command=True, callback=proposal_commands.listed)
+proposals_app.command("show")(proposal_commands.show)
+proposals_app.command("release")(proposal_commands.release)
+proposals_app.command("reject")(proposal_commands.reject)
 
 app.command("validate", rich_help_panel=ESTATE)(estate_commands.validate)
 app.command("schema", rich_help_panel=ESTATE)(estate_commands.schema)
@@ -112,6 +126,7 @@ app.command("plan", rich_help_panel=ESTATE)(plan_commands.plan)
 app.command("catalogue", rich_help_panel=ESTATE)(catalogue_command.catalogue)
 app.command("inventory", rich_help_panel=ESTATE)(inventory_commands.inventory)
 app.command("map", rich_help_panel=ESTATE)(map_commands.map_)
+app.command("clocks", rich_help_panel=ESTATE)(clocks_command.clocks)
 app.add_typer(signals_app, name="signals", rich_help_panel=ESTATE)
 app.command("rehearse", rich_help_panel=RUNS)(run_commands.rehearse)
 app.command("run", rich_help_panel=RUNS)(run_commands.run)
@@ -128,8 +143,11 @@ app.command("cancel", rich_help_panel=PEOPLE)(decision_commands.cancel)
 app.command("retry", rich_help_panel=PEOPLE)(decision_commands.retry)
 app.command("skip", rich_help_panel=PEOPLE)(decision_commands.skip)
 app.command("undo", rich_help_panel=PEOPLE)(decision_commands.undo)
+app.add_typer(proposals_app, name="proposals", rich_help_panel=PEOPLE)
+app.command("halt", rich_help_panel=PEOPLE)(halt_command.halt)
 app.add_typer(resources_app, name="resources", rich_help_panel=PEOPLE)
 app.command("notify", rich_help_panel=SERVICE)(notify_command.notify)
+app.command("probe-agent", rich_help_panel=SERVICE)(agent_command.probe_agent)
 app.command("serve", rich_help_panel=SERVICE)(service_commands.serve)
 app.command("demo", rich_help_panel=SERVICE)(demo_command.demo)
 

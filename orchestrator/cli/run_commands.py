@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from orchestrator.cli.client import Service
+from orchestrator.cli.halt_command import banner
 from orchestrator.cli.plan_commands import REHEARSAL, Set, Towards, parsed
 from orchestrator.cli.plan_page import show_plan_shortly
 from orchestrator.cli.session import As, Json, Reason, RunId, Session, session_of
@@ -90,6 +91,8 @@ def watch(
     """
     session = session_of(context)
     with Service.of(session.data) as service:
+        if not as_json:
+            banner(session, service)
         expected = service.run(run_id).run.expected_seconds
     raise typer.Exit(_watch(session, run_id, EITHER_WAY, expected, until_waiting, as_json=as_json))
 

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from orchestrator.cli.wording import clean
+from orchestrator.cli.wording import clean, harmless
 from orchestrator.operations.request import Paths
 
 
@@ -57,7 +57,7 @@ class Session:
 
     def json(self, value: Any, *, line: bool = False) -> None:
         """One JSON document; as a `line`, one of many (JSON lines)."""
-        sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=None if line else 2) + "\n")
+        sys.stdout.write(harmless(json.dumps(value, ensure_ascii=False, indent=None if line else 2)) + "\n")
         sys.stdout.flush()
 
 

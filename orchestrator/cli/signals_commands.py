@@ -10,13 +10,14 @@ import typer
 
 from orchestrator.catalogue_files import shipped
 from orchestrator.cli.catalogue_page import Language
+from orchestrator.cli.estate_files import bundle_at
 from orchestrator.cli.exits import CommandError, Exit
 from orchestrator.cli.session import Session, session_of
-from orchestrator.cli.signals_page import replay_lines
+from orchestrator.cli.signals_page import replay_lines, turn_lines
 from orchestrator.cli.wording import counted
 from orchestrator.domain.problem import Problem
+from orchestrator.domain.proposals.forecast import forecast
 from orchestrator.domain.signals.recording import as_arrived, read_recording
-from orchestrator.domain.signals.replay import replay as replayed
 
 SHOWN_PROBLEMS = 20
 
@@ -35,6 +36,12 @@ def replay(
     svg: Annotated[
         Path | None, typer.Option("--svg", metavar="FILE", dir_okay=False, help="Draw the verdicts into this file.")
     ] = None,
+    estate: Annotated[
+        Path | None,
+        typer.Option(
+            "--policy", metavar="DIR", help="An estate's directory: its vendors, and what its policy would propose."
+        ),
+    ] = None,
     language: Annotated[Language, typer.Option("--language", "-l", help="Of the texts for people.")] = "en",
 ) -> None:
     """Show what would have been said of recorded observations, and when. Changes nothing, needs no service.
@@ -47,13 +54,16 @@ def replay(
     problems: list[Problem] = []
     with _opened(file) as lines:
         observations = list(read_recording(lines, str(file), problems))
-    found = replayed(as_arrived(observations), shipped())
+    bundle = bundle_at(estate) if estate is not None else None
+    catalogue, rules = (bundle.catalogue, bundle.estate.policy.proposals) if bundle else (shipped(), {})
+    found, turns = forecast(as_arrived(observations), catalogue, rules)
     if as_json:
-        for change in found.changes:
-            session.json(change.as_json(), line=True)
+        told = [*(one.as_json() for one in found.changes), *(one.as_json() for one in turns)]
+        for line in sorted(told, key=lambda one: str(one["at"])) if turns else told:
+            session.json(line, line=True)
     else:
-        for line in replay_lines(found, language):
-            session.line(line, copied=True)
+        for text in (*replay_lines(found, language), *(turn_lines(turns, language) if bundle else ())):
+            session.line(text, copied=True)
     if svg is not None:
         from orchestrator.web.signals_chart import chart
 

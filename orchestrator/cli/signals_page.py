@@ -1,10 +1,11 @@
 """A replay's verdicts on a terminal, change by change, and how it ended."""
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from orchestrator.cli.wording import counted, one_line
+from orchestrator.domain.proposals.forecast import Turn
 from orchestrator.domain.signals.change import Change
 from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.domain.signals.replay import Replay
@@ -32,6 +33,18 @@ def replay_lines(found: Replay, language: str) -> Iterator[str]:
         yield "At the end"
     for subject in found.spans():
         yield from _folded(f"  {_named(last[subject].verdict, language)}", one_line(subject), indent=16)
+
+
+def turn_lines(turns: Sequence[Turn], language: str) -> Iterator[str]:
+    """What policy would have proposed, at most 80 columns. Times are UTC."""
+    french = language == "fr"
+    yield ""
+    yield "Ce que la politique aurait proposé" if french else "What policy would have proposed"
+    words = {"armed": ("proposé", "proposed"), "withdrawn": ("retiré", "withdrawn")}
+    for turn in turns:
+        yield f"  {_stamp(turn.at)}  {words[turn.what][0 if french else 1]:<10} {one_line(turn.rule)}"
+    if not turns:
+        yield "  rien" if french else "  nothing"
 
 
 def _heading(found: Replay) -> str:

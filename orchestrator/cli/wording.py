@@ -3,12 +3,20 @@
 import re
 from datetime import datetime
 
-_CONTROLS = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROLS = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_STEERING = re.compile(r"[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What JSON may hold as it is, and a terminal obeys: the eight-bit controls, and what turns the direction of text."""
 
 
 def clean(text: str) -> str:
-    """Without control characters and terminal sequences: what servers and plays say can't steer the terminal."""
+    """Without control characters, terminal sequences and turns of direction: what servers and plays say can't steer
+    the terminal, nor what somebody reads on it."""
     return _CONTROLS.sub("", text)
+
+
+def harmless(document: str) -> str:
+    """The same JSON document, with everything escaped that would steer a terminal that it is shown on."""
+    return _STEERING.sub(lambda found: f"\\u{ord(found.group()):04x}", document)
 
 
 def one_line(text: str) -> str:

@@ -11,6 +11,8 @@ from orchestrator.domain.checks.draft import Draft
 from orchestrator.domain.checks.needs import check_needs
 from orchestrator.domain.checks.nesting import check_nesting
 from orchestrator.domain.checks.places import check_places
+from orchestrator.domain.checks.probes import advise_probes, check_probes
+from orchestrator.domain.checks.proposals import check_proposals
 from orchestrator.domain.checks.references import check_references
 from orchestrator.domain.checks.restores import check_restores
 from orchestrator.domain.checks.rules import check_rules
@@ -40,18 +42,25 @@ _CHECKS = (
     check_swaps,
     check_policy,
     check_signals,
+    check_proposals,
+    check_probes,
 )
+_ADVICE = (advise_probes,)
 _AT_THE_DOOR = (*_CHECKS, check_sovereignty)
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """An estate without problems. `files` are the paths of all its files; the catalogue has its own additions."""
+    """An estate without problems. `files` are the paths of all its files; the catalogue has its own additions.
+
+    `advice`: what is allowed, and could be better.
+    """
 
     estate: Estate
     runbooks: dict[str, Runbook]
     files: frozenset[str]
     catalogue: Catalogue
+    advice: tuple[Problem, ...] = ()
 
 
 def read_bundle(
@@ -95,7 +104,9 @@ def read_bundle(
         problems += [found for found in check(draft) if (found.file, found.line, found.column) not in told]
     if problems:
         return None, sorted(set(problems))
-    return Bundle(estate.estate, {stem: sheet.runbook for stem, sheet in sheets.items()}, draft.files, catalogue), []
+    advice = tuple(sorted(found for advise in _ADVICE for found in advise(draft)))
+    runbooks = {stem: sheet.runbook for stem, sheet in sheets.items()}
+    return Bundle(estate.estate, runbooks, draft.files, catalogue, advice), []
 
 
 def _runbook_files(files: Mapping[str, bytes]) -> Iterator[str]:

@@ -97,16 +97,17 @@ class Sensor(Part):
 
 
 class Clock(Part):
-    """What runs out by itself once the vendor is gone, `lasts` after the last contact."""
+    """What runs out by itself once the vendor is gone, `lasts` after the last contact. `breaks`: what then stops."""
 
     name: Name
     title: Words
+    breaks: Words | None = None
     lasts: Seconds
     source: Fact
 
 
 class Denial(Part):
-    """How a refusal looks, as against a fault: any of the codes, or any of the texts."""
+    """How a refusal looks, as against a fault: any of the codes, with any of the texts where texts are named."""
 
     means: Words
     codes: tuple[Annotated[int, Field(ge=100, le=599)], ...] = ()

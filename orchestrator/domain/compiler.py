@@ -11,13 +11,13 @@ from orchestrator.domain.parameters import misfit
 from orchestrator.domain.plan import Plan, PlanError, PlannedStep, seal
 from orchestrator.domain.references import UNKNOWN_YET, find_references, substitute
 from orchestrator.domain.runbook import Runbook, Step, UndoAction
+from orchestrator.domain.signals.clock import RunningClock, crisis_order, rescue_steps
 from orchestrator.domain.swap import OUTER, from_outside, refers_to_steps, steps_of, swap_of
+from orchestrator.domain.turns import planned_turns
 from orchestrator.domain.wording import one_sentence
 
 HUMAN_TIMEOUT = 86_400.0
 """Seconds that people have for an answer, where the runbook does not say."""
-
-_CRITICALITY = {"critical": 0, "high": 1, "normal": 2}
 
 
 def compile_plan(
@@ -28,13 +28,24 @@ def compile_plan(
     scope: str,
     direction: Direction = Direction.FAILOVER,
     parameters: Mapping[str, Any] | None = None,
+    clocks: Sequence[RunningClock] = (),
 ) -> Plan:
-    """The plan before anything was looked at. Raises PlanError."""
+    """The plan before anything was looked at. Raises PlanError.
+
+    `clocks`: those that run. Where one is of a service of this failover, what rescues data precedes everything else,
+    and services that are free and equally critical go by the clock that runs out first.
+    """
     if scope not in bundle.estate.scopes:
         raise PlanError(f"The estate has no scope {scope!r}; it has {', '.join(sorted(bundle.estate.scopes))}.")
     compiler = _Compiler(bundle, bundle.estate.scopes[scope], scope, dict(parameters or {}))
-    ordered = order_services(bundle.estate.services, services)
+    known = bundle.estate.services
+    ordered = order_services(known, services)
+    running = [one for one in clocks if one.service in ordered] if direction is Direction.FAILOVER else []
+    ordered = order_services(known, services, running)
     steps = compiler.compile(ordered, direction)
+    rescuing: frozenset[str] = frozenset()
+    if running:
+        steps, rescuing = rescued_first(known, ordered, steps, running)
     plan = Plan(
         commit=commit,
         scope=scope,
@@ -42,25 +53,77 @@ def compile_plan(
         direction=direction.value,
         services=tuple(ordered),
         steps=tuple(steps),
+        turns=planned_turns(known, ordered, running, rescuing) if running else (),
     )
     return seal(plan)
 
 
-def order_services(known: Mapping[str, Service], wanted: Sequence[str]) -> list[str]:
-    """By needs, then criticality, then name. Raises PlanError on a service that is not in the estate."""
+def order_services(
+    known: Mapping[str, Service], wanted: Sequence[str], clocks: Sequence[RunningClock] = ()
+) -> list[str]:
+    """By needs, then criticality, then the clock that runs out first, then name.
+
+    Raises PlanError on a service that is not in the estate, and on services that need each other.
+    """
     for name in wanted:
         if name not in known:
             raise PlanError(f"The estate has no service {name!r}; it has {', '.join(sorted(known))}.")
-    left = dict.fromkeys(wanted)
-    ordered: list[str] = []
-    while left:
-        free = [name for name in left if not any(need in left for need in known[name].needs)]
-        if not free:
-            raise PlanError(f"The services {', '.join(left)} need each other in a circle.")
-        first = min(free, key=lambda name: (_CRITICALITY.get(str(known[name].criticality), 9), name))
-        ordered.append(first)
-        del left[first]
+    ordered = [turn.service for turn in crisis_order(known, wanted, clocks)]
+    too_early = [
+        name for place, name in enumerate(ordered) if any(need in ordered[place:] for need in known[name].needs)
+    ]
+    if too_early:
+        raise PlanError(f"The services {', '.join(too_early)} need each other in a circle.")
     return ordered
+
+
+def rescued_first(
+    known: Mapping[str, Service],
+    ordered: Sequence[str],
+    steps: Sequence[PlannedStep],
+    clocks: Sequence[RunningClock],
+) -> tuple[list[PlannedStep], frozenset[str]]:
+    """The steps with those in front that fetch what is still there, and the services that have such steps.
+
+    Invariant: a rescue needs nothing but steps of its own service, so it waits for no other service and holds none
+    up that does not need its own. What came after another service before still does: the wait that a rescue is rid
+    of is put on the steps that need it.
+    """
+    own = {name: {step.id: step for step in steps if step.service == name} for name in ordered}
+    rescues = {name: rescue_steps(found) for name, found in own.items()}
+    rescuing = frozenset(name for name, found in rescues.items() if found)
+    freed = _freed({step.id: step for step in steps}, frozenset(one for found in rescues.values() for one in found))
+    turns = [turn.service for turn in crisis_order(known, ordered, clocks, rescuing) if turn.rescue]
+    first = [freed[step_id] for name in turns for step_id in rescues[name]]
+    rest = [freed[step.id] for step in steps if not freed[step.id].rescue]
+    return _topological([*first, *rest]), rescuing
+
+
+def _freed(steps: Mapping[str, PlannedStep], rescues: frozenset[str]) -> dict[str, PlannedStep]:
+    """Rescues without their needs of other services, and what comes after them with those."""
+    found = {}
+    for step in steps.values():
+        if step.id in rescues:
+            needs = [need for need in step.needs if steps[need].service == step.service]
+        else:
+            needs = sorted({*step.needs, *_passed_on(step, steps, rescues)})
+        found[step.id] = step.model_copy(update={"needs": tuple(needs), "rescue": step.id in rescues})
+    return found
+
+
+def _passed_on(step: PlannedStep, steps: Mapping[str, PlannedStep], rescues: frozenset[str]) -> set[str]:
+    """What the rescues that a step needs are rid of, near and far."""
+    found: set[str] = set()
+    seen: set[str] = set()
+    todo = [need for need in step.needs if need in rescues]
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        found |= {need for need in steps[name].needs if steps[need].service != steps[name].service}
+        todo += [need for need in steps[name].needs if need in rescues]
+    return found
 
 
 class _Compiler:

@@ -108,7 +108,7 @@ def _estate(data: Mapping[str, Any], complaints: list[Complaint]) -> Estate:
     some = {"x": None}
     head = salvage(EstateText, data, complaints, estate="unknown", title=_NO_WORDS, services=some, scopes=some)
     services = {name: _service(name, body, complaints) for name, body in written_block(data, "services").items()}
-    scopes = {name: _scope(name, body, complaints) for name, body in written_block(data, "scopes").items()}
+    scopes = {name: read_scope(name, body, complaints) for name, body in written_block(data, "scopes").items()}
     return Estate(
         name=head.estate, title=head.title, services=services, scopes=scopes, policy=head.policy, signals=head.signals
     )
@@ -136,7 +136,8 @@ def _wrong_origin(origin: Origin) -> Iterator[Complaint]:
         yield one.under("with")
 
 
-def _scope(name: str, body: object, complaints: list[Complaint]) -> Scope:
+def read_scope(name: str, body: object, complaints: list[Complaint]) -> Scope:
+    """One scope as far as it can be read; what is wrong with it is added to the complaints."""
     path: Path = ("scopes", name)
     if not isinstance(body, Mapping):
         message = f"The scope `{name}` is {shown(body)}, no mapping."

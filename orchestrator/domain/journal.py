@@ -285,6 +285,11 @@ def next_run(view: RunView, event: Event) -> RunView:
     return replace(view, **taken)
 
 
+def pausable(view: RunView) -> bool:
+    """Whether the run goes on by itself and a pause would stop it."""
+    return not view.paused and (view.state, RunEvent.PAUSED) in RUN_TABLE
+
+
 def ends_forward(before: StepState, after: StepState) -> bool:
     """True when this move is the one that the run and the step's dependents count."""
     return after in DONE_FORWARD and before not in DONE_FORWARD

@@ -26,6 +26,7 @@ class Kind:
     `has_provider`: a provider does it; otherwise the engine or the planner.
     `expands`: the planner puts other steps in its place.
     `points_endpoint`: it decides where people's traffic goes.
+    `measures`: lags and ages in seconds that its look tells, by name; more is worse.
     `timeout`: seconds that an attempt may take where the runbook does not say; None is what every step has.
     """
 
@@ -41,6 +42,7 @@ class Kind:
     expands: bool = False
     points_endpoint: bool = False
     timeout: float | None = None
+    measures: frozenset[str] = frozenset()
 
 
 def _words(fr: str, en: str) -> Words:
@@ -84,7 +86,7 @@ _ALL = (
     Kind("probe.tcp", wants.TcpProbe, _names("address"),
          _words("Vérifie qu'un port répond", "Checks that a port answers"), reads_only=True),
     Kind("probe.tls", wants.TlsProbe, _names("address", "not_after", "days_left"),
-         _words("Vérifie un certificat", "Checks a certificate"), reads_only=True),
+         _words("Vérifie un certificat", "Checks a certificate"), reads_only=True, measures=_names("overdue")),
     Kind("probe.dns", wants.DnsProbe, _names("values", "servers"),
          _words("Vérifie ce que répond le DNS", "Checks what DNS answers"), reads_only=True),
     Kind("probe.smtp", wants.SmtpProbe, _names("mx", "starttls", "certificates", "delivered_to", "message_id"),
@@ -95,6 +97,9 @@ _ALL = (
          _words("Vérifie la politique MTA-STS", "Checks the MTA-STS policy"), reads_only=True),
     Kind("probe.imap", wants.ImapProbe, _names("message_id", "subject"),
          _words("Cherche un message dans une boîte", "Looks for a message in a mailbox"), reads_only=True),
+    Kind("probe.mailbox", wants.MailboxProbe, _names("newest"),
+         _words("Mesure l'âge du dernier message d'une boîte", "Measures how long ago a mailbox had its last message"),
+         reads_only=True, measures=_names("age")),
     Kind("probe.mail", wants.MailProbe, _names("message_id", "spf", "dkim", "dmarc", "client"),
          _words("Vérifie que le courrier envoyé est authentifié", "Checks that mail sent is found genuine"),
          reads_only=True),
@@ -127,7 +132,14 @@ _ALL = (
     Kind("probe.oidc", wants.OidcProbe, _names("token_endpoint", "keys"),
          _words("Vérifie un fournisseur d'identité", "Checks an identity provider"), reads_only=True),
     Kind("probe.apt", wants.AptProbe, _names("suite", "date", "valid_until", "signed_by"),
-         _words("Vérifie un miroir de paquets signé", "Checks a signed package mirror"), reads_only=True),
+         _words("Vérifie un miroir de paquets signé", "Checks a signed package mirror"), reads_only=True,
+         measures=_names("age")),
+    Kind("probe.aws", wants.AwsProbe, _names("account", "arn"),
+         _words("Vérifie qu'AWS connaît une clé d'accès", "Checks that AWS knows an access key"), reads_only=True),
+    Kind("probe.token", wants.TokenProbe, _names("expires_in", "newest"),
+         _words("Vérifie qu'un client obtient un jeton, et qu'une API l'accepte",
+                "Checks that a client gets a token, and that an API takes it"), reads_only=True,
+         measures=_names("age")),
     Kind("social.post", wants.Post, _names("id", "url", "reference"),
          _words("Publie une annonce", "Posts an announcement"), automatic_undo=True),
     Kind("social.profile", wants.Profile, _names("url", "fields"),

@@ -49,6 +49,27 @@ class Placement(_Part):
     message: str = ""
 
 
+class FirstClock(_Part):
+    """The clock of a service that runs out first, `at` seconds since the epoch, UTC."""
+
+    clock: str
+    vendor: str
+    through: str
+    """The needed service whose vendor it is; else the service itself."""
+    at: float
+    title: dict[str, str]
+
+
+class PlannedTurn(_Part):
+    """A service's place in the order, and why it has it. `rescue`: some of its steps go before everything else."""
+
+    service: str
+    rescue: bool = False
+    first_clock: FirstClock | None = None
+    reason: dict[str, str]
+    """`fr` and `en`."""
+
+
 class PlannedStep(_Part):
     id: str
     uses: str
@@ -67,6 +88,8 @@ class PlannedStep(_Part):
     names: dict[str, str] = Field(default_factory=dict)
     after: str | None = None
     """The step whose outcome must be known before this one's change can be."""
+    rescue: bool = False
+    """It fetches what is still there, or is needed for that: it waits for no other service and goes first."""
     moves_to: str | None = None
     """The target of the catalogue that an endpoint moves to by this step."""
     seen: Seen | None = None
@@ -76,11 +99,11 @@ class PlannedStep(_Part):
     """The part of `seen` that the digest covers, and that drift is measured from."""
 
     def for_digest(self) -> dict[str, Any]:
-        left_out = {"title", "expect", "seen", "placement", "names", "after", "moves_to"}
+        left_out = {"title", "expect", "seen", "placement", "names", "after", "moves_to", "rescue"}
         return self.model_dump(mode="json", by_alias=True, exclude=left_out)
 
     def for_engine(self) -> dict[str, Any]:
-        left_out = {"id", "needs", "seen", "placement", "after", "moves_to"}
+        left_out = {"id", "needs", "seen", "placement", "after", "moves_to", "rescue"}
         return self.model_dump(mode="json", by_alias=True, exclude=left_out)
 
 
@@ -93,6 +116,8 @@ class Plan(_Part):
     steps: tuple[PlannedStep, ...]
     sovereignty: tuple[Verdict, ...] = ()
     """What the policy said when the plan was made of each place that it relies on. The digest has the commit alone."""
+    turns: tuple[PlannedTurn, ...] = ()
+    """While clocks run: the order of the services, and why. The digest has the order alone, by the steps."""
     digest: str = ""
     critical_path: tuple[str, ...] = ()
     expected_seconds: float = 0.0

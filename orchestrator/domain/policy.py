@@ -1,4 +1,4 @@
-"""What an organisation asks of the places it falls back to, the block `policy` of bascule.yaml.
+"""What an organisation asks of the places it falls back to, and when it proposes to go: the block `policy`.
 
 The least is said by default and per service; a service's block replaces, rule by
 rule, what the default says. An exception lifts one rule for one target of one
@@ -12,6 +12,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import BeforeValidator, Field
 
 from orchestrator.domain.catalogue import Objective
+from orchestrator.domain.proposals.rule import ProposalRule
 from orchestrator.domain.salvage import Part
 from providers.wants import Name
 
@@ -121,7 +122,16 @@ class Sovereignty(Part):
         return self.default.model_copy(update={**said, "levels": {**self.default.levels, **own.levels}})
 
 
+class Warned(Part):
+    """Who is told of clocks that run out: channels of a scope's `notify` block."""
+
+    scope: Name = "live"
+    notify: tuple[Name, ...] = Field(min_length=1, max_length=20)
+
+
 class Policy(Part):
-    """The block `policy`; an estate without one asks nothing."""
+    """The block `policy`; an estate without one asks nothing, and proposes nothing."""
 
     sovereignty: Sovereignty = Sovereignty()
+    proposals: dict[Name, ProposalRule] = Field(default_factory=dict, max_length=200)
+    warnings: Warned | None = None

@@ -50,6 +50,8 @@ def estate_schema() -> Schema:
         _add(defs, model)
     _follow_uses(defs["Origin"], [kind.name for kind in probes])
     root = _add(defs, EstateText)
+    for part in ("ControlSite", "OwnSensor", "AccountSensor"):
+        _follow_uses(defs[part], [kind.name for kind in probes])
     _entries(root["properties"]["services"], {"$ref": "#/$defs/Service"})
     _entries(root["properties"]["scopes"], {"$ref": "#/$defs/Scope"})
     return {"$schema": DIALECT, **root, "title": "Bascule estate", "$defs": defs}

@@ -9,6 +9,7 @@ from orchestrator.domain.checks.draft import actions
 from orchestrator.domain.estate import Estate
 from orchestrator.domain.references import UNKNOWN_YET, Reference, is_open, substitute
 from orchestrator.domain.runbook import Runbook
+from orchestrator.domain.signals.lookout import lookout_of
 
 SECRET = "secret://"  # noqa: S105  # how references begin
 
@@ -30,6 +31,11 @@ def usage_of(bundle: Bundle, scope: str) -> Usage:
     written: dict[str, set[str]] = {}
     images: dict[str, set[str]] = {}
     secrets = set(_secrets(block))
+    probes = bundle.estate.signals.probes
+    if probes is not None and probes.scope == scope:
+        vendors = {one.vendor for one in bundle.estate.services.values()}
+        for look in lookout_of(probes, vendors, bundle.catalogue).looks:
+            secrets |= set(_secrets(look.with_))
     for runbook in bundle.runbooks.values():
         for action in actions(runbook):
             inputs = _filled(bundle.estate, runbook, action.with_, str(block["mode"]))

@@ -276,6 +276,9 @@ def _pattern(model: type[BaseModel], name: str) -> str:
 _SECRET = "a reference to a secret such as secret://dns-key"  # noqa: S105
 _VARIABLE = str(next(iter(_schema_of(wants.Play)["properties"]["vars"]["patternProperties"])))
 
+CONTROL_NAME = r"^control-[a-z0-9](?:[a-z0-9\-]{0,53}[a-z0-9])?$"
+"""How controls of the block `signals` are named: a regular expression."""
+
 _PATTERNS: Mapping[str, str] = {
     _json(wants.HostName)["pattern"]: "a host name or an IP address, such as mx.example.net",
     _json(wants.Zone)["pattern"]: "a domain in lower case without a final dot, such as example.net",
@@ -292,6 +295,7 @@ _PATTERNS: Mapping[str, str] = {
     _json(wants.PageUrl)["pattern"]: "a page's URL that begins with http:// or https://, without user and password",
     _json(wants.FieldText)["pattern"]: "one line of text",
     _pattern(wants.CompletionProbe, "model"): "a model's name as the API lists it, such as mistral-small-latest",
+    _pattern(wants.AwsProbe, "region"): "a region such as eu-west-3",
     _pattern(wants.AptProbe, "suite"): "a suite such as bookworm or bookworm-security",
     _pattern(wants.AptProbe, "component"): "a component such as main",
     _pattern(wants.AptProbe, "architecture"): "an architecture such as amd64",
@@ -300,5 +304,6 @@ _PATTERNS: Mapping[str, str] = {
     _json(wants.InformChannel)["pattern"]: "paper, a channel of the `notify` block such as crisis, or social:NAME",
     _json(wants.Reference)["pattern"]: "a reference of 4 to 20 capital letters, digits and hyphens, such as VALB-2026",
     _json(wants.RoomLink)["pattern"]: "a link with {room} in its path, such as https://visio.example.net/{room}",
+    CONTROL_NAME: "a name that begins with control-, such as control-town-site",
     _VARIABLE: "a variable name in lower case, digits and underscores, such as web_root",
 }

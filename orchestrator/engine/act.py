@@ -14,9 +14,19 @@ import tenacity
 from orchestrator.domain.drift import starting_point
 from orchestrator.domain.journal import StepEvent, StepView
 from orchestrator.domain.model import RunState, StepState
-from orchestrator.engine.work import READS_FOR, Bench, Work, reads_only, what_is_left, worth_repeating
+from orchestrator.engine.work import (
+    READS_FOR,
+    Bench,
+    Call,
+    HaltedBeforeError,
+    Work,
+    reads_only,
+    what_is_left,
+    worth_repeating,
+)
 from orchestrator.engine.workshop import Action
 from orchestrator.store import runs
+from orchestrator.store.journal import RunJournal
 from providers.base import Finding, Presence, ProviderError
 
 log = logging.getLogger("bascule.engine")
@@ -75,17 +85,20 @@ class Act:
         if found.presence not in (Presence.ABSENT, Presence.CONFLICT):
             return False
         with self._bench.progress.journal(work.run.id) as journal:
-            going_on = journal.run.state is RunState.RUNNING
-            if going_on and not journal.run.paused:
+            if journal.may_begin(RunState.RUNNING):
                 return False
-            view = self._bench.owned(journal, work)
             said = "It was interrupted, and the run was stopped before it could go on."
-            data = {"message": said, "fence": "", **what_is_left(found.effect)}
-            view = journal.step_event(work.step.step_id, view, StepEvent.FAILED, data)
-            if going_on:
-                journal.ready(work.step.step_id, view)
+            self._end_for_now(journal, work, said, found.effect)
         self._bench.boundary("outcome", work.run.id, work.step.step_id)
         return True
+
+    def _end_for_now(self, journal: RunJournal, work: Work, said: str, left: Mapping[str, Any]) -> None:
+        """An attempt that was cut short ends; the next is ready for when its run is resumed."""
+        view = self._bench.owned(journal, work)
+        data = {"message": said, "fence": "", **what_is_left(left)}
+        view = journal.step_event(work.step.step_id, view, StepEvent.FAILED, data)
+        if journal.run.state is RunState.RUNNING:
+            journal.ready(work.step.step_id, view)
 
     def _ask_again(self, work: Work, found: Finding) -> None:
         """Nothing of ours is to be seen yet, and may still come: the attempt goes on once that is settled."""
@@ -118,10 +131,10 @@ class Act:
         return None
 
     def _claim(self, work: Work, found: Finding | None) -> bool:
-        """Journal the intent; False when the run was paused or ended meanwhile."""
+        """Journal the intent; False when the run was paused, halted or ended meanwhile."""
         with self._bench.progress.journal(work.run.id, urgent=True) as journal:
             view = self._bench.still(journal, work, StepState.READY)
-            if journal.run.paused or journal.run.state is not RunState.RUNNING:
+            if not journal.may_begin(RunState.RUNNING):
                 runs.put_back(journal.connection, work.run.id, work.step.step_id, work.step.dispatch)
                 return False
             before = _before(view, found)
@@ -139,12 +152,16 @@ class Act:
             self._bench.outcome_unknown(work, found.message)
             return
         before = _before(work.view, found)
+        call = Call()
         try:
-            with self._bench.calling(work):
+            with self._bench.calling(work) as call:
                 done = action.provider.apply(action.want, work.tag, before, work.report)
+        except HaltedBeforeError as error:
+            self._halted(work, found, error)
+            return
         except ProviderError as error:
             self._bench.boundary("effect", work.run.id, work.step.step_id)
-            self._after_error(work, action, before, found, error)
+            self._after_error(work, action, before, found, error, cut=call.cut)
             return
         except Exception as error:
             log.exception("step %s of run %s failed unexpectedly", work.step.step_id, work.run.id)
@@ -177,11 +194,19 @@ class Act:
         return found
 
     def _after_error(
-        self, work: Work, action: Action, before: Mapping[str, Any], found: Finding | None, error: ProviderError
+        self,
+        work: Work,
+        action: Action,
+        before: Mapping[str, Any],
+        found: Finding | None,
+        error: ProviderError,
+        *,
+        cut: bool = False,
     ) -> None:
         """The attempt failed: where its effect may have happened all the same, look before saying so.
 
         `found` before it: what an earlier attempt began stays on record, whatever became of this one.
+        `cut`: the kill switch ended it.
         """
         if error.effect_possible and not reads_only(work.spec.uses):
             try:
@@ -192,10 +217,21 @@ class Act:
             if found.presence is not Presence.ABSENT:
                 self.record(work, found, failed=error.message)
                 return
+        if cut and not error.permanent:
+            self._halted(work, found, error)
+            return
         left = found.effect if found is not None else {}
         self._bench.fail(
             work, error.message, permanent=error.permanent, wait=error.retry_after, left=left, advanced=error.advanced
         )
+
+    def _halted(self, work: Work, found: Finding | None, error: ProviderError) -> None:
+        """The kill switch cut the attempt short: it is no failure of the step's, and once resumed there is another."""
+        with self._bench.progress.journal(work.run.id) as journal:
+            journal.halted()
+            said = f"Cut short by the kill switch. {error.message}"
+            self._end_for_now(journal, work, said, found.effect if found is not None else {})
+        self._bench.boundary("outcome", work.run.id, work.step.step_id)
 
     def record(self, work: Work, found: Finding, failed: str = "") -> None:
         """Turn what a provider found into the step's next event."""

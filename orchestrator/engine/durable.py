@@ -36,6 +36,9 @@ STOP_POLL = 0.05
 STOP_WITHIN = 10.0
 """Seconds that bodies under way have to end; what is not done by then is reconciled after the next start."""
 
+RESCUE, ORDINARY = 1, 2
+"""Places in the queue: among those that wait, the smaller number goes first."""
+
 LIVE = ["PENDING", "ENQUEUED", "DELAYED"]
 """What DBOS calls a workflow that is at work or will be."""
 ASKED_AT_ONCE = 500
@@ -99,6 +102,7 @@ class Durable:
             raise RuntimeError("the durable queue is not launched")
         options = {"queue_name": QUEUE, "workflow_name": "work", "workflow_id": dispatch.workflow_id}
         options["app_version"] = APPLICATION_VERSION
+        options["priority"] = RESCUE if dispatch.rescue else ORDINARY  # type: ignore[assignment]
         if dispatch.delay > 0:
             options["delay_seconds"] = dispatch.delay  # type: ignore[assignment]
         self._client.enqueue_in_transaction(

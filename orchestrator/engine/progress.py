@@ -90,7 +90,8 @@ class Progress:
 
 
 def _at_once(dispatches: list[Dispatch]) -> Dispatch | None:
-    return next((one for one in dispatches if not one.delay), None)
+    """A rescue, if there is one."""
+    return min((one for one in dispatches if not one.delay), key=lambda one: not one.rescue, default=None)
 
 
 def _conclude(journal: RunJournal, conn: Connection) -> None:

@@ -9,7 +9,7 @@ from orchestrator.domain.journal import StepEvent, StepView
 from orchestrator.domain.kinds import KINDS
 from orchestrator.domain.model import RunState, StepState
 from orchestrator.engine.spec import ActionSpec
-from orchestrator.engine.work import Bench, Stale, Work, reads_only
+from orchestrator.engine.work import Bench, Call, HaltedBeforeError, Stale, Work, reads_only
 from orchestrator.engine.workshop import Action
 from orchestrator.store import runs
 from orchestrator.store.journal import RunJournal, step_view
@@ -57,10 +57,15 @@ class Undo:
         """UNDOING after a crash: a provider's undo is repeatable, so it is done again."""
         with self._bench.progress.journal(work.run.id) as journal:
             view = self._bench.still(journal, work, StepState.UNDOING)
-            if journal.run.paused and not isinstance(work.spec.undo, ActionSpec):
-                said = {"message": "It was interrupted, and the run was paused before it could go on."}
-                view = journal.step_event(work.step.step_id, view, StepEvent.UNDO_FAILED, said)
-                journal.undo_ready(work.step.step_id, view)
+            halted = journal.halted()
+            if halted and _only_once(work.spec.undo):
+                said = "It was interrupted, then halted. Find out whether it happened; then skip, or retry its undo."
+                data = {"message": said, "permanent": True}
+                journal.step_event(work.step.step_id, view, StepEvent.UNDO_FAILED, data)
+                return
+            if halted or (journal.run.paused and not isinstance(work.spec.undo, ActionSpec)):
+                said = "It was interrupted, and the run was paused before it could go on."
+                self._end_for_now(journal, work, view, said)
                 return
             data = {"fence": work.fence}
             journal.step_event(work.step.step_id, view, StepEvent.UNDO_RECLAIMED, data)
@@ -68,8 +73,19 @@ class Undo:
         self._take_back(work, begun=True)
 
     def settle(self, work: Work) -> None:
-        """UNDO_SETTLING: a server that is being destroyed; ask again."""
-        self._take_back(work)
+        """UNDO_SETTLING: a server that is being destroyed; ask again, which may begin the next part of it."""
+        if not self._bench.halting.look():
+            self._take_back(work)
+            return
+        with self._bench.progress.journal(work.run.id) as journal:
+            view = self._bench.still(journal, work, StepState.UNDO_SETTLING)
+            journal.halted()
+            self._end_for_now(journal, work, view, "The kill switch was engaged while it was under way.")
+
+    def _end_for_now(self, journal: RunJournal, work: Work, view: StepView, said: str) -> None:
+        """An undo that was cut short ends, and begins anew when its run is resumed: it is repeatable."""
+        view = journal.step_event(work.step.step_id, view, StepEvent.UNDO_FAILED, {"message": said})
+        journal.undo_ready(work.step.step_id, view)
 
     def _with_effect(self, work: Work) -> Work:
         """An attempt that ended without an outcome left no effect on record: look for it."""
@@ -110,7 +126,7 @@ class Undo:
     def _claim(self, work: Work) -> bool:
         with self._bench.progress.journal(work.run.id) as journal:
             view = self._bench.still(journal, work, StepState.UNDO_READY)
-            if journal.run.paused:
+            if not journal.may_begin(RunState.UNDOING):
                 runs.put_back(journal.connection, work.run.id, work.step.step_id, work.step.dispatch)
                 return False
             data = {"fence": work.fence, "effect": dict(work.view.effect), "message": ""}
@@ -119,14 +135,19 @@ class Undo:
 
     def _take_back(self, work: Work, *, begun: bool = False) -> None:
         """`begun`: an earlier life of the service was at it, and left no outcome."""
+        call = Call()
         try:
-            with self._bench.calling(work):
+            with self._bench.calling(work) as call:
                 found = self._undo(work, begun)
+        except HaltedBeforeError as error:
+            error.permanent = begun and _only_once(work.spec.undo)
+            self._fail(work, StepState.UNDOING, error, halted=True)
+            return
         except ProviderError as error:
             self._bench.boundary("undo-effect", work.run.id, work.step.step_id)
             if error.effect_possible and _only_once(work.spec.undo):
                 error = ProviderError(error.message, permanent=True, effect_possible=True)
-            self._fail(work, StepState.UNDOING, error)
+            self._fail(work, StepState.UNDOING, error, halted=call.cut)
             return
         except Exception:
             log.exception("undo of step %s of run %s failed unexpectedly", work.step.step_id, work.run.id)
@@ -189,13 +210,17 @@ class Undo:
             journal.step_event(work.step.step_id, view, kind, {"message": message})
         self._bench.boundary("undo-outcome", work.run.id, work.step.step_id)
 
-    def _fail(self, work: Work, state: StepState, error: ProviderError) -> None:
+    def _fail(self, work: Work, state: StepState, error: ProviderError, *, halted: bool = False) -> None:
+        """`halted`: the kill switch cut it short, which counts as no try."""
         with self._bench.progress.journal(work.run.id) as journal:
             ready = state is StepState.UNDO_READY
             view = self._bench.still(journal, work, state) if ready else self._owned(journal, work)
-            data = {"message": error.message, "permanent": error.permanent}
+            if halted:
+                journal.halted()
+            said = f"Cut short by the kill switch. {error.message}" if halted else error.message
+            data = {"message": said, "permanent": error.permanent}
             view = journal.step_event(work.step.step_id, view, StepEvent.UNDO_FAILED, data)
-            tries_left = error.advanced or view.undo_attempt < UNDO_ATTEMPTS
+            tries_left = halted or error.advanced or view.undo_attempt < UNDO_ATTEMPTS
             if not error.permanent and tries_left:
                 journal.undo_ready(work.step.step_id, view, delay=max(error.retry_after or 0.0, UNDO_WAIT))
         self._bench.boundary("undo-outcome", work.run.id, work.step.step_id)

@@ -27,7 +27,7 @@ class Waiting:
         """Kinds that need no provider: people and time."""
         with self._bench.progress.journal(work.run.id) as journal:
             view = self._bench.still(journal, work, StepState.READY)
-            if journal.run.paused or journal.run.state is not RunState.RUNNING:
+            if not journal.may_begin(RunState.RUNNING):
                 runs.put_back(journal.connection, work.run.id, work.step.step_id, work.step.dispatch)
                 return
             try:

@@ -1,6 +1,8 @@
 """A dispatch at work: the rows as it found them, and the rules by which it may still write."""
 
+import functools
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ from orchestrator.domain.journal import RunEvent, StepEvent, StepView
 from orchestrator.domain.kinds import KINDS
 from orchestrator.domain.model import RunState, StepState
 from orchestrator.domain.references import find_references
+from orchestrator.engine.halting import Halting
 from orchestrator.engine.output import Output
 from orchestrator.engine.progress import Progress
 from orchestrator.engine.spec import ActionSpec, StepSpec
@@ -29,6 +32,17 @@ READS_FOR = 4.0
 """Seconds that a read is repeated inside an attempt."""
 
 
+STALE_AFTER = 1.0
+"""Seconds after which a halt is looked for once more, right before an effect: a worker may have slept."""
+
+
+class HaltedBeforeError(ProviderError):
+    """A halt came between the claim and its effect: the effect was not begun."""
+
+    def __init__(self) -> None:
+        super().__init__("It was not begun.", permanent=False)
+
+
 class Stale(Exception):
     """The step moved on without this dispatch: another worker or a person took over. Nothing is written."""
 
@@ -38,6 +52,7 @@ class Work:
     """A dispatch at work: the rows as it found them, and the fence that its outcome must still match.
 
     `kept`: the dispatch that this one's end made ready and its thread goes on with, if any.
+    `begun`: monotonic.
     """
 
     run: Any
@@ -47,10 +62,18 @@ class Work:
     fence: str
     report: Report
     kept: list[Dispatch] = field(default_factory=list)
+    begun: float = field(default_factory=time.monotonic)
 
     @property
     def tag(self) -> Tag:
         return Tag(self.run.id, self.step.step_id)
+
+
+@dataclass(slots=True)
+class Call:
+    """A provider at an effect. `cut`: it was told of a halt, and began nothing more."""
+
+    cut: bool = False
 
 
 class Bench:
@@ -70,7 +93,8 @@ class Bench:
         self.boundary: Boundary = boundary or (lambda *_: None)
         self.has_room: Callable[[], bool] = lambda: False
         """Whether a thread may go on with a step that it made ready: never while others wait for a thread."""
-        self._calls: set[tuple[str, str]] = set()
+        self._calls: dict[tuple[str, str], Call] = {}
+        self.halting = Halting(progress.database, busy=lambda: bool(self._calls))
 
     def load(self, run_id: str, step_id: str, number: int) -> Work | None:
         """The rows of a dispatch; None when a later one made it stale, or when it was put back."""
@@ -89,21 +113,36 @@ class Bench:
         with self.progress.database.read() as conn:
             found = runs.outputs_of(conn, work.run.id, named.values())
         outputs = {name: found.get(step_id, {}) for name, step_id in named.items()}
-        return self.workshop.action(work.run, work.step.step_id, spec, outputs, deadline)
+        halted = functools.partial(self._halted, work.run.id, work.step.step_id)
+        return self.workshop.action(work.run, work.step.step_id, spec, outputs, deadline, halted)
+
+    def _halted(self, run_id: str, step_id: str) -> bool:
+        """What a provider is told while it is at the step's effect; its looks before and after go on."""
+        call = self._calls.get((run_id, step_id))
+        if call is None or not self.halting.in_force():
+            return False
+        call.cut = True
+        return True
 
     def look(self, action: Action, work: Work, before: Mapping[str, Any] | None) -> Finding:
         """Observe, repeated for some seconds while the other side cannot be read."""
         return read_for_a_while(lambda: action.provider.observe(action.want, work.tag, before))
 
     @contextmanager
-    def calling(self, work: Work) -> Iterator[None]:
-        """While a provider is at a step's effect, on this worker."""
-        call = (work.run.id, work.step.step_id)
-        self._calls.add(call)
+    def calling(self, work: Work) -> Iterator["Call"]:
+        """While a provider is at a step's effect, on this worker.
+
+        Raises HaltedBeforeError, before anything happens, when a halt is in force that the claim did not see.
+        """
+        at = (work.run.id, work.step.step_id)
+        call = self._calls[at] = Call()
         try:
-            yield
+            doubtful = self.halting.in_force() or time.monotonic() - work.begun > STALE_AFTER
+            if doubtful and self.halting.look():
+                raise HaltedBeforeError
+            yield call
         finally:
-            self._calls.discard(call)
+            self._calls.pop(at, None)
 
     def check_free(self, work: Work) -> None:
         """Raises ProviderError while an attempt that was given up is at the step's effect all the same."""

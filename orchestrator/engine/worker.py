@@ -80,6 +80,7 @@ class Worker:
 
     def start(self) -> None:
         self._output.start()
+        self._bench.halting.start()
         self.progress.on_dispatch = self._hurry
         self._busy_until = time.monotonic() + SLOW_AFTER
         self.lease.take()
@@ -94,6 +95,7 @@ class Worker:
         if self._watcher.is_alive():
             self._watcher.join(timeout=10)
         self._durable.close()
+        self._bench.halting.stop()
         self._output.close()
         self.lease.give_back()
 

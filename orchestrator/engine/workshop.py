@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from orchestrator.domain.kinds import parse_inputs
 from orchestrator.domain.references import UNKNOWN_YET, substitute
 from orchestrator.engine.spec import ActionSpec
-from providers.base import Context, Provider, ProviderError, Reveal
+from providers.base import Context, Halted, Provider, ProviderError, Reveal, never
 from providers.compute.marked import Made
 from providers.examiners import examine
 from providers.probes import standing
@@ -30,8 +30,19 @@ class Action:
 
 
 class Workshop(Protocol):
-    def action(self, run: Any, step_id: str, spec: ActionSpec, outputs: Mapping[str, Any], deadline: float) -> Action:
-        """Raises ProviderError(permanent) when the inputs don't fit or something needed is missing."""
+    def action(
+        self,
+        run: Any,
+        step_id: str,
+        spec: ActionSpec,
+        outputs: Mapping[str, Any],
+        deadline: float,
+        halted: Halted = never,
+    ) -> Action:
+        """`halted`: asked before each further effect of an attempt.
+
+        Raises ProviderError(permanent) when the inputs don't fit or something needed is missing.
+        """
         ...
 
     def wish(self, run: Any, spec: ActionSpec) -> Any:
@@ -64,11 +75,19 @@ class EstateWorkshop:
         self._workspaces = workspaces
         self._clock = clock
 
-    def action(self, run: Any, step_id: str, spec: ActionSpec, outputs: Mapping[str, Any], deadline: float) -> Action:
+    def action(
+        self,
+        run: Any,
+        step_id: str,
+        spec: ActionSpec,
+        outputs: Mapping[str, Any],
+        deadline: float,
+        halted: Halted = never,
+    ) -> Action:
         want = resolve(spec, outputs, run.id)
-        return Action(provider_for(spec.uses, want, self.context(run, step_id, deadline)), want)
+        return Action(provider_for(spec.uses, want, self.context(run, step_id, deadline, halted)), want)
 
-    def context(self, run: Any, step_id: str, deadline: float) -> Context:
+    def context(self, run: Any, step_id: str, deadline: float, halted: Halted = never) -> Context:
         estate = self._checkout(run.commit)
         return Context(
             scope=_with_authorities(self._scope_at(run.commit, run.scope), estate),
@@ -77,6 +96,7 @@ class EstateWorkshop:
             estate=estate,
             deadline=deadline,
             clock=self._clock,
+            halted=halted,
         )
 
     def wish(self, run: Any, spec: ActionSpec) -> Any:

@@ -7,6 +7,7 @@ from orchestrator.domain.journal import IllegalTransition, RunEvent, StepEvent
 from orchestrator.domain.model import ENDED_RUN, RunState, StepState
 from orchestrator.domain.plan import Plan
 from orchestrator.engine.progress import Progress
+from orchestrator.operations.halt import require_free
 from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
 from orchestrator.store import runs
 from orchestrator.store.journal import RunJournal, RunNotFound, StepNotFound, step_view
@@ -51,9 +52,10 @@ class Decisions:
         self._change(run_id, decide)
 
     def retry(self, run_id: str, step_id: str, actor: str, *, accept_drift: bool = False) -> None:
-        """Try a failed, held or unknown step again; during an undo, its undo."""
+        """Try a failed, held or unknown step again; during an undo, its undo. Raises IsHalted."""
 
         def decide(journal: RunJournal) -> None:
+            require_free(journal.connection)
             view = journal.view(step_id)
             undoing = journal.run.state is RunState.UNDOING
             if undoing and view.state in (StepState.UNDO_FAILED, StepState.UNKNOWN):
@@ -93,7 +95,10 @@ class Decisions:
         self._change(run_id, decide)
 
     def resume(self, run_id: str, actor: str) -> None:
+        """Let a paused run go on. Raises IsHalted."""
+
         def decide(journal: RunJournal) -> None:
+            require_free(journal.connection)
             if not journal.run.paused:
                 raise Conflict(f"Run {run_id} is not paused.")
             journal.run_event(RunEvent.RESUMED, actor)
@@ -112,10 +117,11 @@ class Decisions:
         self._change(run_id, decide)
 
     def undo(self, run_id: str, actor: str, reason: str) -> None:
-        """Take back the whole run, last step first."""
+        """Take back the whole run, last step first. Raises IsHalted: an undo makes effects as well."""
         _need_reason(reason)
 
         def decide(journal: RunJournal) -> None:
+            require_free(journal.connection)
             if journal.run.state in ENDED_RUN:
                 self._hold_again(journal)
             journal.run_event(RunEvent.UNDO_REQUESTED, actor, {"message": reason})

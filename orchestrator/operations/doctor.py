@@ -4,12 +4,15 @@ Everything is asked by reads, or by questions that the vendor answers without do
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.domain.model import Mode
 from orchestrator.domain.scope import Scope
+from orchestrator.domain.signals.source import SECRETS
 from orchestrator.domain.usage import Usage, usage_of
 from orchestrator.engine.workshop import EstateWorkshop
 from orchestrator.operations.estate import Estates
@@ -61,18 +64,23 @@ class Doctor:
             found = list(
                 pool.map(lambda subject: self._workshop.examine(commit, scope, subject, EXAMINE_FOR), subjects)
             )
-        return CheckUp(scope, commit, (self._secret_files(scope, usage), *found))
+        files = [self._secret_files(scope, usage.secrets)]
+        sources = bundle.estate.signals.sources
+        if sources and bundle.estate.scopes[scope].mode is Mode.LIVE:
+            files.append(self._secret_files(SECRETS, frozenset(one.auth.secret for one in sources.values())))
+        return CheckUp(scope, commit, (*files, *found))
 
-    def _secret_files(self, scope: str, usage: Usage) -> Examination:
-        """The scope's secrets: a file each, for the service alone, and none that nobody refers to."""
-        faults = {reference: fault_of(self._secrets, scope, reference) for reference in sorted(usage.secrets)}
+    def _secret_files(self, scope: str, needed_here: AbstractSet[str]) -> Examination:
+        """The secrets of a scope, or of those who post webhooks: a file each, for the service alone, and none that
+        nobody refers to."""
+        faults = {reference: fault_of(self._secrets, scope, reference) for reference in sorted(needed_here)}
         needed = [
             Right(reference, State.MISSING if fault else State.HELD, fault) for reference, fault in faults.items()
         ]
         needless = [
             Right(reference, State.NEEDLESS, "Nothing refers to it: remove the file, so that it can't be stolen.")
             for reference in stored(self._secrets, scope)
-            if reference not in usage.secrets
+            if reference not in needed_here
         ]
         subject = Subject("secrets", scope)
         return subject.found(f"secrets/{scope}", [*needed, *needless])

@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.catalogue_files import shipped
 from orchestrator.domain.bundle import Bundle, read_bundle
+from orchestrator.domain.catalogue import Catalogue
 from orchestrator.domain.problem import Problem
 from orchestrator.estate_git import EstateGitError, EstateMirror
 from orchestrator.operations.request import NotFound, RequestError
@@ -43,6 +44,11 @@ class Estates:
         self.url = url
         self.branch = branch
         self.bundle = functools.lru_cache(maxsize=16)(self._bundle)
+
+    @property
+    def shipped(self) -> Catalogue:
+        """What Bascule knows of vendors and targets without any estate."""
+        return shipped()
 
     def sync(self, by: str) -> tuple[str, bool]:
         """Fetch the remote and accept its newest commit if it is valid; answers it and whether it is new.
@@ -91,7 +97,7 @@ class Estates:
             files = self._mirror.files(commit)
         except EstateGitError as error:
             raise NotFound(f"The estate's commit {commit[:12]} is not in the mirror: {error}") from error
-        bundle, problems = read_bundle(files, shipped(), judged=judged, today=today)
+        bundle, problems = read_bundle(files, self.shipped, judged=judged, today=today)
         if bundle is None:
             raise InvalidEstate(commit, problems)
         return bundle

@@ -21,6 +21,7 @@ from orchestrator.domain.plan import (
     with_seen,
 )
 from orchestrator.domain.references import find_references
+from orchestrator.domain.signals.clock import running_clocks
 from orchestrator.domain.sovereignty import Used, used
 from orchestrator.engine.spec import ActionSpec
 from orchestrator.engine.workshop import LOOK_FOR, Surveyor
@@ -31,11 +32,22 @@ from orchestrator.store import runs
 from orchestrator.store.database import Database
 from providers.base import Presence, ProviderError, Tag
 
+Onsets = Callable[[], Mapping[str, float]]
+"""Of each vendor that erodes or is cut, since when: seconds since the epoch, UTC."""
+
 
 class Plans:
     def __init__(
-        self, database: Database, estates: Estates, workshop: Surveyor, clock: Callable[[], float], gate: Gate
+        self,
+        database: Database,
+        estates: Estates,
+        workshop: Surveyor,
+        clock: Callable[[], float],
+        gate: Gate,
+        onsets: Onsets = dict,
     ) -> None:
+        """`onsets`: of each vendor that erodes or is cut now, since when."""
+        self._onsets = onsets
         self._database = database
         self._gate = gate
         self._estates = estates
@@ -49,19 +61,26 @@ class Plans:
         direction: Direction = Direction.FAILOVER,
         parameters: Mapping[str, Any] | None = None,
         commit: str | None = None,
+        onsets: Mapping[str, float] | None = None,
     ) -> Plan:
-        """Compile, hold against the policy, look, seal and keep. Changes nothing outside. Raises RequestError."""
+        """Compile, hold against the policy, look, seal and keep. Changes nothing outside. Raises RequestError.
+
+        `onsets`: the vendors' losses whose clocks the order follows, instead of those that show now.
+        """
         if not services:
             raise RequestError("Name at least one service to plan for.")
         at = commit or self._estates.newest()
+        bundle = self._estates.bundle(at)
+        lost = self._onsets() if onsets is None else onsets
         try:
             plan = compile_plan(
-                self._estates.bundle(at),
+                bundle,
                 commit=at,
                 services=services,
                 scope=scope,
                 direction=direction,
                 parameters=parameters,
+                clocks=running_clocks(lost, bundle.estate.services, bundle.catalogue),
             )
         except PlanError as error:
             raise RequestError(str(error)) from error

@@ -12,6 +12,7 @@ from orchestrator.domain.model import StepState
 from orchestrator.domain.resource import Decision, Standing, StepRecord, standing
 from orchestrator.engine.workshop import LOOK_FOR, EstateWorkshop
 from orchestrator.operations.estate import Estates
+from orchestrator.operations.halt import require_free
 from orchestrator.operations.request import Conflict, NotFound, RequestError
 from orchestrator.store import runs, strays
 from orchestrator.store.database import Connection, Database
@@ -102,9 +103,11 @@ class Resources:
     def release(self, scope: str, thing_id: str, name: str, by: str, reason: str) -> bool:
         """A person says that a stray goes, by its id and its name; False while that is under way.
 
-        Raises Conflict when a run stands behind it, NotFound when there is no such thing, RequestError when
-        the name is another one or the provider refuses.
+        Raises Conflict when a run stands behind it, NotFound when there is no such thing, IsHalted, RequestError
+        when the name is another one or the provider refuses.
         """
+        with self._database.write() as conn:
+            require_free(conn)
         held = self._stray(scope, thing_id)
         if held.thing.name != name:
             raise RequestError(

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from orchestrator.domain.journal import IllegalTransition, RunEvent
 from orchestrator.domain.model import Mode
 from orchestrator.domain.plan import Plan
 from orchestrator.engine.progress import Progress
+from orchestrator.operations.halt import require_free
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.request import Conflict, Denied, NotFound
 from orchestrator.store import runs
@@ -28,6 +29,14 @@ class Started:
     created: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One person's yes to a digest."""
+
+    by: str
+    comment: str = ""
+
+
 class Runs:
     def __init__(self, progress: Progress, plans: Plans) -> None:
         self._progress = progress
@@ -35,7 +44,7 @@ class Runs:
         self._database = progress.database
 
     def start(self, digest: str, actor: str, reason: str = "", key: str | None = None) -> Started:
-        """Create the run of a plan. Raises RequestError, Conflict, Denied.
+        """Create the run of a plan. Raises RequestError, Conflict, Denied, while halted IsHalted.
 
         `key` makes a repeated request harmless; so does an active run of the same plan.
         """
@@ -53,14 +62,56 @@ class Runs:
         data = {"digest": plan.digest, "commit": plan.commit, "steps": len(plan.steps), "reason": reason}
         return self._create(plan, actor, {**data, "exceptions": exceptions}, key, fingerprint)
 
+    def start_released(
+        self,
+        digest: str,
+        requester: str,
+        reason: str,
+        approvals: Sequence[Approval],
+        first: Callable[[Connection, str], None],
+    ) -> str:
+        """Create the run of a plan that people have approved already, and let it go; its id.
+
+        `first` is called with the run's id in the transaction that creates it, and stops everything by raising.
+        Raises RequestError, Conflict, Denied, while halted IsHalted.
+        """
+        plan = self._plans.get(digest)
+        try:
+            check_mode(Mode(plan.mode))
+        except Refused as error:
+            raise Denied(str(error)) from error
+        exceptions = [one.model_dump(mode="json") for one in self._plans.require_lawful(plan)]
+        run_id = _new_id()
+
+        def insert(conn: Connection) -> None:
+            first(conn, run_id)
+            taken = runs.take_holds(conn, plan.scope, plan.resources(), run_id)
+            if taken:
+                raise _Taken(taken)
+            self._insert(conn, run_id, plan, requester, reason, self._progress.clock())
+
+        try:
+            with self._progress.journal(run_id, first=insert) as journal:
+                data = {"digest": plan.digest, "commit": plan.commit, "steps": len(plan.steps), "reason": reason}
+                journal.run_event(RunEvent.CREATED, requester, {**data, "exceptions": exceptions})
+                for one in approvals:
+                    said = {"digest": plan.digest, "comment": one.comment}
+                    journal.run_event(RunEvent.RELEASE_GIVEN, one.by, said)
+                self._start_if_released(journal)
+                require_free(journal.connection)  # last, as for every run that begins
+        except _Taken as error:
+            raise _held(error.by) from error
+        return run_id
+
     def release(self, run_id: str, digest: str, actor: str, comment: str = "") -> None:
-        """One person's release of exactly this digest. Raises Denied, also by the policy, Conflict, NotFound."""
+        """One person's release of exactly this digest. Raises Denied, also by policy or halt, Conflict, NotFound."""
         try:
             self._require_lawful(run_id)
             with self._progress.journal(run_id) as journal:
                 if journal.row.plan_digest != digest:
                     raise Conflict(f"Run {run_id} is of plan {journal.row.plan_digest}; the release names another.")
                 check_approver(actor, journal.row.requested_by, journal.run.releases)
+                require_free(journal.connection)
                 journal.run_event(RunEvent.RELEASE_GIVEN, actor, {"digest": digest, "comment": comment})
                 self._start_if_released(journal)
         except Refused as error:
@@ -96,6 +147,7 @@ class Runs:
             with self._progress.journal(run_id, first=insert) as journal:
                 journal.run_event(RunEvent.CREATED, actor, dict(data))
                 self._start_if_released(journal)
+                require_free(journal.connection)  # last: who engages a halt waits for this transaction from here on
         except _Taken as error:
             return Started(self._name(self._same_run(plan, error.by), key, fingerprint), created=False)
         except _KeyTaken:
@@ -118,7 +170,7 @@ class Runs:
             "releases_needed": RELEASES_NEEDED[Mode(plan.mode)],
             "created_at": now,
         }
-        steps = [NewStep(step.id, step.uses, step.for_engine(), step.needs) for step in plan.steps]
+        steps = [NewStep(step.id, step.uses, step.for_engine(), step.needs, step.rescue) for step in plan.steps]
         runs.insert_run(conn, values, steps)
 
     def _start_if_released(self, journal: RunJournal) -> None:
@@ -153,8 +205,12 @@ class Runs:
                 row = runs.get_run(conn, run_id)
                 if len(holders) == 1 and row.plan_digest == plan.digest:
                     return run_id
-        what = ", ".join(sorted(taken))
-        raise Conflict(f"Run {', '.join(sorted(holders))} is active and holds {what}. Wait for it, or undo it first.")
+        raise _held(taken)
+
+
+def _held(taken: Mapping[str, str]) -> Conflict:
+    what, holders = ", ".join(sorted(taken)), ", ".join(sorted(set(taken.values())))
+    return Conflict(f"Run {holders} is active and holds {what}. Wait for it, or undo it first.")
 
 
 class _Taken(Exception):

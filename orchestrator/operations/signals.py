@@ -16,6 +16,7 @@ from pathlib import Path
 
 from orchestrator.domain.signals.alert import Reading, Unfit
 from orchestrator.domain.signals.formats.registry import IDENTICAL_IS_THE_SAME, READERS
+from orchestrator.domain.signals.lookout import spoken_of
 from orchestrator.domain.signals.mapping import meaning
 from orchestrator.domain.signals.proof import fault_in
 from orchestrator.domain.signals.source import SECRETS, Source
@@ -75,6 +76,7 @@ class Signals:
         self._bodies = bodies
         self._writer = DeliveryWriter(database)
         self._sources: Mapping[str, Source] = {}
+        self._vendors: frozenset[str] = frozenset()
         self._looked: float | None = None
         self._refused: dict[str, float] = {}
         self._stopping = threading.Event()
@@ -105,7 +107,7 @@ class Signals:
             received=received,
             content_type=headers.get("content-type", ""),
             body=body,
-            meaning=meaning(name, source, reading, received),
+            meaning=meaning(name, source, reading, received, self._vendors),
         )
         future = self._writer.submit(delivery)
         self._arrived.set()
@@ -158,7 +160,9 @@ class Signals:
         now = time.monotonic()
         if self._looked is None or now - self._looked > ESTATE_FOR:
             try:
-                self._sources = self._estates.bundle(self._estates.newest()).estate.signals.sources
+                estate = self._estates.bundle(self._estates.newest()).estate
+                self._sources = estate.signals.sources
+                self._vendors = spoken_of(estate.signals.probes, {one.vendor for one in estate.services.values()})
             except NotFound:
                 self._sources = {}
             except RequestError as error:
@@ -187,6 +191,7 @@ class Signals:
             yield partial(deliveries.forget, source=one, before=now - ROWS_FOR, kept=ROWS, most=AT_ONCE)
         for one in filter(None, seers):  # our own probes are bounded by their budgets
             yield partial(observations.forget_above, source=one, kept=OBSERVATIONS, most=AT_ONCE)
+        yield partial(deliveries.forget_beats, before=now - ROWS_FOR, most=AT_ONCE)
         yield partial(observations.forget, before=now - OBSERVATIONS_FOR, most=AT_ONCE)
 
     def _swept(self, query: "Callable[[Connection], int]") -> int:

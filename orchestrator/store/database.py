@@ -27,6 +27,10 @@ DatabaseAwayError = sa.exc.OperationalError
 """The database does not answer, is locked for long, or has no room: nothing was written, and it may pass."""
 
 
+DatabaseFault = sa.exc.SQLAlchemyError
+"""Anything that a database does wrong, its absence and missing tables included."""
+
+
 class Database:
     """Writers and readers of one database.
 

@@ -7,9 +7,12 @@ import sqlalchemy as sa
 
 from orchestrator.domain.signals.mapping import Meaning
 from orchestrator.store import observations
-from orchestrator.store.runs import Row, inserted_key
-from orchestrator.store.tables import deliveries
+from orchestrator.store.runs import Row, insert_or_ignore, inserted_key
+from orchestrator.store.tables import deliveries, source_beats
 from orchestrator.store.text import storable
+
+BEAT = 300.0
+"""Seconds of one sign of life: that a source delivered something is kept once for each such slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class Kept:
 
 
 def keep(conn: sa.Connection, delivery: Delivery) -> Kept:
-    """Store a delivery with its observations; once, however often it arrives."""
+    """Store a delivery with its observations; once, however often it arrives. Each shows that its source is alive."""
+    insert_or_ignore(conn, source_beats, {"source": delivery.source, "slot": int(delivery.received // BEAT)})
     new = _insert(conn, delivery)
     if new is None:
         again = {"repeats": deliveries.c.repeats + 1, "last_at": delivery.received}
@@ -115,3 +119,16 @@ def forget(conn: sa.Connection, source: str, before: float, kept: int, most: int
     old = ids.where(gone).order_by(deliveries.c.id).limit(most)
     query = sa.delete(deliveries).where(deliveries.c.id.in_(old.scalar_subquery())).returning(deliveries.c.id)
     return len(conn.execute(query).all())
+
+
+def beats(conn: sa.Connection, after: int) -> Sequence[tuple[str, int]]:
+    """Source and slot of the signs of life in slots after that one, in the order of time."""
+    query = sa.select(source_beats.c.source, source_beats.c.slot).where(source_beats.c.slot > after)
+    return [(row.source, row.slot) for row in conn.execute(query.order_by(source_beats.c.slot, source_beats.c.source))]
+
+
+def forget_beats(conn: sa.Connection, before: float, most: int) -> int:
+    """Remove up to `most` signs of life that are older than that; how many went."""
+    old = sa.select(source_beats.c.slot).where(source_beats.c.slot < int(before // BEAT)).limit(most)
+    query = sa.delete(source_beats).where(source_beats.c.slot.in_(old.scalar_subquery()))
+    return len(conn.execute(query.returning(source_beats.c.slot)).all())

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from orchestrator.domain.halt import Halted
 from orchestrator.domain.journal import (
     Event,
     RunEvent,
@@ -16,9 +17,11 @@ from orchestrator.domain.journal import (
     ends_undo,
     next_run,
     next_step,
+    pausable,
     undo_counts,
 )
 from orchestrator.domain.model import RunState, StepState
+from orchestrator.store import halts
 from orchestrator.store.tables import edges, events, runs, steps
 from orchestrator.store.text import storable
 
@@ -54,8 +57,8 @@ _SELECT_STEP = sa.select(steps).where(*_THIS)
 _UPDATE_SMALL = sa.update(steps).where(*_THIS).values({name: sa.bindparam(f"v_{name}") for name in _SMALL})
 _UPDATE_ALL = sa.update(steps).where(*_THIS).values({name: sa.bindparam(f"v_{name}") for name in _VIEW})
 _DISPATCH = {"dispatch": steps.c.dispatch + 1, "queued": sa.bindparam("v_queued", type_=sa.Boolean)}
-_UPDATE_AND_DISPATCH = _UPDATE_SMALL.values(_DISPATCH).returning(steps.c.dispatch)
-_DISPATCH_ONLY = sa.update(steps).where(*_THIS).values(_DISPATCH).returning(steps.c.dispatch)
+_UPDATE_AND_DISPATCH = _UPDATE_SMALL.values(_DISPATCH).returning(steps.c.dispatch, steps.c.rescue)
+_DISPATCH_ONLY = sa.update(steps).where(*_THIS).values(_DISPATCH).returning(steps.c.dispatch, steps.c.rescue)
 _INSERT_EVENT = sa.insert(events)
 _RUN_COLUMNS = [
     "seq",
@@ -101,12 +104,13 @@ class StepNotFound(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """A step to be worked on: `number` makes the one before it stale."""
+    """A step to be worked on: `number` makes the one before it stale. `rescue`: it goes before those that are not."""
 
     run_id: str
     step_id: str
     number: int
     delay: float = 0.0
+    rescue: bool = False
 
     @property
     def workflow_id(self) -> str:
@@ -163,6 +167,26 @@ class RunJournal:
     def view(self, step_id: str) -> StepView:
         return step_view(self.step(step_id))
 
+    def may_begin(self, state: RunState) -> bool:
+        """Whether a new effect may begin: the run is in this state and not paused, and no halt is in force.
+
+        The one question before every effect, asked in the transaction that journals its intent.
+        """
+        if self.run.paused or self.run.state is not state:
+            return False
+        return not self.halted()
+
+    def halted(self) -> bool:
+        """Whether a halt is in force. It pauses the run, so that lifting the halt does not make it go on."""
+        halt = halts.in_force(self.connection)
+        if halt is not None and pausable(self.run):
+            self.halt(halt)
+        return halt is not None
+
+    def halt(self, halt: Halted) -> None:
+        """Pause the run for a halt, in the name of who engaged it."""
+        self.run_event(RunEvent.PAUSED, halt.by, {"message": halt.message, "code": "halted"})
+
     def run_event(self, kind: RunEvent, actor: str = SYSTEM, data: Mapping[str, Any] | None = None) -> None:
         self.run = next_run(self.run, self._append(kind.value, actor, None, 0, data or {}))
         if kind is RunEvent.UNDO_STARTED:
@@ -192,7 +216,7 @@ class RunJournal:
     def dispatch(self, step_id: str, delay: float = 0.0) -> None:
         """Make the step's next piece of work the only valid one, and enqueue it while there is room."""
         values = {"r": self.run_id, "s": step_id, "v_queued": self._has_room}
-        self._dispatched(step_id, self.connection.execute(_DISPATCH_ONLY, values).scalar_one(), delay)
+        self._dispatched(step_id, self.connection.execute(_DISPATCH_ONLY, values).one(), delay)
 
     def ready(
         self,
@@ -209,7 +233,7 @@ class RunJournal:
         said = {**(data or {}), **({"wake_at": self._now + delay} if delay else {})}
         new = self._next(step_id, view, kind, said, actor, number)
         values = self._values(step_id, new, _SMALL) | {"v_queued": self._has_room}
-        self._dispatched(step_id, self.connection.execute(_UPDATE_AND_DISPATCH, values).scalar_one(), delay)
+        self._dispatched(step_id, self.connection.execute(_UPDATE_AND_DISPATCH, values).one(), delay)
         return new
 
     def undo_ready(self, step_id: str, view: StepView, *, delay: float = 0.0, actor: str = SYSTEM) -> StepView:
@@ -257,9 +281,9 @@ class RunJournal:
     def _has_room(self) -> bool:
         return len(self.dispatches) < self._enqueue_at_most
 
-    def _dispatched(self, step_id: str, number: int, delay: float) -> None:
+    def _dispatched(self, step_id: str, row: "sa.Row[Any]", delay: float) -> None:
         if self._has_room:
-            self.dispatches.append(Dispatch(self.run_id, step_id, number, delay))
+            self.dispatches.append(Dispatch(self.run_id, step_id, row.dispatch, delay, row.rescue))
 
     def _next(
         self,

@@ -36,6 +36,18 @@ def between(conn: sa.Connection, since: float, until: float, vendor: str = "") -
     return (Observation(*row) for row in found)
 
 
+def first_since(conn: sa.Connection, at: float) -> int:
+    """The id below which nothing was observed at that time or later; 0 where nothing was at all."""
+    found = conn.execute(sa.select(sa.func.min(observations.c.id)).where(observations.c.at >= at)).scalar_one()
+    return int(found) - 1 if found is not None else 0
+
+
+def arrived_after(conn: sa.Connection, after: int, limit: int) -> "Sequence[sa.Row[Any]]":
+    """Rows with id, source and the time of arrival, in the order of their ids."""
+    query = sa.select(observations).where(observations.c.id > after).order_by(observations.c.id).limit(limit)
+    return conn.execute(query).all()
+
+
 def newest(conn: sa.Connection, limit: int, vendor: str = "") -> "Sequence[sa.Row[Any]]":
     """Rows with the source and the time of arrival, the latest to arrive first."""
     query = sa.select(observations).order_by(observations.c.id.desc()).limit(limit)

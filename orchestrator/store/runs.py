@@ -39,6 +39,7 @@ class NewStep:
     uses: str
     spec: Mapping[str, Any]
     needs: tuple[str, ...]
+    rescue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def _step_row(run_id: str, ordinal: int, step: NewStep) -> dict[str, Any]:
     row: dict[str, Any] = {name: getattr(view, name) for name in StepView.__slots__}
     row |= {"state": view.state.value, "outputs": {}, "effect": {}}
     row |= {"run_id": run_id, "step_id": step.step_id, "ordinal": ordinal, "uses": step.uses}
-    row |= {"spec": dict(step.spec), "queued": False, "dispatch": 0}
+    row |= {"spec": dict(step.spec), "queued": False, "dispatch": 0, "rescue": step.rescue}
     return row
 
 
@@ -217,7 +218,7 @@ _TO_DISPATCH = (StepState.READY.value, StepState.UNDO_READY.value)
 
 def _outbox_query() -> "sa.Select[Any]":
     return (
-        sa.select(steps.c.run_id, steps.c.step_id)
+        sa.select(steps.c.run_id, steps.c.step_id, steps.c.rescue)
         .join(runs, runs.c.id == steps.c.run_id)
         .where(steps.c.state.in_(_TO_DISPATCH), ~steps.c.queued, runs.c.state.in_(_GOING_ON), ~runs.c.paused)
     )
@@ -239,7 +240,7 @@ def outbox(conn: sa.Connection, limit: int = 100) -> list[Dispatch]:
             .returning(steps.c.dispatch)
         ).scalar_one_or_none()
         if number is not None:
-            found.append(Dispatch(row.run_id, row.step_id, number))
+            found.append(Dispatch(row.run_id, row.step_id, number, rescue=row.rescue))
     return found
 
 
@@ -252,13 +253,13 @@ def put_back(conn: sa.Connection, run_id: str, step_id: str, number: int) -> Non
 def redispatch(conn: sa.Connection, dispatch: Dispatch, delay: float = 1.0) -> Dispatch | None:
     """A new dispatch in place of one that was cut short; None when the step has moved on without it."""
     where = (steps.c.run_id == dispatch.run_id, steps.c.step_id == dispatch.step_id)
-    number = conn.execute(
+    row = conn.execute(
         sa.update(steps)
         .where(*where, steps.c.dispatch == dispatch.number)
         .values(dispatch=steps.c.dispatch + 1, queued=True)
-        .returning(steps.c.dispatch)
-    ).scalar_one_or_none()
-    return None if number is None else Dispatch(dispatch.run_id, dispatch.step_id, number, delay)
+        .returning(steps.c.dispatch, steps.c.rescue)
+    ).one_or_none()
+    return None if row is None else Dispatch(dispatch.run_id, dispatch.step_id, row.dispatch, delay, row.rescue)
 
 
 _UNDER_WAY = (StepState.RUNNING.value, StepState.UNDOING.value)
@@ -282,6 +283,12 @@ def dispatched(conn: sa.Connection) -> list[Dispatch]:
 def running_steps(conn: sa.Connection) -> Sequence[Row]:
     """Steps whose attempt is under way, for the deadline watch."""
     return conn.execute(sa.select(steps).where(steps.c.state.in_(_UNDER_WAY))).all()
+
+
+def going_on(conn: sa.Connection) -> Sequence[str]:
+    """The runs that go on by themselves unless they are paused."""
+    states = (*_GOING_ON, RunState.UNDO_REQUESTED.value)
+    return conn.execute(sa.select(runs.c.id).where(runs.c.state.in_(states), ~runs.c.paused)).scalars().all()
 
 
 def any_active(conn: sa.Connection) -> bool:

@@ -95,6 +95,7 @@ steps = sa.Table(
     sa.Column("started_at", sa.Double),
     sa.Column("ended_at", sa.Double),
     sa.Column("wake_at", sa.Double),
+    sa.Column("rescue", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("ix_steps_state_run", "state", "run_id"),
 )
 
@@ -170,6 +171,18 @@ strays = sa.Table(
 _COUNTED = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 """A number that a storm does not use up; SQLite counts that far by itself."""
 
+halts = sa.Table(
+    "halts",
+    metadata,
+    sa.Column("id", _COUNTED, primary_key=True, autoincrement=True),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("by", sa.String(200), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("lifted_at", sa.Double),
+    sa.Column("lifted_by", sa.String(200)),
+    sa.Column("lift_reason", sa.Text),
+)
+
 deliveries = sa.Table(
     "deliveries",
     metadata,
@@ -211,6 +224,108 @@ observations = sa.Table(
     sa.Column("key", sa.String(64), unique=True),
     sa.Index("ix_observations_vendor_at", "vendor", "at"),
     sa.Index("ix_observations_source_id", "source", "id"),
+)
+
+source_beats = sa.Table(
+    "source_beats",
+    metadata,
+    _key("source", 63),
+    sa.Column("slot", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Index("ix_source_beats_slot", "slot"),
+)
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    _key("name", 60),
+    sa.Column("holder", sa.String(80), nullable=False),
+    sa.Column("until", sa.Double, nullable=False),
+)
+
+verdict_changes = sa.Table(
+    "verdict_changes",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("subject", sa.String(120), nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("recorded_at", sa.Double, nullable=False),
+    sa.Column("verdict", sa.String(10), nullable=False),
+    sa.Column("before", sa.String(10), nullable=False),
+    sa.Column("since", sa.Double, nullable=False),
+    sa.Column("targeted", sa.String(200)),
+    sa.Column("words", sa.JSON, nullable=False),
+    sa.Column("reasons", sa.JSON, nullable=False),
+    sa.Index("ix_verdict_changes_subject_id", "subject", "id"),
+)
+
+acknowledgements = sa.Table(
+    "acknowledgements",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("subject", sa.String(120), nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("by", sa.String(200), nullable=False),
+    sa.Column("comment", sa.Text, nullable=False),
+)
+
+_WAITING = sa.text("state in ('armed', 'blocked')")
+
+proposals = sa.Table(
+    "proposals",
+    metadata,
+    _key("id", 60),
+    sa.Column("rule", sa.String(63), nullable=False),
+    sa.Column("subject", sa.String(120), nullable=False),
+    sa.Column("episode", sa.Double, nullable=False),
+    sa.Column("commit", sa.String(64), nullable=False),
+    sa.Column("scope", sa.String(100), nullable=False),
+    sa.Column("services", sa.JSON, nullable=False),
+    sa.Column("notify", sa.JSON, nullable=False),
+    sa.Column("evidence", sa.JSON, nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("digest", sa.String(80), nullable=False),
+    sa.Column("approvals_needed", sa.Integer, nullable=False),
+    sa.Column("approvals", sa.JSON, nullable=False),
+    sa.Column("raised_at", sa.Double, nullable=False),
+    sa.Column("armed_until", sa.Double),
+    sa.Column("counted_down", sa.Boolean, nullable=False),
+    sa.Column("looked_at", sa.Double, nullable=False),
+    sa.Column("weak_since", sa.Double),
+    sa.Column("run_id", sa.String(60)),
+    sa.Column("message", sa.JSON, nullable=False),
+    sa.Column("ended_at", sa.Double),
+    sa.Column("ended_by", sa.String(200)),
+    sa.Index("ix_proposals_rule_raised_at", "rule", "raised_at"),
+    sa.Index("uq_proposals_waiting", "rule", unique=True, sqlite_where=_WAITING, postgresql_where=_WAITING),
+)
+
+proposal_events = sa.Table(
+    "proposal_events",
+    metadata,
+    _key("proposal_id", 60),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("actor", sa.String(200), nullable=False),
+    sa.Column("data", sa.JSON, nullable=False),
+)
+
+notices = sa.Table(
+    "notices",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("key", sa.String(200), nullable=False, unique=True),
+    sa.Column("commit", sa.String(64), nullable=False),
+    sa.Column("scope", sa.String(100), nullable=False),
+    sa.Column("channel", sa.String(63), nullable=False),
+    sa.Column("title", sa.JSON, nullable=False),
+    sa.Column("body", sa.JSON, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("next_at", sa.Double, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Index("ix_notices_state_next_at", "state", "next_at"),
 )
 
 workers = sa.Table(

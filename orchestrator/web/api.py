@@ -12,21 +12,26 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from orchestrator.web import (
+    clock_routes,
     doctor_routes,
     estate_routes,
+    halt_routes,
     inventory_routes,
     map_pages,
     map_routes,
     pages,
     plan_routes,
+    proposal_routes,
     resource_routes,
     run_routes,
     signal_pages,
     signal_routes,
+    verdict_routes,
 )
 from orchestrator.web.access import Access
 from orchestrator.web.gate import Gate
@@ -42,8 +47,12 @@ THREADS = 100
 """Requests that are worked on at the same time; a plan takes a while to look at everything."""
 
 
-_REFUSALS = (400, 401, 403, 404, 408, 409, 413, 415, 422, 502, 503)
-"""Statuses that any route of the API may answer a problem with; 502 is an estate's remote that does not answer."""
+_REFUSALS = (400, 401, 403, 404, 408, 409, 413, 415, 422, 423, 502, 503)
+"""Statuses that any route of the API may answer a problem with.
+
+423: the kill switch is engaged. 502: an estate's remote that does not answer.
+"""
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 class Web(FastAPI):
@@ -53,7 +62,17 @@ class Web(FastAPI):
         """The gate stands outside of everything, so that the answer to a fault is guarded as well."""
         parts: Parts = self.state.parts
         sign_in = functools.partial(pages.sign_in, token_file=parts.service.paths.token)
-        return Gate(super().build_middleware_stack(), parts.access, parts.service.settings.host, sign_in)
+        app, host = super().build_middleware_stack(), parts.service.settings.host
+        return Gate(app, parts.access, host, sign_in, self.methods_at)
+
+    def methods_at(self, scope: Scope) -> frozenset[str]:
+        """The methods that the path of a request has, by all of its routes."""
+        routes = [route for route in self.routes if not isinstance(route, Mount)]
+        return frozenset(
+            method
+            for method in _METHODS
+            if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
+        )
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
@@ -103,12 +122,16 @@ def _api() -> APIRouter:
     for part in (
         plan_routes,
         run_routes,
+        halt_routes,
         estate_routes,
         resource_routes,
         inventory_routes,
         doctor_routes,
         map_routes,
         signal_routes,
+        verdict_routes,
+        proposal_routes,
+        clock_routes,
     ):
         api.include_router(part.router)
     return api
@@ -154,7 +177,11 @@ def _on_invalid(request: Request, error: Exception) -> Response:
 
 def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _said(request, problem(error.status_code, str(error.detail)), error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:  # the router names the methods of one route, and a path may have several
+        allowed = request.app.methods_at(request.scope) or {"GET", "HEAD"}  # of the static files
+        headers["Allow"] = ", ".join(sorted(allowed))
+    return _said(request, problem(error.status_code, str(error.detail)), headers)
 
 
 def _on_fault(request: Request, error: Exception) -> Response:

@@ -47,16 +47,21 @@ _HEADERS = {
 
 SignIn = Callable[[Request], Response]
 """Answers the page that says where the token is."""
+MethodsAt = Callable[[Scope], frozenset[str]]
 
 
 class Gate:
-    """ASGI middleware. `sign_in` answers people without a token; programs get a problem."""
+    """ASGI middleware. `sign_in` answers people without a token; programs get a problem.
 
-    def __init__(self, app: ASGIApp, access: Access, host: str, sign_in: SignIn) -> None:
+    `methods_at` says which methods the path of a request has.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access, host: str, sign_in: SignIn, methods_at: MethodsAt) -> None:
         self._app = app
         self._access = access
         self._host = host
         self._sign_in = sign_in
+        self._methods_at = methods_at
         self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +77,7 @@ class Gate:
         try:
             refusal = await self._read(body, Headers(scope=scope), receive)
             if refusal is None and scope["method"] in _WITH_BODY:
-                refusal = _wrong_kind(Headers(scope=scope), scope["path"])
+                refusal = self._wrong_kind(scope)
             await (refusal or self._app)(scope, _again(bytes(body), receive), guarded)
         finally:
             self._held -= len(body)
@@ -116,6 +121,16 @@ class Gate:
             return answer(problem(401, said), {"WWW-Authenticate": 'Bearer realm="bascule"'})
         return self._sign_in(request)
 
+    def _wrong_kind(self, scope: Scope) -> Response | None:
+        """The API takes JSON alone. What the path does not have at all is refused by the router, for that reason."""
+        path = scope["path"]
+        kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+        if kind == "application/json" or not path.startswith(_API) or path.startswith(_WEBHOOKS):
+            return None
+        if scope["method"] not in self._methods_at(scope):
+            return None
+        return answer(problem(415, "Send JSON, with `Content-Type: application/json`."))
+
     def _signed_in(self, request: Request) -> Response:
         """The token moves from the address into a cookie that only this site can send and no script can read."""
         if not self._access.is_token(request.query_params["token"]):
@@ -143,13 +158,6 @@ def _with_headers(send: Send, path: str) -> Send:
         await send(message)
 
     return sent
-
-
-def _wrong_kind(headers: Headers, path: str) -> Response | None:
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/json" or not path.startswith(_API) or path.startswith(_WEBHOOKS):
-        return None
-    return answer(problem(415, "Send JSON, with `Content-Type: application/json`."))
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

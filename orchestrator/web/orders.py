@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 
 from orchestrator.domain.model import Direction
 from orchestrator.store.journal import SYSTEM
@@ -15,11 +15,20 @@ def _no_controls(text: str) -> str:
     return text
 
 
+def _plain(given: Any) -> Any:
+    """Before the space around it goes, so that what is refused is what the API's description says."""
+    return _no_controls(given) if isinstance(given, str) else given
+
+
+def _one_line(given: Any) -> Any:
+    if isinstance(given, str) and ("\n" in given or "\t" in given):
+        raise ValueError("a name is one line")
+    return _plain(given)
+
+
 def _a_person(name: str) -> str:
     if name.casefold() == SYSTEM:
         raise ValueError(f"{SYSTEM!r} is the service itself; name the person")
-    if "\n" in name or "\t" in name:
-        raise ValueError("a name is one line")
     return name
 
 
@@ -39,13 +48,18 @@ def _storable(value: Any) -> Any:
     return value
 
 
+_LINE = Field(json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f-\x9f]+$"})
+"""For the description of the API: what the validators below refuse."""
+_TEXT = Field(json_schema_extra={"pattern": r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"})
+
 Person = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-    AfterValidator(_no_controls),
     AfterValidator(_a_person),
+    BeforeValidator(_one_line),
+    _LINE,
 ]
-Remark = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000), AfterValidator(_no_controls)]
+Remark = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000), BeforeValidator(_plain), _TEXT]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._\-]{0,99}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:._\-]{1,80}$")]
 
@@ -87,6 +101,13 @@ class RunDecision(_Order):
     reason: Remark = ""
 
 
+class HaltOrder(_Order):
+    """Engages or lifts the kill switch."""
+
+    by: Person = Field(alias="as")
+    reason: Annotated[Remark, Field(min_length=1)]
+
+
 class StepDecision(_Order):
     """`accept_drift` belongs to a retry; a reason and a comment are the same to the journal."""
 
@@ -100,14 +121,19 @@ class StepDecision(_Order):
         return self.reason or self.comment
 
 
-ThingId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+ThingId = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    BeforeValidator(_one_line),
+    _LINE,
+]
 
 
 class KeepOrder(_Order):
     """A thing that carries Bascule's tags and has no run behind it stays; the reason is kept."""
 
     scope: Name
-    id: Annotated[ThingId, AfterValidator(_no_controls)]
+    id: ThingId
     by: Person = Field(alias="as")
     reason: Remark = ""
 
@@ -115,7 +141,7 @@ class KeepOrder(_Order):
 class ReleaseResource(KeepOrder):
     """It goes. `name` must be the thing's own: a slip of the pen in the id then releases nothing."""
 
-    name: Annotated[str, StringConstraints(max_length=300), AfterValidator(_no_controls)]
+    name: Annotated[str, StringConstraints(max_length=300), BeforeValidator(_plain), _TEXT]
 
 
 class DoctorOrder(_Order):
@@ -130,6 +156,11 @@ class MapOrder(_Order):
 
     scope: Name = "live"
     domains: list[DomainName] = Field(default_factory=list, max_length=500)
+
+
+class AcknowledgeOrder(_Order):
+    by: Person = Field(alias="as")
+    comment: Remark = ""
 
 
 class SyncOrder(_Order):

@@ -11,7 +11,9 @@ import jinja2
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
+from orchestrator.domain.halt import HOW_TO_LIFT, Halted
 from orchestrator.operations.request import RequestError
+from orchestrator.store import proposals
 from orchestrator.web.answers import RunWithSteps
 from orchestrator.web.orders import RunId
 from orchestrator.web.page_view import StepView, as_page_json, clean, line_view, run_look, run_view, short, step_view
@@ -55,7 +57,10 @@ def list_runs(request: Request, given: Given, language: Lang) -> Response:
         whole = given.reading.run(run.id)
         icon, word, tone = run_look(language, whole, whole.waits, whole.step_counts)
         listed.append({"run": whole, "icon": icon, "word": word, "tone": tone, "active": whole.ended_at is None})
-    return render(request, "runs.html", language, runs=listed, busy=any(one["active"] for one in listed))
+    with given.service.database.read() as conn:
+        waiting = [{"words": row.evidence["words"]} for row in proposals.waiting(conn)]
+    busy = bool(waiting) or any(one["active"] for one in listed)
+    return render(request, "runs.html", language, runs=listed, proposals=waiting, busy=busy)
 
 
 @router.get("/runs/{run_id}")
@@ -72,7 +77,7 @@ def show_run(request: Request, run_id: RunId, given: Given, language: Lang) -> R
         groups=list(_groups(given, language, found)),
         lines=lines,
         cursor=str(heard),
-        titles=_service_titles(given, language, found.run.commit),
+        titles=service_titles(given, language, found.run.commit),
     )
 
 
@@ -97,10 +102,18 @@ def render(request: Request, name: str, language: Language, status: int = 200, *
         moment=_moment,
         zone=time.strftime("%Z"),
         now=time.time(),
+        lifting=HOW_TO_LIFT,
+        halted=_halted(request) if status < 400 else None,
         **values,
     )
     headers = {"Vary": "Accept-Language, Cookie", "Content-Language": language}
     return HTMLResponse(page, status, headers)
+
+
+def _halted(request: Request) -> Halted | None:
+    """Every page says so while the kill switch is engaged; those that say no alone do not."""
+    parts: Parts = request.app.state.parts
+    return parts.service.halt.in_force()
 
 
 def sign_in(request: Request, token_file: Path) -> Response:
@@ -120,16 +133,18 @@ def plain_page(request: Request, status: int, key: str) -> Response:
 
 def _groups(given: Parts, language: Language, found: RunWithSteps) -> Iterator[tuple[str, str, list[StepView]]]:
     """Service, its title, its steps; services in the plan's order."""
-    titles = _service_titles(given, language, found.run.commit)
+    titles = service_titles(given, language, found.run.commit)
     order = {name: place for place, name in enumerate(found.run.services)}
     ordered = sorted(found.steps, key=lambda step: order.get(step.service, len(order)))
     for name, steps in groupby(ordered, key=lambda step: step.service):
         yield name, titles.get(name, name), [step_view(language, step) for step in steps]
 
 
-def _service_titles(given: Parts, language: Language, commit: str) -> dict[str, str]:
+def service_titles(given: Parts, language: Language, commit: str | None = None) -> dict[str, str]:
+    """By name, at a commit or at the newest; empty where the estate can't be read."""
     try:
-        services = given.service.estates.bundle(commit).estate.services
+        estates = given.service.estates
+        services = estates.bundle(commit or estates.newest()).estate.services
     except RequestError:
         return {}
     return {name: str(getattr(service.title, language)) for name, service in services.items()}

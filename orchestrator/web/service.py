@@ -3,17 +3,21 @@
 from typing import Protocol
 
 from orchestrator.engine.progress import Progress
+from orchestrator.operations.clocks import Clocks
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
+from orchestrator.operations.halt import Halt
 from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.plans import Plans
+from orchestrator.operations.proposals import Proposals
 from orchestrator.operations.request import Paths
 from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.signals import Signals
+from orchestrator.operations.verdicts import Verdicts
 from orchestrator.store.database import Database
 
 
@@ -32,6 +36,8 @@ class Service(Protocol):
     plans: Plans
     runs: Runs
     decisions: Decisions
+    halt: Halt
+    clocks: Clocks
     estates: Estates
     resources: Resources
     doctor: Doctor
@@ -39,6 +45,8 @@ class Service(Protocol):
     inventories: Inventories
     maps: Maps
     signals: Signals
+    verdicts: Verdicts
+    proposals: Proposals
 
     @property
     def settings(self) -> Place: ...

@@ -1,17 +1,128 @@
-"""The page of deliveries that no rule speaks of. All of it is foreign text, and is shown as text."""
+"""The page of signals: verdicts, proposals, and deliveries that no rule speaks of. Foreign text is shown as text."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from orchestrator.web.pages import Lang, render
-from orchestrator.web.parts import Given
+from orchestrator.domain.proposals.proposal import ProposalState
+from orchestrator.domain.signals.change import JURISDICTION
+from orchestrator.domain.signals.clock_board import ClockBoard
+from orchestrator.domain.signals.quorum import Verdict
+from orchestrator.domain.signals.words import VERDICTS
+from orchestrator.operations.request import RequestError
+from orchestrator.web.pages import Lang, render, service_titles
+from orchestrator.web.parts import Given, Parts
+from orchestrator.web.proposal_routes import ProposalAnswer, read_proposals
 from orchestrator.web.signal_routes import read_unmapped
+from orchestrator.web.verdict_routes import VerdictAnswer, read_verdicts
+from orchestrator.web.words import Language, duration, say
 
 LISTED = 50
+MOST_SEEN = 12
+"""Observations of one verdict that are shown."""
 
 router = APIRouter(include_in_schema=False)
 
+_LOOKS = {
+    Verdict.UNKNOWN: ("later", "quiet"),
+    Verdict.NOMINAL: ("done", "good"),
+    Verdict.SUSPECT: ("check", "waits"),
+    Verdict.ERODING: ("decide", "bad"),
+    Verdict.CUT: ("failed", "bad"),
+}
+"""Icon and tone."""
+
+
+@dataclass(frozen=True)
+class VerdictView:
+    title: str
+    word: str
+    icon: str
+    tone: str
+    at: float | None
+    words: str
+    services: list[str]
+    observations: list[dict[str, Any]]
+    acknowledge: str
+
+
+@dataclass(frozen=True)
+class ProposalView:
+    title: str
+    icon: str
+    tone: str
+    raised_at: float
+    words: str
+    standing: str
+    why: str
+    weak_since: float | None
+    commands: list[str]
+
 
 @router.get("/signals")
-def show_unmapped(request: Request, given: Given, language: Lang) -> Response:
-    return render(request, "signals.html", language, deliveries=read_unmapped(given, LISTED))
+def show_signals(request: Request, given: Given, language: Lang) -> Response:
+    now = given.service.progress.clock()
+    titles = service_titles(given, language)
+    return render(
+        request,
+        "signals.html",
+        language,
+        verdicts=[verdict_view(language, one, titles) for one in read_verdicts(given)],
+        proposals=[proposal_view(language, one, titles, now) for one in read_proposals(given, LISTED, waiting=True)],
+        clocks=_clocks(given),
+        deliveries=read_unmapped(given, LISTED),
+    )
+
+
+def verdict_view(language: Language, one: VerdictAnswer, titles: Mapping[str, str]) -> VerdictView:
+    icon, tone = _LOOKS[one.verdict]
+    seen = [found for reason in one.change.reasons for found in reason.observations] if one.change else []
+    stands = one.verdict.rank > 0 and not one.subject.startswith(JURISDICTION)
+    return VerdictView(
+        title=getattr(one.title, language),
+        word=VERDICTS[one.verdict][0 if language == "fr" else 1],
+        icon=icon,
+        tone=tone,
+        at=one.change.at if one.change else None,
+        words=getattr(one.words, language),
+        services=[titles.get(name, name) for name in one.services],
+        observations=seen[:MOST_SEEN],
+        acknowledge=f"bascule signals acknowledge {one.subject}" if stands else "",
+    )
+
+
+def proposal_view(language: Language, one: ProposalAnswer, titles: Mapping[str, str], now: float) -> ProposalView:
+    armed = one.state is ProposalState.ARMED
+    order = f"bascule proposals release {one.id} --digest {one.digest[:19]}"
+    refusal = f"bascule proposals reject {one.id} --reason …"
+    return ProposalView(
+        title=say(language, f"proposal.{one.state}", names=", ".join(titles.get(name, name) for name in one.services)),
+        icon="waits" if armed else "decide",
+        tone="waits" if armed else "bad",
+        raised_at=one.raised_at,
+        words=getattr(one.words, language),
+        standing=_standing(language, one, now) if armed else say(language, "proposal.again"),
+        why=one.blocked.text if one.blocked else "",
+        weak_since=one.weak_since,
+        commands=[f"bascule proposals show {one.id} --plan", order, refusal] if armed else [refusal],
+    )
+
+
+def _standing(language: Language, one: ProposalAnswer, now: float) -> str:
+    left = (one.armed_until or now) - now
+    count = (
+        say(language, "proposal.left", time=duration(left, language)) if left > 0 else say(language, "proposal.over")
+    )
+    who = say(language, "proposal.one" if one.missing == 1 else "proposal.many", count=one.missing)
+    return f"{who} · {count}"
+
+
+def _clocks(given: Parts) -> ClockBoard:
+    """Nothing runs out while no estate can be read."""
+    try:
+        return given.service.clocks.board()
+    except RequestError:
+        return ClockBoard(False, ())

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from orchestrator.web import map_words, signal_words
+from orchestrator.web import halt_words, map_words, signal_words
 
 Language = Literal["fr", "en"]
 LANGUAGES: tuple[Language, ...] = ("fr", "en")
@@ -228,8 +228,8 @@ _FR = {
 }
 
 CATALOGUE: Mapping[Language, Mapping[str, str]] = {
-    "fr": {**_FR, **map_words.FR, **signal_words.FR},
-    "en": {**_EN, **map_words.EN, **signal_words.EN},
+    "fr": {**_FR, **map_words.FR, **signal_words.FR, **halt_words.FR},
+    "en": {**_EN, **map_words.EN, **signal_words.EN, **halt_words.EN},
 }
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from providers.ansible.job import Job
-from providers.base import Report
+from providers.base import Halted, Report, never
 
 ROOT = Path(__file__).parents[2]
 """Where `providers` can be imported from, in a checkout and in an installation."""
@@ -19,20 +19,28 @@ GRACE = 5.0
 """Seconds the supervisor has to end its children once its lifeline is cut."""
 
 
+LOOK_EVERY = 0.5
+"""Seconds between two questions whether everything is halted."""
+
+
 class DeadlineError(Exception):
     """The play still ran at the end of its time; it was ended."""
 
 
-def supervise(job: Job, environment: dict[str, str], end: float, report: Report) -> str:
+class HaltedError(Exception):
+    """The kill switch was engaged while the play ran; it was ended."""
+
+
+def supervise(job: Job, environment: dict[str, str], end: float, report: Report, halted: Halted = never) -> str:
     """Run the job to its end, or until `end` on the monotonic clock.
 
     Returns what the supervisor complained about, empty normally. Raises
-    DeadlineError. Whatever happens, the supervisor is gone afterwards.
+    DeadlineError and HaltedError. Whatever happens, the supervisor is gone afterwards.
     """
     complaints = Path(job.private, "complaints")
     with complaints.open("wb") as stderr, _supervisor(job, environment, stderr.fileno()) as process:
         assert process.stdout is not None
-        for line in _lines(process.stdout.fileno(), end):
+        for line in _lines(process.stdout.fileno(), end, halted):
             report(line)
         process.wait(timeout=max(end - time.monotonic(), 0.1))
     return complaints.read_text(errors="replace")
@@ -71,8 +79,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _lines(handle: int, end: float) -> Iterator[str]:
-    """Lines as they come, until the other side closes. Raises DeadlineError."""
+def _lines(handle: int, end: float, halted: Halted) -> Iterator[str]:
+    """Lines as they come, until the other side closes. Raises DeadlineError, HaltedError."""
     poll = select.poll()
     poll.register(handle, select.POLLIN)
     rest = b""
@@ -80,7 +88,9 @@ def _lines(handle: int, end: float) -> Iterator[str]:
         left = end - time.monotonic()
         if left <= 0:
             raise DeadlineError
-        if not poll.poll(left * 1000):
+        if halted():
+            raise HaltedError
+        if not poll.poll(min(left, LOOK_EVERY) * 1000):
             continue
         chunk = os.read(handle, 65536)
         if not chunk:

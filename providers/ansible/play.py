@@ -17,11 +17,11 @@ from pathlib import Path
 from providers.ansible.attempts import Attempt, Attempts
 from providers.ansible.events import cut, flat
 from providers.ansible.job import Job
-from providers.ansible.launch import DeadlineError, supervise
+from providers.ansible.launch import DeadlineError, HaltedError, supervise
 from providers.ansible.private import Access, environment, fill, private_directory
 from providers.ansible.processes import namespace_command, program
 from providers.ansible.verdict import Verdict
-from providers.base import Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
+from providers.base import HALTED, Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
 from providers.wants import Play
 
 FENCE_PATIENCE = 10.0
@@ -120,7 +120,9 @@ class AnsiblePlay:
                 want_digest=digest_of_want(want),
             )
             try:
-                return attempt, supervise(job, environment(private), end, report)
+                return attempt, supervise(job, environment(private), end, report, self._context.halted)
+            except HaltedError:
+                return attempt, f"it was ended because {HALTED}"
             except DeadlineError:
                 return attempt, f"it was ended at its deadline of {self._context.deadline:g} s (the step's `timeout`)"
 

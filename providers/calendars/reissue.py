@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from providers.base import Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
+from providers.base import HALTED, Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
 from providers.calendars.caldav import Calendar, Held
 from providers.calendars.content import fingerprint, lines_of
 from providers.calendars.itip import attendees_of, mail_of
@@ -70,6 +70,7 @@ class CalendarReissue:
                 if not seen.dead:
                     break
                 for held in seen.dead:
+                    self._require_free()
                     self._reissue(want, tag, calendar, held)
                 seen = self._look(want, tag, calendar)
             else:
@@ -85,6 +86,7 @@ class CalendarReissue:
         left: list[str] = []
         with self._calendar(want, tag) as calendar:
             for url, written in effect["events"].items():
+                self._require_free()
                 if not self._restore(want, tag, calendar, url, written, report):
                     left.append(url)
         if left:
@@ -95,6 +97,11 @@ class CalendarReissue:
                 message=f"Left alone, because people changed or removed them since: {named}{more}.",
             )
         return Finding(Presence.ABSENT, message=f"{len(effect['events'])} meetings are as they were.")
+
+    def _require_free(self) -> None:
+        """Asked before each meeting and each mail. Raises ProviderError."""
+        if self.context.halted():
+            raise ProviderError(f"The rest is left as it is: {HALTED}.", permanent=False)
 
     @contextmanager
     def _calendar(self, want: Reissue, tag: Tag) -> Iterator[Calendar]:
@@ -209,6 +216,7 @@ class CalendarReissue:
 
     def _tell(self, want: Reissue, tag: Tag, held: Held, notice: str, report: Report) -> None:
         """Mail attendees. In doubt it is done again: of the same version, programs take over only one."""
+        self._require_free()
         settings = self._settings(want)
         step = hashlib.sha256(f"{tag.step}\0{held.url}\0{notice}".encode()).hexdigest()[:16]
         identity = message_id(self.context, Tag(tag.run, f"meeting-{step}"))

@@ -37,10 +37,10 @@ class ComputeServer:
     def observe(self, want: Server, tag: Tag, before: JsonMap | None) -> Finding:
         if before is None:
             self._from_the_beginning.touch()
-        return self._look(want, tag, before, Deadline(self._context.deadline))
+        return self._look(want, tag, before, Deadline.of(self._context))
 
     def apply(self, want: Server, tag: Tag, before: JsonMap, report: Report) -> Finding:
-        deadline = Deadline(self._context.deadline)
+        deadline = Deadline.of(self._context)
         if want.state == "absent":
             return alternates.released(
                 self._each(want, deadline, lambda driver, name: make_absent(driver, name, want, before, report))
@@ -65,7 +65,7 @@ class ComputeServer:
         """Destroys only servers that `effect` names and that still carry our tags."""
         if not effect.get("servers") and not effect.get("parts"):
             return Finding(Presence.ABSENT, message="Nothing was made, so nothing is destroyed.")
-        deadline = Deadline(self._context.deadline)
+        deadline = Deadline.of(self._context)
         done = [self._take_back(server, tag, report, deadline) for server in effect.get("servers", ())]
         done += [self._take_back_part(part, deadline) for part in effect.get("parts", ())]
         worst = next((found for found in done if found.presence is Presence.CONFLICT), None)

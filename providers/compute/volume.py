@@ -45,11 +45,11 @@ class ComputeVolume:
         self._context = context
 
     def observe(self, want: Volume, tag: Tag, before: JsonMap | None) -> Finding:
-        with cloud(self._context, want.provider, Deadline(self._context.deadline)) as driver:
+        with cloud(self._context, want.provider, Deadline.of(self._context)) as driver:
             return self._look(driver, want, tag)
 
     def apply(self, want: Volume, tag: Tag, before: JsonMap, report: Report) -> Finding:
-        with cloud(self._context, want.provider, Deadline(self._context.deadline)) as driver:
+        with cloud(self._context, want.provider, Deadline.of(self._context)) as driver:
             found = self._look(driver, want, tag)
             if found.presence is Presence.CONFLICT:
                 raise ProviderError(found.message, permanent=True, effect_possible=bool(found.effect))
@@ -70,7 +70,7 @@ class ComputeVolume:
         """Detach and delete the volume that the effect names, while it still carries our tags."""
         if not effect:
             return Finding(Presence.ABSENT, message="No volume was made, so none is deleted.")
-        with cloud(self._context, effect["provider"], Deadline(self._context.deadline)) as driver:
+        with cloud(self._context, effect["provider"], Deadline.of(self._context)) as driver:
             volume = driver.ex_part(PartKind.VOLUME, effect["id"], effect.get("flavour", ""))
             if volume is None:
                 return Finding(Presence.ABSENT, message=f"Volume {want.name} is gone.")
@@ -139,11 +139,11 @@ class ComputeSnapshot:
         self._context = context
 
     def observe(self, want: Snapshot, tag: Tag, before: JsonMap | None) -> Finding:
-        with cloud(self._context, want.provider, Deadline(self._context.deadline)) as driver:
+        with cloud(self._context, want.provider, Deadline.of(self._context)) as driver:
             return self._look(driver, want, tag)
 
     def apply(self, want: Snapshot, tag: Tag, before: JsonMap, report: Report) -> Finding:
-        with cloud(self._context, want.provider, Deadline(self._context.deadline)) as driver:
+        with cloud(self._context, want.provider, Deadline.of(self._context)) as driver:
             found = self._look(driver, want, tag)
             if found.presence is Presence.CONFLICT:
                 raise ProviderError(found.message, permanent=True, effect_possible=bool(found.effect))
@@ -163,7 +163,7 @@ class ComputeSnapshot:
     def undo(self, want: Snapshot, tag: Tag, effect: JsonMap, report: Report) -> Finding:
         if not effect:
             return Finding(Presence.ABSENT, message="No snapshot was taken, so none is deleted.")
-        with cloud(self._context, effect["provider"], Deadline(self._context.deadline)) as driver:
+        with cloud(self._context, effect["provider"], Deadline.of(self._context)) as driver:
             snapshot = driver.ex_part(PartKind.SNAPSHOT, effect["id"])
             if snapshot is None:
                 return Finding(Presence.ABSENT, message=f"Snapshot {want.name} is gone.")

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from providers.base import Context, Finding, JsonMap, Presence, Provider, ProviderError, Report, Tag
+from providers.base import HALTED, Context, Finding, JsonMap, Presence, Provider, ProviderError, Report, Tag
 from providers.dns.deadline import Deadline, TimeIsUpError
 from providers.wants import InZones
 
@@ -27,6 +27,13 @@ MakeOne = Callable[[Any, Context], Provider[Any]]
 
 Told = Finding | ProviderError
 Wish = TypeVar("Wish", bound=InZones)
+
+
+class HaltedError(ProviderError):
+    """The kill switch came before this zone's turn. A zone that was begun is finished, for none is left empty."""
+
+    def __init__(self) -> None:
+        super().__init__(f"{HALTED}.", permanent=False)
 
 
 class ManyZones:
@@ -114,6 +121,8 @@ class ManyZones:
         left = deadline.left()
         if left <= 0:
             raise TimeIsUpError
+        if self.context.halted():
+            raise HaltedError
         workspace = self.context.workspace / want.zone
         return self._make(want, replace(self.context, workspace=workspace, deadline=left))
 

@@ -7,7 +7,7 @@ the channels that took the first: what people have read can't be taken out of th
 
 from dataclasses import dataclass, replace
 
-from providers.base import Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
+from providers.base import HALTED, Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
 from providers.dns.deadline import Deadline
 from providers.people.channels import way_of
 from providers.people.notice import Notice, made_reference, reference
@@ -88,6 +88,9 @@ class PeopleInform:
         failures: list[_Failure] = []
         deadline = Deadline(self.context.deadline)
         for channel in receipts.those(channels, Told.NOT_YET):
+            if self.context.halted():
+                failures.append(_Failure(channel, ProviderError(f"{HALTED}.", permanent=False)))
+                continue
             try:
                 self._tell_one(channel, notice, tag, receipts, answers.get(channel), deadline, report)
             except ProviderError as error:

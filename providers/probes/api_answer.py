@@ -1,15 +1,19 @@
 """What an API's answer says when it is not the one that was asked for: a refusal, a wait, or another's page."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
-from providers.base import ProviderError
+from providers.base import ProviderError, Said
 from providers.probes.check import DoesNotHoldError
 from providers.probes.web_answer import MOST_WORDS, Answer
 from providers.retry_after import asked_wait
 
 TOO_MANY = 429
 REFUSALS = frozenset({401, 403})
+
+NO_TOKEN = frozenset({"invalid_client", "invalid_grant", "unauthorized_client", "access_denied"})
+"""Errors by which a token endpoint refuses who asks, and not how it was asked (RFC 6749 §5.2, §4.1.2.1)."""
 
 _WORDS = ("error_description", "message", "detail", "error", "description")
 """Where APIs put what is wrong for a person, the most telling first."""
@@ -28,15 +32,18 @@ def require(answer: Answer, what: str, *statuses: int, remedy: str) -> Answer:
         raise ProviderError(
             f"{what} at {answer.url.host} refuses the credential ({answer.status}: {said(answer)}); {remedy}.",
             permanent=True,
+            said=answer.said,
         )
     if answer.status == TOO_MANY:
         raise ProviderError(
             f"{what} at {answer.url.host} asks to come less often (429: {said(answer)}); try again later.",
             permanent=False,
             retry_after=asked_wait(answer.headers.get("retry-after", "")),
+            said=answer.said,
         )
     expected = " or ".join(str(status) for status in statuses)
-    raise DoesNotHoldError(f"{what}: {answer.at} answered {answer.status} ({said(answer)}); expected {expected}.")
+    told = f"{what}: {answer.at} answered {answer.status} ({said(answer)}); expected {expected}."
+    raise DoesNotHoldError(told, said=answer.said)
 
 
 def said(answer: Answer) -> str:
@@ -51,6 +58,13 @@ def said(answer: Answer) -> str:
         if isinstance(inner, str) and inner:
             return _clean(inner, answer)
     return answer.words
+
+
+def refusal(answer: Answer) -> Said:
+    """What a token endpoint answered: `refused` where it says so in the words of its protocol."""
+    body = parsed(answer)
+    error = body.get("error") if isinstance(body, dict) else None
+    return replace(answer.said, refused=isinstance(error, str) and error in NO_TOKEN)
 
 
 def parsed(answer: Answer) -> Any:

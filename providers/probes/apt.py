@@ -27,14 +27,17 @@ LEEWAY = 300.0
 
 
 class AptCheck(Check[AptProbe]):
-    """`probe.apt`. Outputs: `suite` (its codename), `date`, `valid_until` (UTC, or empty), `signed_by`."""
+    """`probe.apt`. Outputs: `suite` (its codename), `date`, `valid_until` (UTC, or empty), `signed_by`.
+
+    Measures `age`: seconds since the suite was made.
+    """
 
     def _look(self, want: AptProbe, attempt: Attempt) -> Seen:
         url = f"{want.url.rstrip('/')}/dists/{want.suite}"
         signed = _signed(f"{url}/InRelease", want, attempt)
         release = Release.read(signed.text)
         _require_suite(release, want)
-        _require_fresh(release, want, attempt.context.clock())
+        age = _require_fresh(release, want, attempt.context.clock())
         _require_packages(release, url, want, attempt)
         until = release.until.isoformat() if release.until else ""
         seen = f"{want.url} has {want.suite} of {release.date.isoformat()}"
@@ -46,6 +49,7 @@ class AptCheck(Check[AptProbe]):
                 "valid_until": until,
                 "signed_by": sorted(signed.signers),
             },
+            {"age": age},
         )
 
 
@@ -122,22 +126,26 @@ def _require_suite(release: Release, want: AptProbe) -> None:
         )
 
 
-def _require_fresh(release: Release, want: AptProbe, now: float) -> None:
+def _require_fresh(release: Release, want: AptProbe, now: float) -> float:
+    """Its age in seconds. Raises DoesNotHoldError when it is over, too old, or of another time."""
     date, until = release.date, release.until
+    age = max(0.0, now - date.timestamp())
     if until is not None and until.timestamp() < now:
         raise DoesNotHoldError(
-            f"{want.suite} at {want.url} was valid until {until.isoformat()}; the mirror does not follow any more."
+            f"{want.suite} at {want.url} was valid until {until.isoformat()}; the mirror does not follow any more.",
+            measured={"age": age},
         )
     if date.timestamp() > now + LEEWAY:
         raise DoesNotHoldError(
             f"{want.suite} at {want.url} is of {date.isoformat()}, in the future; compare the clocks."
         )
-    age = now - date.timestamp()
     if want.max_age is not None and age > want.max_age:
         raise DoesNotHoldError(
             f"{want.suite} at {want.url} is of {date.isoformat()}, {age / 86400:.1f} days old; expected at most "
-            f"{want.max_age / 86400:.1f} days."
+            f"{want.max_age / 86400:.1f} days.",
+            measured={"age": age},
         )
+    return age
 
 
 def _require_packages(release: Release, url: str, want: AptProbe, attempt: Attempt) -> None:

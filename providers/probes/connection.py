@@ -1,10 +1,16 @@
 """TCP and TLS connections of the checks."""
 
+import errno
 import socket
 import ssl
 
 from providers.base import Context, ProviderError
 from providers.probes.check import ATTEMPT_SECONDS, Attempt, DoesNotHoldError
+
+OURS = frozenset(
+    {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+)
+"""Errors of this machine: it has no way out, or nothing left to connect with. They say nothing of the other side."""
 
 SECRET = "secret://"  # noqa: S105  # how references to secrets begin
 
@@ -12,14 +18,25 @@ SECRET = "secret://"  # noqa: S105  # how references to secrets begin
 def connect(host: str, port: int, attempt: Attempt) -> tuple[socket.socket, str]:
     """A connection to the first address of the host that takes one, and that address. Raises DoesNotHoldError."""
     refusals: list[str] = []
+    unseen = True
     for address in attempt.names.addresses(host):
         try:
             line = socket.create_connection((address, port), timeout=attempt.deadline.within(ATTEMPT_SECONDS))
         except OSError as error:
             refusals.append(f"{address}: {words(error)}")
+            unseen = unseen and is_ours(error)
         else:
             return line, address
-    raise DoesNotHoldError(f"{host} port {port} takes no connection ({'; '.join(refusals)}).")
+    raise DoesNotHoldError(f"{host} port {port} takes no connection ({'; '.join(refusals)}).", unseen=unseen)
+
+
+def is_ours(error: BaseException | None) -> bool:
+    """Whether the error, or what it came of, is one of this machine's own."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in OURS:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def tls_context(context: Context, *, verify: bool = True) -> ssl.SSLContext:

@@ -20,7 +20,7 @@ def _judged(answer: Answer, want: HttpProbe) -> Seen:
     answer.expect(want.status)
     if want.contains is not None and want.contains not in answer.text:
         where = f"the first {MOST_BYTES} bytes of {answer.at}" if answer.cut else answer.at
-        raise DoesNotHoldError(f"{where} does not contain {want.contains!r}.")
+        raise DoesNotHoldError(f"{where} does not contain {want.contains!r}.", said=answer.said)
     return Seen(
         f"{answer.at} answered {answer.status}.",
         {"status": answer.status, "url": str(answer.url), "address": answer.address},

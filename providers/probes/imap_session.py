@@ -1,13 +1,15 @@
 """IMAP sessions with a mailbox, in TLS, at an address that was checked."""
 
 import imaplib
+import re
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from providers.base import ProviderError
+from providers.base import ProviderError, Said
 from providers.probes.check import ATTEMPT_SECONDS, Attempt, DoesNotHoldError
 from providers.probes.connection import connect, tls_context, words
 from providers.wants import Mailbox
@@ -16,6 +18,9 @@ MOST_BYTES = 10 * 1024 * 1024
 """The largest message that is read."""
 
 FAILURES = (imaplib.IMAP4.error, OSError)
+
+_FOR_NOW = re.compile(r"\[(?:UNAVAILABLE|SERVERBUG|INUSE|LIMIT|CONTACTADMIN)\b", re.IGNORECASE)
+"""Codes by which a server that lets nobody in says that this is no refusal of the user (RFC 5530 §3)."""
 
 
 class _Session(imaplib.IMAP4_SSL):
@@ -46,6 +51,15 @@ class Folder:
         found = self._done("SEARCH", "HEADER", header, f'"{value}"')
         numbers: list[str] = found[0].decode().split() if found and found[0] else []
         return numbers
+
+    def newest(self, sender: str | None) -> float | None:
+        """When the newest message, or the newest from this sender, came into the folder (seconds since 1970)."""
+        found = [*self.search("From", sender)[-1:]] if sender else ["*"]
+        for answer in self._done("FETCH", found[0], "(INTERNALDATE)") if found else ():
+            came = imaplib.Internaldate2tuple(answer) if isinstance(answer, bytes) else None
+            if came is not None:
+                return time.mktime(came)
+        return None
 
     def message(self, number: str) -> bytes:
         """The whole message, which stays unread for its owner. Raises DoesNotHoldError when it is gone."""
@@ -103,7 +117,9 @@ def _log_in(session: imaplib.IMAP4, box: Mailbox, attempt: Attempt, at: str) -> 
         # `from None`: the server's words could repeat what was sent.
         told = _said(error).replace(secret, "…")
         raise ProviderError(
-            f"{at} does not let {box.user} in ({told}); check the mailbox's password.", permanent=True
+            f"{at} does not let {box.user} in ({told}); check the mailbox's password.",
+            permanent=True,
+            said=Said(text=told, refused=not _FOR_NOW.match(told)),
         ) from None
 
 

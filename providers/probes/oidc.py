@@ -4,17 +4,15 @@ OpenID Connect Discovery 1.0 §4: the document names the very issuer that was as
 token is asked for by its credentials (RFC 6749 §4.4) and its signature checked with the published keys.
 """
 
-import base64
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote_plus
 
-from providers.base import Context, ProviderError, Secret
-from providers.probes.api_answer import require
+from providers.base import ProviderError, Secret
+from providers.probes.api_answer import refusal, require
 from providers.probes.check import Attempt, Check, DoesNotHoldError, Seen
 from providers.probes.jws import Jwk, UnverifiedError, signing_keys, verified_claims
 from providers.probes.web_answer import Answer
-from providers.probes.web_call import call
+from providers.probes.web_call import call, client
 from providers.wants import OidcProbe
 
 WHAT = "The identity provider"
@@ -75,26 +73,21 @@ def _granted(want: OidcProbe, endpoint: str, described: Mapping[str, Any], attem
             permanent=True,
         )
     headers: dict[str, str | Secret] = {
-        "Authorization": _client(want, attempt.context),
+        "Authorization": client(attempt.context, str(want.client_id), str(want.client_secret)),
         "Content-Type": "application/x-www-form-urlencoded",
         "Accept": "application/json",
     }
     answer = call(attempt, "POST", endpoint, headers=headers, body=b"grant_type=client_credentials")
     if answer.status == 400 and "error" in answer.json():  # RFC 6749 §5.2: the provider's own refusal
         raise ProviderError(
-            f"{want.issuer} gives {want.client_id} no token ({answer.json()['error']}); {REMEDY}.", permanent=True
+            f"{want.issuer} gives {want.client_id} no token ({answer.json()['error']}); {REMEDY}.",
+            permanent=True,
+            said=refusal(answer),
         )
     token = require(answer, WHAT, 200, remedy=REMEDY).json().get("access_token")
     if not isinstance(token, str) or not token:
         raise DoesNotHoldError(f"{answer.at} answered without an `access_token`; expected a token.")
     return token
-
-
-def _client(want: OidcProbe, context: Context) -> Secret:
-    """Name and secret are encoded as in a form before they become the header (RFC 6749 §2.3.1)."""
-    secret = context.reveal(str(want.client_secret)).reveal()
-    pair = f"{quote_plus(str(want.client_id))}:{quote_plus(secret)}"
-    return Secret(f"Basic {base64.b64encode(pair.encode()).decode()}")
 
 
 def _require_signed(token: str, keys: list[Jwk], want: OidcProbe, attempt: Attempt) -> None:

@@ -33,7 +33,15 @@ LOOKUP_SECONDS = 5.0
 
 
 class UnresolvedError(Exception):
-    """A name has no usable answer now; the text says which and why."""
+    """A name has no usable answer now; the text says which and why.
+
+    `unseen`: none of the resolvers that we ask said anything of use, so nothing is known of the name. One that
+    answers that the name's own servers fail (SERVFAIL) has looked.
+    """
+
+    def __init__(self, message: str, *, unseen: bool = False) -> None:
+        super().__init__(message)
+        self.unseen = unseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +128,8 @@ class Names:
             return None
         except (dns.exception.DNSException, OSError) as error:
             raise UnresolvedError(
-                f"{name.to_text(omit_final_dot=True)} can't be looked up at {server} ({' '.join(str(error).split())})"
+                f"{name.to_text(omit_final_dot=True)} can't be looked up at {server} ({' '.join(str(error).split())})",
+                unseen=_unseen(error),
             ) from error
 
     def name_servers(self, domain: str) -> list[str]:
@@ -153,7 +162,8 @@ class Names:
                     return Answered(tuple(chain), found.answer, response.rcode() != dns.rcode.NXDOMAIN)
                 name = found.canonical_name
         except (dns.exception.DNSException, OSError, ValueError) as error:
-            raise UnresolvedError(f"{host} can't be looked up ({' '.join(str(error).split())})") from error
+            told = f"{host} can't be looked up ({' '.join(str(error).split())})"
+            raise UnresolvedError(told, unseen=_unseen(error)) from error
         raise UnresolvedError(f"{host} leads through more than {LONGEST_CHAIN} CNAMEs")
 
     def _resolve(self, host: str, kind: str) -> dns.rrset.RRset | None:
@@ -187,3 +197,13 @@ class Names:
                 permanent=True,
             )
         return resolvers
+
+
+def _unseen(error: Exception) -> bool:
+    """Whether every server that was asked stayed silent or would not look: what is on our side of the question."""
+    if isinstance(error, OSError):
+        return True
+    if not isinstance(error, dns.resolver.NoNameservers | dns.resolver.LifetimeTimeout):
+        return False
+    answers = [tried[4] for tried in error.kwargs.get("errors", ())]
+    return not any(answer is not None and answer.rcode() == dns.rcode.SERVFAIL for answer in answers)

@@ -11,10 +11,15 @@ from providers.probes.connection import connect, tls_context, words
 from providers.wants import TlsProbe
 
 DAY = 86400.0
+RENEWED_AT = 2 / 3
+"""Of a certificate's life: when programs renew it (Let's Encrypt, "Integration Guide")."""
 
 
 class TlsCheck(Check[TlsProbe]):
-    """`probe.tls`. Outputs: `address`, `not_after` (UTC), `days_left` (whole days)."""
+    """`probe.tls`. Outputs: `address`, `not_after` (UTC), `days_left` (whole days).
+
+    Measures `overdue`: seconds since two thirds of the certificate's life were over, when it is usually renewed.
+    """
 
     def __init__(self, context: Context, *, wall_clock: Callable[[], float] = time.time) -> None:
         super().__init__(context)
@@ -22,22 +27,26 @@ class TlsCheck(Check[TlsProbe]):
 
     def _look(self, want: TlsProbe, attempt: Attempt) -> Seen:
         name = want.server_name or want.host
-        ends, address = _certificate_end(want, name, attempt)
-        days = int((ends - self._wall_clock()) // DAY)
+        begins, ends, address = _certificate_life(want, name, attempt)
+        now = self._wall_clock()
+        days = int((ends - now) // DAY)
+        measured = {"overdue": max(0.0, now - (begins + RENEWED_AT * (ends - begins)))}
         if days < want.days_left:
             raise DoesNotHoldError(
                 f"The certificate of {name} at {address} is valid for {days} more days; expected at least "
-                f"{want.days_left}."
+                f"{want.days_left}.",
+                measured=measured,
             )
         not_after = datetime.fromtimestamp(ends, UTC).isoformat()
         return Seen(
             f"The certificate of {name} at {address} is valid until {not_after}.",
             {"address": address, "not_after": not_after, "days_left": days},
+            measured,
         )
 
 
-def _certificate_end(want: TlsProbe, name: str, attempt: Attempt) -> tuple[float, str]:
-    """Until when the verified certificate is valid (seconds since 1970), and who showed it."""
+def _certificate_life(want: TlsProbe, name: str, attempt: Attempt) -> tuple[float, float, str]:
+    """From when and until when the verified certificate is valid (seconds since 1970), and who showed it."""
     trusted = tls_context(attempt.context)
     line, address = connect(want.host, want.port, attempt)
     line.settimeout(attempt.deadline.within(ATTEMPT_SECONDS))
@@ -49,4 +58,5 @@ def _certificate_end(want: TlsProbe, name: str, attempt: Attempt) -> tuple[float
             raise DoesNotHoldError(
                 f"{want.host} port {want.port} at {address} shows no valid certificate for {name} ({words(error)})."
             ) from error
-    return ssl.cert_time_to_seconds(str(certificate["notAfter"])), address
+    begins, ends = (ssl.cert_time_to_seconds(str(certificate[key])) for key in ("notBefore", "notAfter"))
+    return begins, ends, address

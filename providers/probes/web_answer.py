@@ -7,10 +7,13 @@ from typing import Any
 
 import httpx
 
+from providers.base import Said
 from providers.probes.check import DoesNotHoldError
 
 MOST_WORDS = 120
 """Characters of an answer's text that a message quotes."""
+MOST_SAID = 8192
+"""Characters of an answer's text in which a refusal is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,19 @@ class Answer:
     @property
     def words(self) -> str:
         """The beginning of the text on one line, quoted, without what was sent in secret."""
+        line = " ".join(self._shown().split())
+        return repr(line if len(line) <= MOST_WORDS else f"{line[:MOST_WORDS]}…")
+
+    @property
+    def said(self) -> Said:
+        """The answer as data, for who has to tell a refusal from a fault."""
+        return Said(self.status, self._shown()[:MOST_SAID])
+
+    def _shown(self) -> str:
         text = self.text
         for hidden in self.hidden:
             text = text.replace(hidden, "…")
-        line = " ".join(text.split())
-        return repr(line if len(line) <= MOST_WORDS else f"{line[:MOST_WORDS]}…")
+        return text
 
     def expect(self, *statuses: int) -> "Answer":
         """Itself. Raises DoesNotHoldError when its status is none of these."""
@@ -55,7 +66,7 @@ class Answer:
             location = self.headers.get("location", "")
             led = f", leading to {location[:200]}" if location else ""
             expected = " or ".join(str(status) for status in statuses)
-            raise DoesNotHoldError(f"{self.at} answered {self.status}{led}; expected {expected}.")
+            raise DoesNotHoldError(f"{self.at} answered {self.status}{led}; expected {expected}.", said=self.said)
         return self
 
     def json(self) -> dict[str, Any]:
@@ -65,7 +76,7 @@ class Answer:
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
-            raise DoesNotHoldError(f"{self.at} answered {self.words}; expected a JSON object.")
+            raise DoesNotHoldError(f"{self.at} answered {self.words}; expected a JSON object.", said=self.said)
         return found
 
 

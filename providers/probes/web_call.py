@@ -12,6 +12,7 @@ machine: `headers={"Authorization": bearer(attempt.context, "secret://key")}`.
 import base64
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
+from urllib.parse import quote_plus
 
 import httpcore
 import httpx
@@ -19,7 +20,7 @@ import httpx
 from providers.base import Context, ProviderError, Secret
 from providers.probes.bounded_line import BoundedBackend
 from providers.probes.check import ATTEMPT_SECONDS, Attempt, DoesNotHoldError
-from providers.probes.connection import tls_context, words
+from providers.probes.connection import is_ours, tls_context, words
 from providers.probes.web_answer import Answer
 
 MOST_BYTES = 1024 * 1024
@@ -67,6 +68,12 @@ def call(
 def basic(context: Context, user: str, password: str) -> Secret:
     """The `Authorization` of a user whose password this reference names (RFC 7617)."""
     pair = f"{user}:{context.reveal(password).reveal()}"
+    return Secret(f"Basic {base64.b64encode(pair.encode()).decode()}")
+
+
+def client(context: Context, name: str, secret: str) -> Secret:
+    """The `Authorization` of an OAuth 2.0 client; both are encoded as in a form before (RFC 6749 §2.3.1)."""
+    pair = f"{quote_plus(name)}:{quote_plus(context.reveal(secret).reveal())}"
     return Secret(f"Basic {base64.b64encode(pair.encode()).decode()}")
 
 
@@ -172,14 +179,17 @@ def _parts(secrets: list[str]) -> tuple[str, ...]:
 def _at_any_address(asked: _Call) -> Answer:
     """The first address that takes the request answers it; what may have arrived is only repeated when it reads."""
     failures: list[str] = []
+    unseen = True
     for each in asked.attempt.names.addresses(asked.url.host):
         try:
             return asked.at(each)
         except _FAILURES as error:
             failures.append(f"{each}: {words(error)}")
+            unseen = unseen and is_ours(error)
             if asked.method not in READING and not isinstance(error, _UNREACHED):
                 break
-    raise DoesNotHoldError(f"{asked.url.copy_with(query=None)} does not answer ({'; '.join(failures)}).")
+    told = f"{asked.url.copy_with(query=None)} does not answer ({'; '.join(failures)})."
+    raise DoesNotHoldError(told, unseen=unseen)
 
 
 def _same_host(answer: Answer) -> httpx.URL | None:

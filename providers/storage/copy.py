@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
-from providers.base import Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
+from providers.base import HALTED, Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
 from providers.storage import notes as noting
 from providers.storage import uploads
 from providers.storage.crew import Crew, OutOfTime
@@ -116,7 +116,7 @@ class StorageCopy:
 
     @contextmanager
     def _call(self, want: Copy) -> Iterator[_Call]:
-        deadline = Deadline(self._context.deadline)
+        deadline = Deadline.of(self._context)
         pair = Pair.of(self._context, want, deadline)
         with Ledger(self._context.workspace / LEDGER) as ledger, crew_of(self._context, want, pair, deadline) as crew:
             try:
@@ -136,8 +136,9 @@ class StorageCopy:
                 self._note(call, tag, notes, chunk, state)
                 _copy_chunk(call, job, notes, chunk, progress)
         except OutOfTime:
+            why = HALTED if call.deadline.halted() else "the time of one attempt is over"
             raise ProviderError(
-                f"{progress.line}; the time of one attempt is over, and the next one goes on with the rest.",
+                f"{progress.line}; {why}, and the next attempt goes on with the rest.",
                 permanent=False,
                 effect_possible=True,
                 retry_after=0.0,

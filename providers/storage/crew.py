@@ -25,7 +25,7 @@ MOST_RESERVE = 10.0
 
 
 class OutOfTime(Exception):
-    """The call's time is over, and some items were not begun."""
+    """The call's time is over, or it was halted, and some items were not begun."""
 
 
 class Crew(Generic[Tool]):
@@ -43,7 +43,7 @@ class Crew(Generic[Tool]):
     def has_time(self) -> bool:
         """Whether more may be begun."""
         deadline = self._deadline
-        return deadline.end - deadline.now() > min(MOST_RESERVE, RESERVE * deadline.seconds)
+        return not deadline.halted() and deadline.end - deadline.now() > min(MOST_RESERVE, RESERVE * deadline.seconds)
 
     def each(self, work: Callable[[Tool, Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """The results, as they come. After a first failure nothing new is begun; it is raised once all have ended.

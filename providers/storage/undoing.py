@@ -35,7 +35,7 @@ class Undoing:
         self._effect = effect
         self._ledger = ledger
         self._report = report
-        self._deadline = Deadline(context.deadline)
+        self._deadline = Deadline.of(context)
         self._make = partial(Bucket, context, want.target.store, want.target.bucket, self._deadline)
         self._target = self._make()
         self._open_writes = OpenWrites(context.workspace)

@@ -54,6 +54,7 @@ from providers.wants.inform import RoomLink as RoomLink
 from providers.wants.inform import Sheets as Sheets
 from providers.wants.mail import ImapProbe as ImapProbe
 from providers.wants.mail import Mailbox as Mailbox
+from providers.wants.mail import MailboxProbe as MailboxProbe
 from providers.wants.mail import MailProbe as MailProbe
 from providers.wants.mail import MtaStsProbe as MtaStsProbe
 from providers.wants.mail import SpfProbe as SpfProbe
@@ -73,8 +74,10 @@ from providers.wants.probes import SshProbe as SshProbe
 from providers.wants.probes import TcpProbe as TcpProbe
 from providers.wants.probes import TlsProbe as TlsProbe
 from providers.wants.services import AptProbe as AptProbe
+from providers.wants.services import AwsProbe as AwsProbe
 from providers.wants.services import CompletionProbe as CompletionProbe
 from providers.wants.services import OidcProbe as OidcProbe
+from providers.wants.services import TokenProbe as TokenProbe
 from providers.wants.social import FieldText as FieldText
 from providers.wants.social import MastodonProbe as MastodonProbe
 from providers.wants.social import NodeInfoProbe as NodeInfoProbe

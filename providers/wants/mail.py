@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from providers.wants.base import HostName, Port, SecretRef, Wish, Zone
+from providers.wants.base import HostName, Port, Seconds, SecretRef, Wish, Zone
 from providers.wants.dns import SpfEdit
 from providers.wants.probes import MailAddress
 
@@ -52,6 +52,16 @@ class ImapProbe(Mailbox):
     """`probe.imap`: the message of this Message-ID is in the mailbox; the step deletes it, a verification does not."""
 
     message_id: str = Field(min_length=3, max_length=500, pattern=r"^<?[^\s<>\"]+@[^\s<>\"]+>?$")
+
+
+class MailboxProbe(Mailbox):
+    """`probe.mailbox`: the folder has a message, none too long ago; how long ago is measured.
+
+    `from`: only messages of this sender count, such as a canary that comes every few minutes.
+    """
+
+    from_: MailAddress | None = Field(default=None, alias="from")
+    max_age: Seconds | None = None
 
 
 class Submission(Wish):

@@ -1,11 +1,24 @@
 """What steps of the kinds `probe.*` ask of services that others lean on: AI models, identity, packages."""
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from providers.wants.base import AtAddress, EstatePath, Seconds, SecretRef, WebAddress
+from providers.wants.base import AtAddress, EstatePath, Seconds, SecretRef, WebAddress, Wish
+
+Scopes = Annotated[
+    str, Field(max_length=500, pattern=r"^\S+(?: \S+)*$", description="scopes with one space between them")
+]
+Region = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9\-]{0,40}$", description="a region such as eu-west-3")]
+Place = Annotated[
+    str,
+    Field(
+        max_length=200,
+        pattern=r"^[A-Za-z0-9_@\-]+(?:\.[A-Za-z0-9_@\-]+)*$",
+        description="a dotted path such as value.0.receivedDateTime",
+    ),
+]
 
 
 class CompletionProbe(AtAddress):
@@ -35,6 +48,44 @@ class OidcProbe(AtAddress):
                 {"remedy": "Give both, or neither."},
             )
         return self
+
+
+class TokenProbe(Wish):
+    """`probe.token`: the token endpoint gives the client a token (OAuth 2.0), and an API, where one is named, takes it.
+
+    `api`: what is asked with the token, by GET. `newest`: where its JSON answer has the time of the newest content,
+    such as value.0.receivedDateTime; with it the age of that content is measured.
+    """
+
+    url: WebAddress = Field(description="the token endpoint, without user, password and query")
+    client_id: str = Field(min_length=1, max_length=200)
+    client_secret: SecretRef
+    scope: Scopes | None = None
+    api: str | None = Field(default=None, max_length=2000, pattern=r"^https?://[^\s]+$")
+    newest: Place | None = None
+    max_age: Seconds | None = None
+
+    @model_validator(mode="after")
+    def _newest_of_something(self) -> Self:
+        if (self.newest is not None and self.api is None) or (self.max_age is not None and self.newest is None):
+            raise PydanticCustomError(
+                "newest_of_nothing",
+                "An age is read from the answer of an API, at a place in it.",
+                {"remedy": "Write `api` and `newest` beside it."},
+            )
+        return self
+
+
+class AwsProbe(AtAddress):
+    """`probe.aws`: the token service of this region knows the access key; it may hold no rights at all.
+
+    `url`: another address of the service, without path and query.
+    """
+
+    region: Region
+    access_key: SecretRef
+    secret_key: SecretRef
+    url: WebAddress | None = None
 
 
 class AptProbe(AtAddress):

@@ -6,9 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
-
-import providers.compute.sent
 from providers.base import Context, Provider, Reveal, Tag
 from providers.compute import name_marks
 from providers.compute.driver import Order
@@ -27,8 +24,6 @@ from tests.contract.suite import Case
 from tests.vendor_stand_ins import CloudStandIn
 
 TAG = Tag("run-1", "step-1")
-IN_FLIGHT_SECONDS = 2.0
-"""How long a late creation is waited for here: longer than a call may take."""
 
 MAKING = frozenset({"server.create", "volume.create", "snapshot.create", "firewall.create", "address.create"})
 
@@ -187,8 +182,6 @@ CLOUDS: Mapping[str, SetUp] = {
 def _case(stage: Stage, door: Door, want: Any, make: Callable[[Context], Provider[Any]], once: int) -> Case:
     cloud = door.cloud
     cloud.effects.clear()
-    patch = stage.stack.enter_context(pytest.MonkeyPatch.context())
-    patch.setattr(providers.compute.sent, "IN_FLIGHT_SECONDS", IN_FLIGHT_SECONDS)
     there = _unmarked(cloud)
     block = cloud.block | {"url": stage.through(cloud.block["url"], door.wire)}
     context = stage.context({"compute": {cloud.name: block}}, door.reveal)

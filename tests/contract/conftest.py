@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from providers import vendor_http
 from providers.base import Context
-from providers.dns import in_flight, signed_exchange
+from providers.dns import api_session, in_flight, signed_exchange
 from providers.storage import open_writes
 from tests.vendor_stand_ins import CloudStandIn, StoreStandIn, cloud_stand_in, reveal, store_stand_in
 
@@ -17,9 +18,11 @@ pytest.register_assert_rewrite("tests.contract.suite")
 @pytest.fixture(autouse=True)
 def _soon_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """What has no answer is waited for, though not as long as a real network would need."""
-    monkeypatch.setattr(in_flight, "IN_FLIGHT_SECONDS", 2.0)
-    monkeypatch.setattr(open_writes, "IN_FLIGHT_SECONDS", 2.0)
+    monkeypatch.setattr(in_flight, "IN_FLIGHT_SECONDS", 0.3)
+    monkeypatch.setattr(open_writes, "IN_FLIGHT_SECONDS", 0.3)
     monkeypatch.setattr(signed_exchange, "FUDGE_SECONDS", 1)
+    for again in (api_session, vendor_http):
+        monkeypatch.setattr(again, "READ_AGAIN_SECONDS", 0.02)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -90,6 +91,33 @@ def test_a_server_comes_up_with_tags_user_data_and_address(case: Case, cloud: Cl
         "zone": "fr-par-1",
         "provider": "scaleway",
     }
+
+
+def _has_sent(stand_in: CloudStandIn, sent: int) -> bool:
+    return len(stand_in.written()) >= sent
+
+
+def test_once_halted_a_cloud_is_asked_for_nothing_more_and_the_next_attempt_goes_on(
+    case: Case, cloud: CloudStandIn
+) -> None:
+    """Create, user data, power on: after each of them, and while the server is taken back."""
+    before = case.before()
+    for sent in range(3):
+        cloud.effects.clear()
+        halted = replace(case.context, halted=partial(_has_sent, cloud, sent))
+        with refused() as caught:
+            ComputeServer(halted).apply(case.want, case.tag, before, quiet)
+        assert "the kill switch was engaged" in caught.value.message
+        assert (caught.value.permanent, caught.value.effect_possible) == (False, sent > 0)
+        assert len(cloud.written()) == sent
+        made = case.apply(before)
+        sent_once = [action for action, _ in cloud.written() if action != "server.user_data"]
+        assert sent_once == ["server.create", "server.poweron"]
+        written = cloud.written()
+        with refused():
+            ComputeServer(replace(case.context, halted=lambda: True)).undo(case.want, case.tag, made.effect, quiet)
+        assert cloud.written() == written
+        assert case.undo(made.effect).presence is not Presence.CONFLICT
 
 
 def test_a_server_made_by_a_process_that_died_is_brought_up(case: Case, cloud: CloudStandIn) -> None:

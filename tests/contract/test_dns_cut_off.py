@@ -6,13 +6,24 @@ from pathlib import Path
 import pytest
 
 from providers.base import Finding, JsonMap, Presence
+from providers.dns import swap_records
 from providers.wants import Record, Records
 from tests.contract.suite import quiet, refused
 from tests.contract.test_dns_vendors import SWAP, TAG, VENDORS, WRITES, apply, before, driver, one
 from tests.dns_hosts import Host, dns_host, lagging
 from tests.dns_servers import ZONE
+from tests.sampling import sampled
 
 STEPWISE = ["ovh", "gandi"]
+EVERY_DAY = {"ovh": (1, 6, WRITES["ovh"] - 1), "gandi": (1, WRITES["gandi"] - 1)}
+"""After how many writes a change is cut off in the default suite: the first, one in the middle, the last but one."""
+EVERY_CUT = sampled(
+    [(name, writes) for name in STEPWISE for writes in range(1, WRITES[name])], lambda cut: cut[1] in EVERY_DAY[cut[0]]
+)
+EVERY_LOSS = sampled(
+    [(name, lost) for name in VENDORS for lost in range(WRITES[name])],
+    lambda loss: loss[1] in (0, WRITES[loss[0]] - 1),
+)
 
 
 @pytest.fixture(params=VENDORS)
@@ -27,6 +38,12 @@ def stepwise(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
         yield made
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that follow later are not waited for within a call, so that no test waits for them either."""
+    monkeypatch.setattr(swap_records, "TAKE_OVER_SECONDS", 0.2)
+
+
 # Cut off in the middle
 
 
@@ -39,28 +56,28 @@ def cut_off(host: Host, planned: JsonMap, writes: int) -> Finding:
 
 
 @pytest.mark.parametrize("go_on", ["apply", "undo"])
-def test_a_change_cut_off_after_any_write_is_known_and_goes_on(stepwise: Host, go_on: str) -> None:
+@pytest.mark.parametrize(("stepwise", "writes"), EVERY_CUT, indirect=["stepwise"])
+def test_a_change_cut_off_after_any_write_is_known_and_goes_on(stepwise: Host, writes: int, go_on: str) -> None:
     planned, world = before(stepwise), stepwise.world()
-    for writes in range(1, WRITES[stepwise.name]):
-        sent = len(stepwise.effects.listed())
-        found = cut_off(stepwise, planned, writes)
-        assert (found.presence, bool(found.effect)) == (Presence.ABSENT, True), writes
-        assert "cut off" in found.message
-        if go_on == "apply":
-            assert apply(stepwise, planned=planned).presence is Presence.OURS
-            assert len(stepwise.effects.listed()) - sent == WRITES[stepwise.name], "nothing is written twice"
-        assert driver(stepwise).undo(SWAP, TAG, found.effect, quiet).presence is Presence.ABSENT
-        assert stepwise.world() == world, writes
+    sent = len(stepwise.effects.listed())
+    found = cut_off(stepwise, planned, writes)
+    assert (found.presence, bool(found.effect)) == (Presence.ABSENT, True)
+    assert "cut off" in found.message
+    if go_on == "apply":
+        assert apply(stepwise, planned=planned).presence is Presence.OURS
+        assert len(stepwise.effects.listed()) - sent == WRITES[stepwise.name], "nothing is written twice"
+    assert driver(stepwise).undo(SWAP, TAG, found.effect, quiet).presence is Presence.ABSENT
+    assert stepwise.world() == world
 
 
-def test_an_undo_cut_off_after_any_write_goes_on(stepwise: Host) -> None:
+@pytest.mark.parametrize(("stepwise", "writes"), EVERY_CUT, indirect=["stepwise"])
+def test_an_undo_cut_off_after_any_write_goes_on(stepwise: Host, writes: int) -> None:
     planned, world = before(stepwise), stepwise.world()
-    for writes in range(1, WRITES[stepwise.name]):
-        effect = apply(stepwise, planned=planned).effect
-        with stepwise.dying(writes), refused():
-            driver(stepwise, deadline=3).undo(SWAP, TAG, effect, quiet)
-        assert driver(stepwise).undo(SWAP, TAG, effect, quiet).presence is Presence.ABSENT
-        assert stepwise.world() == world, writes
+    effect = apply(stepwise, planned=planned).effect
+    with stepwise.dying(writes), refused():
+        driver(stepwise, deadline=3).undo(SWAP, TAG, effect, quiet)
+    assert driver(stepwise).undo(SWAP, TAG, effect, quiet).presence is Presence.ABSENT
+    assert stepwise.world() == world
 
 
 def test_an_undo_cut_off_can_be_applied_again(stepwise: Host) -> None:
@@ -73,15 +90,12 @@ def test_an_undo_cut_off_can_be_applied_again(stepwise: Host) -> None:
     assert (stepwise.world()[0] if stepwise.name == "ovh" else stepwise.world()) == there
 
 
-def test_any_lost_answer_is_found_out_by_reading(host: Host) -> None:
-    planned = before(host)
-    for lost in range(WRITES[host.name]):
-        sent = len(host.effects.listed())
-        with host.faulty({"kind": "lose_answer", "route": "[PD][UOAE]*", "skip": lost}):
-            done = apply(host, planned=planned)
-        assert done.presence is Presence.OURS
-        assert len(host.effects.listed()) - sent == WRITES[host.name]
-        driver(host).undo(SWAP, TAG, done.effect, quiet)
+@pytest.mark.parametrize(("host", "lost"), EVERY_LOSS, indirect=["host"])
+def test_any_lost_answer_is_found_out_by_reading(host: Host, lost: int) -> None:
+    with host.faulty({"kind": "lose_answer", "route": "[PD][UOAE]*", "skip": lost}):
+        done = apply(host)
+    assert done.presence is Presence.OURS
+    assert len(host.effects.listed()) == WRITES[host.name]
 
 
 def test_a_failure_in_the_middle_says_that_a_part_may_be_there(stepwise: Host) -> None:
@@ -142,23 +156,25 @@ def test_ovhcloud_never_publishes_an_empty_name_in_place_of_a_set_that_changes(t
 # Servers that follow later
 
 
+@pytest.mark.usefixtures("impatient")
 def test_servers_that_lag_leave_the_step_pending_and_nothing_is_written_twice(host: Host) -> None:
     with lagging(host) as take_over:
         planned = before(host)
-        assert driver(host, deadline=1).apply(SWAP, TAG, planned, quiet).presence is Presence.PENDING
+        assert driver(host).apply(SWAP, TAG, planned, quiet).presence is Presence.PENDING
         sent = len(host.effects.listed())
         found = driver(host).observe(SWAP, TAG, planned)
         assert found.presence is Presence.PENDING
-        assert driver(host, deadline=1).apply(SWAP, TAG, planned, quiet).presence is Presence.PENDING
+        assert driver(host).apply(SWAP, TAG, planned, quiet).presence is Presence.PENDING
         take_over()
         assert driver(host).observe(SWAP, TAG, planned).presence is Presence.OURS
         assert len(host.effects.listed()) == sent
 
 
+@pytest.mark.usefixtures("impatient")
 def test_an_undo_need_not_wait_for_servers_that_lag(host: Host) -> None:
     with lagging(host):
         world = host.records()
-        found = driver(host, deadline=2).apply(SWAP, TAG, before(host), quiet)
+        found = driver(host).apply(SWAP, TAG, before(host), quiet)
         assert driver(host).undo(SWAP, TAG, found.effect, quiet).presence is Presence.ABSENT
         assert host.records() == world
 

@@ -1,5 +1,6 @@
 """One `dns.records` step over zones at PowerDNS (its API) and at BIND (RFC 2136): each zone is a change of its own."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from providers.base import Context, JsonMap, Presence, Provider, ProviderError, Secret
+from providers.dns.many_zones import ManyZones
 from providers.registry import provider_for
 from providers.wants import Record, RecordName, Records, Ttl
 from tests.contract.suite import Case, ForeignChangeContract, ProviderContract, quiet, refused
@@ -231,6 +233,25 @@ def test_a_zone_without_settings_is_named_and_the_others_are_read(world: World) 
     ) as it:
         world.provider(want).observe(want, TAG, None)
     assert it.value.permanent
+
+
+def test_once_halted_no_further_zone_is_begun_and_a_retry_finishes_the_rest(world: World) -> None:
+    before, engaged = world.before(), threading.Event()
+    first = replace(world.context, halted=engaged.is_set)
+
+    def halt_at_the_first(line: str) -> None:
+        if line.startswith("Changing"):
+            engaged.set()
+
+    many = ManyZones(first, lambda want, context: provider_for("dns.records", want, context))
+    many._side_by_side = lambda want, zones: 1  # type: ignore[method-assign]
+    with pytest.raises(ProviderError, match=r"Done in 1 of 4 zones, not in .*the kill switch was engaged") as caught:
+        many.apply(SWAP, TAG, before, halt_at_the_first)
+    assert (caught.value.permanent, caught.value.effect_possible) == (False, True)
+    found = world.provider().observe(SWAP, TAG, before)
+    assert sorted(found.parts.values()) == [*[Presence.ABSENT] * 3, Presence.OURS]
+    done = world.provider().apply(SWAP, TAG, before, quiet)
+    assert done.presence is Presence.OURS
 
 
 def test_ttls_of_several_zones_wait_for_the_longest(world: World) -> None:

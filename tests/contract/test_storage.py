@@ -99,6 +99,34 @@ def test_what_is_lacking_arrives_with_its_headers_and_whose_copy_it_is(
     assert there["www/index.html"]["metadata"] == {}
 
 
+def _has_sent(stand_in: StoreStandIn, sent: int) -> bool:
+    return len(stand_in.written()) >= sent
+
+
+def test_once_halted_a_copy_sends_nothing_more_and_goes_on_where_it_was(
+    case: Case, stores: dict[str, StoreStandIn]
+) -> None:
+    target, before, world = stores["target"], case.before(), case.world()
+    for sent in range(WRITES):
+        target.effects.clear()
+        halted = replace(case.context, halted=partial(_has_sent, target, sent))
+        with refused() as caught:
+            StorageCopy(halted).apply(case.want, case.tag, before, quiet)
+        assert "the kill switch was engaged" in caught.value.message
+        assert caught.value.permanent is False
+        assert len(target.written()) <= sent + 2  # what other threads had begun
+        done = case.apply(before)
+        assert done.presence is Presence.OURS
+        assert len(target.written()) == WRITES
+        target.effects.clear()
+        halted = replace(case.context, halted=lambda: bool(target.effects))
+        with refused() as caught:
+            StorageCopy(halted).undo(case.want, case.tag, done.effect, quiet)
+        assert "the kill switch was engaged" in caught.value.message
+        assert case.undo(done.effect).presence is Presence.ABSENT
+        assert case.world() == world
+
+
 @pytest.mark.parametrize("kind", ["lose_answer", "drop"])
 def test_a_copy_cut_at_any_write_goes_on_and_copies_nothing_twice(
     case: Case, stores: dict[str, StoreStandIn], kind: str

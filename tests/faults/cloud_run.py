@@ -16,7 +16,7 @@ from orchestrator.operations.decisions import Decisions
 from orchestrator.store import runs
 from orchestrator.store.database import Database
 from orchestrator.store.runs import NewStep
-from providers.base import Reveal
+from providers.base import Halted, Reveal, never
 from tests.chaos_proxy import ChaosProxy, chaos_proxy
 from tests.integration.engine_world import Engine, World, WorldWorkshop, step
 from tests.vendor_stand_ins import CloudStandIn, cloud_stand_in, reveal
@@ -38,9 +38,17 @@ class CloudWorkshop:
             workspaces=directory / "workspaces",
         )
 
-    def action(self, run: Any, step_id: str, spec: Any, outputs: Mapping[str, Any], deadline: float) -> Action:
+    def action(
+        self,
+        run: Any,
+        step_id: str,
+        spec: Any,
+        outputs: Mapping[str, Any],
+        deadline: float,
+        halted: Halted = never,
+    ) -> Action:
         shop = self._real if spec.uses == "compute.server" else self._memory
-        return shop.action(run, step_id, spec, outputs, deadline)
+        return shop.action(run, step_id, spec, outputs, deadline, halted)
 
     def wish(self, run: Any, spec: Any) -> Any:
         return self._real.wish(run, spec)

@@ -16,7 +16,7 @@ from orchestrator.engine.workshop import Action, Workshop, resolve
 from orchestrator.store import runs
 from orchestrator.store.database import Database
 from orchestrator.store.runs import NewStep
-from providers.base import Finding, JsonMap, Presence, ProviderError, Report, Tag
+from providers.base import Finding, Halted, JsonMap, Presence, ProviderError, Report, Tag, never
 
 Behaviour = Callable[["World", Tag], Finding | None]
 
@@ -31,6 +31,8 @@ class World:
     on_apply: dict[str, Behaviour] = field(default_factory=dict)
     on_undo: dict[str, Behaviour] = field(default_factory=dict)
     on_observe: dict[str, Behaviour] = field(default_factory=dict)
+    halted: dict[str, Halted] = field(default_factory=dict)
+    """What each step's attempt asks before a further effect."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def write(self, step: str) -> Finding:
@@ -41,7 +43,7 @@ class World:
 
     def forget(self) -> None:
         """As it was at the beginning, for the next test."""
-        for part in (self.there, self.wrote, self.undone, self.on_apply, self.on_undo, self.on_observe):
+        for part in (self.there, self.wrote, self.undone, self.on_apply, self.on_undo, self.on_observe, self.halted):
             part.clear()
 
 
@@ -82,7 +84,16 @@ class WorldWorkshop:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def action(self, run: Any, step_id: str, spec: Any, outputs: Mapping[str, Any], deadline: float) -> Action:
+    def action(
+        self,
+        run: Any,
+        step_id: str,
+        spec: Any,
+        outputs: Mapping[str, Any],
+        deadline: float,
+        halted: Halted = never,
+    ) -> Action:
+        self._world.halted[step_id] = halted
         return Action(WorldProvider(self._world), spec.with_)
 
     def wish(self, run: Any, spec: Any) -> Any:
@@ -98,11 +109,16 @@ class Engine:
     """A worker on a database, with helpers to start runs and to wait for conditions, bounded."""
 
     def __init__(
-        self, database: Database, world: World, clock: Clock = time.time, workshop: Workshop | None = None
+        self,
+        database: Database,
+        world: World,
+        clock: Clock = time.time,
+        workshop: Workshop | None = None,
+        concurrency: int = 24,
     ) -> None:
         self.database = database
         self.world = world
-        self.worker = Worker(database, workshop or WorldWorkshop(world), clock)
+        self.worker = Worker(database, workshop or WorldWorkshop(world), clock, concurrency=concurrency)
         self.progress = self.worker.progress
 
     def start_run(self, run_id: str, *steps: NewStep) -> None:

@@ -18,6 +18,7 @@ import httpx
 
 from orchestrator.app import Bascule, Settings
 from orchestrator.domain.journal import fold
+from orchestrator.engine.progress import Clock
 from orchestrator.store import runs
 from orchestrator.web.server import Server, listen
 
@@ -208,13 +209,18 @@ def until(there: Callable[[], Found | None], within: float, otherwise: Callable[
 
 
 @contextmanager
-def running_service(directory: Path, database_url: str = "", more: str = "") -> Iterator[RunningService]:
+def running_service(
+    directory: Path,
+    database_url: str = "",
+    more: str = "",
+    clock: Clock = time.time,
+) -> Iterator[RunningService]:
     """`more`: blocks that the estate's sheet has besides."""
     estate = directory / "estate"
     with open_port() as port:
         commit(estate, {**estate_files(port), "bascule.yaml": ESTATE + more})
         settings = Settings(data=directory / "data", estate_url=str(estate), database_url=database_url)
-        bascule = Bascule(settings)
+        bascule = Bascule(settings, clock=clock)
         bascule.start()
         try:
             with answering(bascule) as url:

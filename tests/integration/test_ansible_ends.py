@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -143,6 +143,26 @@ def test_deadline_ends_the_play(slow: Slow) -> None:
         slow.provider(deadline=6).apply(slow.want, TAG, {}, said.append)
     assert (caught.value.permanent, caught.value.effect_possible) == (False, True)
     assert said[-1] == "task Wait while the host is held"
+    assert set(descendants(os.getpid(), b"ansible")) <= others
+    assert_interrupted_then_finishes(slow)
+
+
+def test_the_kill_switch_ends_the_play(slow: Slow) -> None:
+    said: list[str] = []
+    others = set(descendants(os.getpid(), b"ansible"))
+    engaged: list[float] = []
+
+    def report(line: str) -> None:
+        said.append(line)
+        if line == "task Wait while the host is held":
+            engaged.append(time.monotonic())
+
+    provider = slow.provider()
+    provider._context = replace(provider._context, halted=lambda: bool(engaged))
+    with pytest.raises(ProviderError, match=r"during task .* because the kill switch was engaged") as caught:
+        provider.apply(slow.want, TAG, {}, report)
+    assert time.monotonic() - engaged[0] < 5.0
+    assert (caught.value.permanent, caught.value.effect_possible) == (False, True)
     assert set(descendants(os.getpid(), b"ansible")) <= others
     assert_interrupted_then_finishes(slow)
 

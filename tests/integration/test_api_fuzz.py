@@ -5,6 +5,7 @@ Nothing that is sent may end in a fault of the service, and every answer is one 
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,11 +64,42 @@ def test_no_operation_fails_and_every_answer_is_announced(
     assert wrong == []
 
 
+@pytest.mark.parametrize("kind", ["application/json", "text/plain", ""])
 @pytest.mark.parametrize("method", ["TRACE", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"])
-def test_methods_that_no_operation_has_are_405(service: RunningService, method: str) -> None:
-    for path in ("/api/v1/estate", "/api/v1/runs", "/api/v1/signals/unmapped", "/webhooks/alertmanager"):
-        answer = service.http.request(method, path, headers={"Content-Type": "application/json"})
+def test_methods_that_no_operation_has_are_405(service: RunningService, method: str, kind: str) -> None:
+    """Whatever the body is said to be; and the answer names all that the path has."""
+    paths = {
+        "/api/v1/estate": "GET",
+        "/api/v1/runs": "GET, POST",
+        "/api/v1/map": "GET, POST",
+        "/api/v1/signals/unmapped": "GET",
+        "/webhooks/alertmanager": "OPTIONS, POST",
+    }
+    for path, allowed in paths.items():
+        answer = service.http.request(method, path, headers={"Content-Type": kind} if kind else {})
         assert answer.status_code == 405, f"{method} {path}"
+        if "/webhooks/" not in path or method != "OPTIONS":  # there CloudEvents' handshake answers
+            assert answer.headers["allow"] == allowed
+
+
+def test_a_body_of_another_kind_is_415_where_there_is_something_to_post(service: RunningService) -> None:
+    kind = {"Content-Type": "text/plain"}
+    assert service.http.post("/api/v1/runs", content=b"{}", headers=kind).status_code == 415
+    assert service.http.post("/api/v1/nothing", content=b"{}", headers=kind).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["olga\n", "\tolga", "ol\nga", "olga\x85", "\x1b[2Jolga"])
+def test_a_name_is_one_line_without_controls_even_at_its_ends(
+    service: RunningService, description: dict[str, Any], name: str
+) -> None:
+    """The description says the same, so that whoever builds a client from it knows before."""
+    answer = service.http.post("/api/v1/estate/sync", json={"as": name})
+    assert answer.status_code == 422
+    [wrong] = answer.json()["errors"]
+    assert wrong["where"] == "body.as"
+    said = description["components"]["schemas"]["SyncOrder"]["properties"]["as"]
+    assert re.fullmatch(said["pattern"], name) is None
+    assert re.fullmatch(said["pattern"], "Olga Müller-D'Arc")
 
 
 def _request(

@@ -1,5 +1,6 @@
 """Fault 41: whatever a sender with the right secret writes is kept as text: nothing fails, runs or is rendered."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from orchestrator.cli import main
 from orchestrator.domain.estate import read_estate
 from orchestrator.domain.signals.alert import Reading, Unfit
 from orchestrator.domain.signals.formats.registry import READERS
@@ -16,9 +18,12 @@ from orchestrator.domain.signals.source import FORMATS
 from orchestrator.store import observations
 from orchestrator.web.signal_pages import LISTED
 from tests.databases import new_postgres_database
-from tests.hostile_bodies import EACH, PRODUCT, bodies, posts
+from tests.hostile_bodies import EACH, PRODUCT, bodies, payloads, posts
 from tests.integration.service_fixture import ESTATE, RunningService, running_service
-from tests.signal_senders import SIGNALS, Post, store_secrets
+from tests.signal_senders import SIGNALS, Post, alert, alertmanager, as_bytes, proven, store_secrets
+
+STEERING = {*map(chr, (*range(10), *range(11, 32), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)))}
+"""What a terminal would obey."""
 
 
 def _service(tmp_path_factory: pytest.TempPathFactory, url: str) -> Iterator[RunningService]:
@@ -106,6 +111,36 @@ def _withstands(service: RunningService, hostile: list[Post]) -> None:
     assert {one.vendor for one in told} == {"microsoft-365"}
     assert {one.account for one in told} <= {None, "mayor"}
     assert service.http.get("/api/v1/runs").json()["runs"] == []
+
+
+def test_the_command_line_shows_hostile_words_and_obeys_none(
+    service: RunningService, marker: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every text of the corpus as a label, and in a body that is kept, on a terminal and as JSON."""
+    for number, text in enumerate(payloads(str(marker))):
+        news = alertmanager(alert(fingerprint=str(number), alertname="Odd", words=text), groupKey=text)
+        assert accepted(service, proven("alertmanager", as_bytes(news))) == 202
+
+    def said(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main(["--data", str(service.bascule.settings.data), "signals", *arguments])
+        assert ended.value.code == 0
+        shown = capsys.readouterr()
+        assert PRODUCT not in shown.out + shown.err
+        assert not [sign for sign in shown.out + shown.err if sign in STEERING]
+        return shown.out
+
+    listed = said("unmapped", "--limit", "200")
+    for text in ("{{ 31337 * 3 }}", "<script>document", f"$(touch {marker})", "31m", "gnp.exe"):
+        assert text in listed
+    assert "own-p" in said("sources")
+    told = json.loads(said("unmapped", "--limit", "200", "--json"))["deliveries"]
+    assert "\u202egnp.exe\u2066" in {left["labels"].get("words") for one in told for left in one["left"]}
+
+
+def accepted(service: RunningService, post: Post) -> int:
+    address = f"{service.url}/webhooks/{post.source}"
+    return httpx.post(address, content=post.body, headers=dict(post.headers), trust_env=False).status_code
 
 
 def _shows_text_alone(shown: httpx.Response) -> None:

@@ -15,6 +15,7 @@ import pytest
 from orchestrator.domain.journal import RunEvent, fold
 from orchestrator.domain.model import RunState
 from orchestrator.engine.progress import Progress
+from orchestrator.operations.halt import Halt
 from orchestrator.store import runs
 from orchestrator.store.database import Database
 from tests.databases import new_postgres_database
@@ -110,6 +111,36 @@ def test_a_killed_workers_step_is_taken_over_and_its_effect_adopted(workers: Wor
         _, views = fold(runs.graph_of(conn, "r"), runs.list_events(conn, "r"))
         assert views == runs.views_of(conn, "r")
     assert kinds == ["step.ready", "step.intent", "step.reclaimed", "step.succeeded"]
+
+
+def test_a_halt_stops_every_worker_and_what_a_killed_one_left_is_not_gone_on_with(workers: Workers) -> None:
+    """One is killed in the middle of its effect while halted: the other adopts it, and begins nothing after it."""
+    first, second = workers.start(), workers.start()
+    runs_ = [f"r{number}" for number in range(6)]
+    for run_id in runs_:
+        workers.begin(run_id, "slow", "after")
+    workers.until(lambda: all(workers.written(run, "slow") for run in runs_), "the first effect of each run")
+    halt = Halt.without_engine(workers.database, time.time)
+    engaged = halt.engage("olga", "stop")
+    assert set(engaged.paused) == set(runs_)
+    first.kill()
+    (workers.directory / "go").touch()
+
+    def adopted() -> bool:
+        with workers.database.read() as conn:
+            found = [runs.get_step(conn, run, name) for run in runs_ for name in ("slow", "after")]
+        states = [(step.state, step.queued) for step in found if step is not None]
+        return all(one in (("succeeded", True), ("ready", False)) for one in states)
+
+    workers.until(adopted, "all to be proven, and what follows to be put back")
+    assert [workers.written(run, name) for run in runs_ for name in ("slow", "after")] == [1, 0] * 6
+    assert second.poll() is None
+    halt.lift("olga", "fine")
+    for run_id in runs_:
+        with Progress(workers.database, lambda conn, dispatch: None, time.time).journal(run_id) as journal:
+            journal.run_event(RunEvent.RESUMED, "olga")
+    workers.until(lambda: {workers.state(run) for run in runs_} == {"succeeded"}, "all runs to end")
+    assert [workers.written(run, name) for run in runs_ for name in ("slow", "after")] == [1, 1] * 6
 
 
 def test_a_frozen_worker_that_wakes_writes_nothing(workers: Workers) -> None:

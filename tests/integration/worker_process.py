@@ -13,7 +13,7 @@ from typing import Any
 from orchestrator.engine.worker import Worker
 from orchestrator.engine.workshop import Action
 from orchestrator.store.database import Database
-from providers.base import Finding, JsonMap, Presence, Report, Tag
+from providers.base import Finding, Halted, JsonMap, Presence, Report, Tag, never
 
 PATIENCE = 60.0
 """Seconds after which a slow step and the whole process give up."""
@@ -48,7 +48,9 @@ class FileWorkshop:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def action(self, run: Any, step_id: str, spec: Any, outputs: Any, deadline: float) -> Action:
+    def action(
+        self, run: Any, step_id: str, spec: Any, outputs: Any, deadline: float, halted: Halted = never
+    ) -> Action:
         return Action(FileProvider(self._directory), spec.with_)
 
     def wish(self, run: Any, spec: Any) -> Any:

@@ -40,7 +40,7 @@ def source(name: str) -> Source:
 def means(name: str, body: Any, **headers: str) -> Meaning:
     data = body if isinstance(body, bytes) else as_bytes(body)
     sent = {"content-type": "application/json", **{key.replace("_", "-"): value for key, value in headers.items()}}
-    return meaning(name, source(name), READERS[source(name).format](sent, data), NOON)
+    return meaning(name, source(name), READERS[source(name).format](sent, data), NOON, {"microsoft-365"})
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -27,7 +27,7 @@ _SECTIONS: Mapping[str, tuple[tuple[str, ...], tuple[Path, ...]]] = {
 }
 """Kind -> the block of a scope that it acts in, and where its inputs name an entry of it."""
 
-_FILES: Mapping[str, tuple[Path, ...]] = {
+FILES: Mapping[str, tuple[Path, ...]] = {
     "ansible.play": (("play",),),
     "human.task": (("instructions",),),
     "human.approval": (("instructions",),),
@@ -74,7 +74,7 @@ def _too_late(action: Action) -> Iterator[Complaint]:
     paths = (
         *_SECTIONS.get(action.uses, ((), ()))[1],
         *_PLANNED.get(action.uses, ()),
-        *_FILES.get(action.uses, ()),
+        *FILES.get(action.uses, ()),
     )
     for path in paths:
         for _, reference in find_references(value_at(action.with_, path)):
@@ -156,7 +156,7 @@ def _blocks(draft: Draft, section: tuple[str, ...]) -> Iterator[_Block]:
 def file_missing(draft: Draft, runbook: Runbook, action: Action) -> Iterator[Complaint]:
     """The files of the estate that an action names and that are not there."""
     filled = fill(draft, runbook, action.with_)
-    for path in _FILES.get(action.uses, ()):
+    for path in FILES.get(action.uses, ()):
         value = value_at(filled, path)
         if not isinstance(value, str) or not value or is_open(value) or value in draft.files:
             continue

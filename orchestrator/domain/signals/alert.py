@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from orchestrator.domain.signals.observation import Observation
+
 State = Literal["ok", "fail", "denied", "unknown"]
 
 MOST_LABELS = 64
@@ -43,11 +45,15 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A whole delivery. `delivery` is the sender's own id of it, or empty; `notes` are what could not be read."""
+    """A whole delivery. `delivery` is the sender's own id of it, or empty; `notes` are what could not be read.
+
+    `observations`: what a sender of observations says that it saw, before it is known what it may speak of.
+    """
 
     alerts: Sequence[Alert] = ()
     notes: Sequence[str] = ()
     delivery: str = ""
+    observations: Sequence[Observation] = ()
 
 
 def read_json(body: bytes) -> Any:

@@ -64,6 +64,10 @@ def vendor_change(
     return Change(told(now), vendor.name, verdict, before, since, reasons, words, vendor.evidence.targeted)
 
 
+def law_title(country: str) -> Said:
+    return {"fr": f"Juridiction {country}", "en": f"Jurisdiction {country}"}
+
+
 def law_change(country: str, before: Verdict, verdict: Verdict, vendors: Sequence[WatchedVendor], at: float) -> Change:
     """`vendors`: all whose owners that law binds. `at`: seconds since the epoch, UTC."""
     decisive = [one for one in vendors if one.standing.verdict.rank >= verdict.rank]
@@ -74,8 +78,7 @@ def law_change(country: str, before: Verdict, verdict: Verdict, vendors: Sequenc
         for one in decisive
     )
     since = min((one.since for one in decisive if one.since is not None), default=at) if verdict.rank else at
-    title = {"fr": f"Juridiction {country}", "en": f"Jurisdiction {country}"}
-    words = sentence(title, verdict, since, at, reasons)
+    words = sentence(law_title(country), verdict, since, at, reasons)
     return Change(at, JURISDICTION + country, verdict, before, since, reasons, words)
 
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from orchestrator.domain.catalogue import Catalogue
 from orchestrator.domain.estate import Service
-from orchestrator.domain.runbook import Step
 from orchestrator.domain.signals.observation import iso
 
 RESCUING = frozenset({"storage.copy", "compute.snapshot"})
@@ -28,6 +27,8 @@ class RunningClock:
     since: float
     title: tuple[str, str]
     """French, English."""
+    breaks: tuple[str, str] = ("", "")
+    """What stops then, in French and English; empty where the catalogue does not say."""
 
     def left(self, now: float) -> float:
         """Seconds, never below zero."""
@@ -42,6 +43,7 @@ class RunningClock:
             "clock": self.clock,
             "since": iso(self.since),
             "title": {"fr": self.title[0], "en": self.title[1]},
+            "breaks": {"fr": self.breaks[0], "en": self.breaks[1]},
         }
 
 
@@ -107,8 +109,18 @@ def crisis_order(
     return tuple(turns)
 
 
-def rescue_steps(steps: Mapping[str, Step]) -> tuple[str, ...]:
-    """The steps of a runbook that fetch what is still there, and all that these need, in the runbook's order."""
+class Needing(Protocol):
+    """A step, of a runbook or of a plan."""
+
+    @property
+    def uses(self) -> str: ...
+
+    @property
+    def needs(self) -> Sequence[str]: ...
+
+
+def rescue_steps(steps: Mapping[str, Needing]) -> tuple[str, ...]:
+    """Of these steps, those that fetch what is still there, and all of these that they need; in their order."""
     wanted: set[str] = set()
     todo = [name for name, step in steps.items() if step.uses in RESCUING]
     while todo:
@@ -126,7 +138,9 @@ def _clocks(
     if known is None or since is None:
         return
     for one in known.clocks:
-        yield RunningClock(since + one.lasts, service, through, vendor, one.name, since, (one.title.fr, one.title.en))
+        breaks = (one.breaks.fr, one.breaks.en) if one.breaks else ("", "")
+        title = (one.title.fr, one.title.en)
+        yield RunningClock(since + one.lasts, service, through, vendor, one.name, since, title, breaks)
 
 
 def _needed(name: str, services: Mapping[str, Service]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -43,10 +43,22 @@ class Meaning:
     left: int
 
 
-def meaning(name: str, source: Source, reading: Reading, received: float) -> Meaning:
-    """Observations of every rule that an alert matches. `received`: our own clock, seconds since the epoch."""
+def meaning(
+    name: str, source: Source, reading: Reading, received: float, vendors: Collection[str] = frozenset()
+) -> Meaning:
+    """Observations of every rule that an alert matches, and those of a source that observes itself.
+
+    `received`: our own clock, seconds since the epoch. `vendors`: whom such a source may speak of where the estate
+    does not say it of this one.
+    """
     seen: list[Seen] = []
     left = [Unmapped(note, {}) for note in reading.notes]
+    spoken = frozenset(vendors if source.vendors is None else source.vendors)
+    for one in reading.observations:
+        if one.is_control or one.vendor in spoken:
+            seen.append(_vouched(name, source, one, received))
+        else:
+            left.append(Unmapped("The source may not speak of this vendor.", {"vendor": one.vendor}))
     for alert in reading.alerts:
         rules = [rule for rule in source.map if _matches(rule, alert)]
         seen += [_seen(name, source, rule, alert, received) for rule in rules]
@@ -82,6 +94,15 @@ def _seen(name: str, source: Source, rule: Rule, alert: Alert, received: float) 
     same = [name, alert.identity, observation.vendor, observation.aspect, observation.sensor]
     key = hashlib.sha256(json.dumps(same).encode()).hexdigest() if alert.identity else ""
     return Seen(observation, key)
+
+
+def _vouched(name: str, source: Source, one: Observation, received: float) -> Seen:
+    """Whose word it is and from where it was seen says the estate, whatever the sender says."""
+    observation = one._replace(
+        at=_moment(one.at, received), vantage=source.vantage or name, trust_domain=source.trust_domain
+    )
+    same = [name, one.at, one.vendor, one.aspect, one.sensor, one.account]
+    return Seen(observation, hashlib.sha256(json.dumps(same).encode()).hexdigest())
 
 
 def _value(rule: Rule, alert: Alert) -> float | None:

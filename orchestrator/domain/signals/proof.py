@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 
-from orchestrator.domain.signals.source import Auth, Format, Source
+from orchestrator.domain.signals.source import STANDARD, Auth, Format, Source
 
 WINDOW = 300.0
 """Seconds that a signed timestamp may be away from our clock, to either side."""
@@ -37,7 +37,7 @@ def fault_in(source: Source, secret: str, headers: Mapping[str, str], body: byte
         return "" if _same(_header(headers, auth.header), secret) else f"{auth.header} is missing or wrong"
     if auth.kind == "mtls":
         return _fault_in_proxy(auth, secret, headers)
-    if source.format == "standard-webhooks":
+    if source.format in STANDARD:
         return _fault_in_standard(secret, headers, body, now)
     return _fault_in_signature(source, secret, headers, body, now)
 
@@ -46,6 +46,16 @@ def sign(secret: str, timestamp: str, body: bytes) -> str:
     """HMAC-SHA256 (RFC 2104) in hexadecimal; with a timestamp, of `timestamp:body`."""
     message = timestamp.encode() + b":" + body if timestamp else body
     return hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
+
+
+def sign_standard(secret: str, sent: str, timestamp: str, body: bytes) -> str:
+    """The `webhook-signature` of Standard Webhooks: of id, time and body. Raises ValueError for what is no secret."""
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except binascii.Error as error:
+        raise ValueError("no base64 after whsec_") from error
+    message = b".".join((sent.encode("utf-8", "replace"), timestamp.encode(), body))
+    return "v1," + base64.b64encode(hmac.new(key, message, hashlib.sha256).digest()).decode()
 
 
 def _fault_in_signature(source: Source, secret: str, headers: Mapping[str, str], body: bytes, now: float) -> str:
@@ -64,11 +74,9 @@ def _fault_in_standard(secret: str, headers: Mapping[str, str], body: bytes, now
     if not sent or not _within(timestamp, now):
         return f"webhook-id is missing, or webhook-timestamp more than {WINDOW:g} s away from the clock here"
     try:
-        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    except (binascii.Error, ValueError):
+        wanted = sign_standard(secret, sent, timestamp, body)
+    except ValueError:
         return "the source's secret is no base64 after whsec_"
-    message = b".".join((sent.encode("utf-8", "replace"), timestamp.encode(), body))
-    wanted = "v1," + base64.b64encode(hmac.new(key, message, hashlib.sha256).digest()).decode()
     given = headers.get("webhook-signature", "").split(" ")[:10]
     matching = [_same(one, wanted) for one in given]
     return "" if any(matching) else "no signature of webhook-signature is right"

@@ -1,6 +1,6 @@
 """A recording run through the watch: what would have been said of it, and when."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -46,13 +46,21 @@ class Replay:
         return {subject: found[subject] for subject in sorted(found, key=lambda name: (":" in name, name))}
 
 
-def replay(observations: Iterable[Observation], catalogue: Catalogue, bars: Thresholds = DEFAULT) -> Replay:
+Look = Callable[[Watch, Replay, float], None]
+"""Called after each observation with what was found so far, and the time that it is then (UTC seconds)."""
+
+
+def replay(
+    observations: Iterable[Observation], catalogue: Catalogue, bars: Thresholds = DEFAULT, look: Look | None = None
+) -> Replay:
     """All of it, to the end."""
     watch, found = Watch(catalogue, bars), Replay()
     for one in observations:
         found.count += 1
         found.first, found.last = min(found.first, one.at), max(found.last, one.at)
         found.changes += watch.take(one)
+        if look is not None:
+            look(watch, found, watch.arrivals.told(watch.arrivals.now))
     found.changes += watch.finish()
     arrivals = watch.arrivals
     found.late, found.misdated, found.resets = arrivals.late, arrivals.misdated, arrivals.resets

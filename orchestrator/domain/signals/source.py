@@ -7,7 +7,9 @@ from pydantic_core import PydanticCustomError
 
 from orchestrator.domain.catalogue import Aspect
 from orchestrator.domain.salvage import Part
-from providers.wants import Name, SecretRef
+from orchestrator.domain.signals.holding import SILENT_AFTER
+from orchestrator.domain.signals.probes import AccountName, Probes
+from providers.wants import Name, Seconds, SecretRef
 
 Format = Literal[
     "alertmanager",
@@ -19,11 +21,14 @@ Format = Literal[
     "generic",
     "cloudevents",
     "standard-webhooks",
+    "observations",
 ]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 SIGNS_NOT: frozenset[Format] = frozenset({"alertmanager", "uptime-kuma"})
 """Senders that cannot sign what they send."""
+STANDARD: frozenset[Format] = frozenset({"standard-webhooks", "observations"})
+"""Senders that sign as Standard Webhooks do, and are known by nothing else."""
 SECRETS = "signals"
 """The folder of the sources' secrets, where scopes have one each."""
 
@@ -32,9 +37,6 @@ HeaderName = Annotated[
 ]
 LabelName = Annotated[
     str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.\-]{0,99}$", description="a label's name such as alertname")
-]
-AccountName = Annotated[
-    str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$", description="an account's name on one line")
 ]
 LabelPattern = Annotated[str, Field(min_length=1, max_length=300)]
 """A label's value, where `*` stands for anything."""
@@ -111,16 +113,33 @@ class Rule(Part):
 
 
 class Source(Part):
-    """One monitoring system, or one tenant of it. `trust_domain`: who would have to be compromised for it to lie."""
+    """One monitoring system, or one tenant of it. `trust_domain`: who would have to be compromised for it to lie.
+
+    `vendors`: whom a source of the format `observations` may speak of, besides controls; those of the estate's
+    services and probes where it is not said.
+    """
 
     format: Format
     auth: Auth
     trust_domain: Name
     vantage: Name | None = Field(default=None, description="where it looks from; the source's own name by default")
+    silent_after: Seconds = Field(
+        default=SILENT_AFTER,
+        ge=300.0,
+        le=7 * 86400.0,
+        description="without any delivery for so long, nothing that it said holds",
+    )
     map: tuple[Rule, ...] = Field(default=(), max_length=500)
+    vendors: tuple[Name, ...] | None = Field(default=None, max_length=200)
+
+    @property
+    def holds(self) -> bool:
+        """It speaks when something changes, and what it said holds in between."""
+        return self.format != "observations"
 
 
 class Signals(Part):
-    """The block `signals`; without sources, nobody may post."""
+    """The block `signals`; without sources, nobody may post; without probes, nothing is looked at from here."""
 
     sources: dict[Name, Source] = Field(default_factory=dict, max_length=200)
+    probes: Probes | None = None

@@ -63,6 +63,11 @@ def acknowledged(standing: Standing) -> Standing:
     return replace(standing, cooling_until=None, was_cut=False)
 
 
+def remembered_cut(standing: Standing) -> Standing:
+    """A cut of long ago, which nobody has acknowledged: the verdict is suspect at least."""
+    return replace(standing, cooling_until=_FOREVER, was_cut=True)
+
+
 def _raised(standing: Standing, reached: int) -> Standing:
     verdict = _BY_RANK[reached]
     was_cut = standing.was_cut or verdict is Verdict.CUT

@@ -5,7 +5,7 @@ within the bounded lateness neither their order of arrival nor repeats of them
 change anything.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from orchestrator.domain.catalogue import EMPTY, Catalogue
 from orchestrator.domain.signals.arrivals import Arrivals
@@ -16,7 +16,7 @@ from orchestrator.domain.signals.jurisdiction import Bound, jurisdiction_verdict
 from orchestrator.domain.signals.observation import CONTROL, Observation
 from orchestrator.domain.signals.quorum import Verdict, evidence_of
 from orchestrator.domain.signals.sensor import Sensor
-from orchestrator.domain.signals.standing import acknowledged, weighed
+from orchestrator.domain.signals.standing import acknowledged, remembered_cut, weighed
 from orchestrator.domain.signals.thresholds import DAY, DEFAULT, Thresholds
 from orchestrator.domain.signals.vendor import Place, WatchedVendor
 from orchestrator.domain.signals.view import View, Vote
@@ -71,6 +71,20 @@ class Watch:
             return self._laws.get(subject.removeprefix(JURISDICTION), Verdict.UNKNOWN)
         known = self._vendors.get(subject)
         return known.standing.verdict if known else Verdict.UNKNOWN
+
+    def remember_cut(self, vendor: str) -> None:
+        """It was cut before any observation that is still known, and nobody has acknowledged that."""
+        known = self._vendors.setdefault(vendor, WatchedVendor(vendor, self._catalogue))
+        known.standing = remembered_cut(known.standing)
+
+    def evidence(self) -> dict[str, Verdict]:
+        """By subject, what the observations say at this moment: it comes and goes sooner than the verdict."""
+        found = {name: one.evidence.verdict for name, one in self._vendors.items()}
+        for country in {one.country for one in self._vendors.values() if one.country}:
+            verdict = jurisdiction_verdict(self._bound(country, found), self._bars)
+            if verdict is not None:
+                found[f"{JURISDICTION}{country}"] = verdict
+        return found
 
     def onsets(self) -> dict[str, float]:
         """Of each vendor that erodes or is cut, when that began (UTC seconds): clocks run from there."""
@@ -263,13 +277,18 @@ class Watch:
 
     def _weigh_law(self, country: str, now: float) -> Change | None:
         vendors = sorted((one for one in self._vendors.values() if one.country == country), key=lambda one: one.name)
-        bound = [Bound(one.name, one.owner, one.country, one.standing.verdict) for one in vendors]
-        verdict = jurisdiction_verdict(bound, self._bars)
+        said = {one.name: one.standing.verdict for one in vendors}
+        verdict = jurisdiction_verdict(self._bound(country, said), self._bars)
         before = self._laws.get(country, Verdict.UNKNOWN)
         if verdict is None or verdict is before:
             return None
         self._laws[country] = verdict
         return law_change(country, before, verdict, vendors, self.arrivals.told(now))
+
+    def _bound(self, country: str, said: Mapping[str, Verdict]) -> list[Bound]:
+        """The vendors that a country's law binds, with what is said of each."""
+        bound = (one for one in self._vendors.values() if one.country == country)
+        return [Bound(one.name, one.owner, one.country, said[one.name]) for one in bound]
 
     def _change(self, vendor: WatchedVendor, before: Verdict, votes: list[Vote], now: float) -> Change:
         healths = {place: self._health(place, now) for place in sorted(vendor.places)}

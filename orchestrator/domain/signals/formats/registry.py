@@ -3,7 +3,15 @@
 from collections.abc import Callable, Mapping
 
 from orchestrator.domain.signals.alert import Reading
-from orchestrator.domain.signals.formats import alertmanager, envelopes, generic, macros, uptime_kuma, zabbix
+from orchestrator.domain.signals.formats import (
+    alertmanager,
+    envelopes,
+    generic,
+    macros,
+    observations,
+    uptime_kuma,
+    zabbix,
+)
 from orchestrator.domain.signals.source import Format
 
 READERS: Mapping[Format, Callable[[Mapping[str, str], bytes], Reading]] = {
@@ -16,6 +24,7 @@ READERS: Mapping[Format, Callable[[Mapping[str, str], bytes], Reading]] = {
     "generic": generic.read,
     "cloudevents": envelopes.read_cloudevents,
     "standard-webhooks": envelopes.read_standard_webhooks,
+    "observations": observations.read,
 }
 """Each is given the headers, by lower-case name, and the raw body. Raises Unfit."""
 

@@ -1,0 +1,1 @@
+"""Proposals: what policy asks people to release when a verdict holds. Pure."""

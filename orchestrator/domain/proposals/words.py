@@ -1,0 +1,108 @@
+"""What people are told of a proposal, in French and in English."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from orchestrator.domain.proposals.proposal import ProposalEvent, Reason
+
+Said = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the words speak of. `evidence`: the verdict's own sentence. `armed_until`: UTC seconds."""
+
+    id: str
+    services: Mapping[str, Mapping[str, str]]
+    """Their titles, by name."""
+    scope: str
+    digest: str
+    steps: int
+    approvals_needed: int
+    approvals: Sequence[str]
+    armed_until: float | None
+    evidence: Mapping[str, str]
+    by: str = ""
+    why: str = ""
+    run_id: str = ""
+
+
+_TITLES: Mapping[ProposalEvent, tuple[str, str]] = {
+    ProposalEvent.ARMED: ("Bascule proposée : {fr}", "Failover proposed: {en}"),
+    ProposalEvent.BLOCKED: ("Bascule voulue mais impossible : {fr}", "Failover wanted, but not possible: {en}"),
+    ProposalEvent.COUNTED_DOWN: ("Personne n'a libéré la bascule : {fr}", "Nobody has released the failover: {en}"),
+    ProposalEvent.RELEASED: ("Bascule libérée : {fr}", "Failover released: {en}"),
+    ProposalEvent.WITHDRAWN: ("Proposition de bascule retirée : {fr}", "Failover proposal withdrawn: {en}"),
+    ProposalEvent.REJECTED: ("Proposition de bascule refusée : {fr}", "Failover proposal rejected: {en}"),
+}
+WHY: Mapping[Reason, Said] = {
+    Reason.EVIDENCE: {
+        "fr": "Ce qui la justifiait n'est plus observé.",
+        "en": "What it stood on is not observed any more.",
+    },
+    Reason.RULE: {
+        "fr": "Le dépôt ne contient plus la règle qui l'avait faite.",
+        "en": "The estate no longer has the rule that made it.",
+    },
+    Reason.HALTED: {"fr": "L'arrêt d'urgence est en vigueur.", "en": "The kill switch is on."},
+}
+
+
+def title(event: ProposalEvent, told: Told) -> Said:
+    fr, en = _TITLES[event]
+    names = {one: ", ".join(titles[one] for titles in told.services.values()) for one in ("fr", "en")}
+    return {"fr": fr.format(fr=names["fr"])[:300], "en": en.format(en=names["en"])[:300]}
+
+
+def body(event: ProposalEvent, told: Told) -> Said:
+    match event:
+        case ProposalEvent.ARMED | ProposalEvent.COUNTED_DOWN:
+            return _asking(told)
+        case ProposalEvent.BLOCKED:
+            return _with_evidence(
+                told,
+                f"Le plan ne peut pas être établi : {told.why}\nBascule réessaie toutes les cinq minutes.",
+                f"The plan can't be made: {told.why}\nBascule tries again every five minutes.",
+            )
+        case ProposalEvent.RELEASED:
+            names = ", ".join(told.approvals)
+            return _with_evidence(
+                told,
+                f"Libérée par {names}. Exécution : {told.run_id}\nSuivre : bascule watch {told.run_id}",
+                f"Released by {names}. Run: {told.run_id}\nFollow it: bascule watch {told.run_id}",
+            )
+        case ProposalEvent.REJECTED:
+            return {
+                "fr": f"Refusée par {told.by} : {told.why}\nRien n'a été changé.",
+                "en": f"Rejected by {told.by}: {told.why}\nNothing was changed.",
+            }
+        case _:
+            why = WHY.get(Reason(told.why), {"fr": told.why, "en": told.why})
+            return {"fr": f"{why['fr']}\nRien n'a été changé.", "en": f"{why['en']}\nNothing was changed."}
+
+
+def _asking(told: Told) -> Said:
+    order = f"bascule proposals release {told.id} --digest {told.digest} --as NAME"
+    look = f"bascule proposals show {told.id} --plan"
+    missing = told.approvals_needed - len(told.approvals)
+    until = _clock(told.armed_until)
+    return _with_evidence(
+        told,
+        f"{told.steps} {'étape' if told.steps == 1 else 'étapes'}, portée {told.scope}. "
+        f"Il manque l'accord de {missing} {'personne' if missing == 1 else 'personnes'} : rien ne part sans lui.\n"
+        f"Compte à rebours jusqu'à {until}. Elle se retire d'elle-même si ce qui la justifie disparaît.\n"
+        f"Voir le plan : {look}\nAccepter : {order}\nRefuser : bascule proposals reject {told.id} --reason … --as NAME",
+        f"{told.steps} {'step' if told.steps == 1 else 'steps'}, scope {told.scope}. "
+        f"{missing} {'person' if missing == 1 else 'people'} must release it; until then nothing begins.\n"
+        f"Countdown until {until}. It withdraws itself when what it stands on is gone.\n"
+        f"See the plan: {look}\nAccept: {order}\nReject: bascule proposals reject {told.id} --reason … --as NAME",
+    )
+
+
+def _with_evidence(told: Told, fr: str, en: str) -> Said:
+    return {"fr": f"{told.evidence.get('fr', '')}\n\n{fr}", "en": f"{told.evidence.get('en', '')}\n\n{en}"}
+
+
+def _clock(at: float | None) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC") if at is not None else "–"

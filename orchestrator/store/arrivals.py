@@ -1,0 +1,91 @@
+"""What came in, in the order in which it came: observations, signs of life of sources, acknowledgements."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from orchestrator.domain.signals.observation import Observation
+from orchestrator.store import deliveries, observations, verdicts
+from orchestrator.store.database import Database
+
+AT_ONCE = 5000
+SETTLED = 60.0
+"""Seconds after which no transaction is open any more that was given an earlier id: on PostgreSQL they may commit out
+of their order."""
+
+UNSETTLED = 1000
+"""Ids below the first that may still be given to observations of open transactions."""
+
+
+class Arrived(NamedTuple):
+    """Exactly one of: an observation (`source` is who posted it), a sign of life of `source`, or an acknowledgement of
+    `subject`. `at`: when it came in, UTC seconds."""
+
+    at: float
+    source: str = ""
+    observation: Observation | None = None
+    subject: str = ""
+
+
+@dataclass(slots=True)
+class Arrivals:
+    """Where the reading of all three is. `since`: from here on, UTC seconds by the observations' own time."""
+
+    database: Database
+    since: float
+    _low: int = -1
+    _seen: set[int] = field(default_factory=set)
+    _beat: int = -1
+    _acknowledged: int = 0
+
+    def read(self, now: float) -> Iterator[Arrived]:
+        """All that is new, page by page, and within a page in the order of time."""
+        while True:
+            page, full = self._page(now)
+            yield from page
+            if not full:
+                return
+
+    def _page(self, now: float) -> tuple[list[Arrived], bool]:
+        with self.database.read() as conn:
+            if self._low < 0:
+                self._begin(conn)
+            rows = observations.arrived_after(conn, self._low, AT_ONCE + len(self._seen))
+            full = len(rows) >= AT_ONCE
+            found = [
+                Arrived(row.received_at, row.source, Observation(*(getattr(row, name) for name in Observation._fields)))
+                for row in rows
+                if row.id not in self._seen and row.at >= self.since
+            ]
+            until = max((one.at for one in found), default=now) if full else float("inf")
+            found += self._beats(conn, until)
+            found += self._acknowledgements(conn, until)
+        self._go_on(rows, now)
+        return sorted(found, key=lambda one: one.at), full
+
+    def _begin(self, conn: sa.Connection) -> None:
+        first = observations.first_since(conn, self.since)
+        self._low = first if self.database.is_sqlite else max(first - UNSETTLED, 0)
+        self._beat = int(self.since // deliveries.BEAT)
+
+    def _beats(self, conn: sa.Connection, until: float) -> list[Arrived]:
+        """With those of the slot before again: another source may have been heard in it since."""
+        rows = [row for row in deliveries.beats(conn, self._beat - 1) if row[1] * deliveries.BEAT <= until]
+        self._beat = max((slot for _, slot in rows), default=self._beat)
+        return [Arrived(slot * deliveries.BEAT, source) for source, slot in rows]
+
+    def _acknowledgements(self, conn: sa.Connection, until: float) -> list[Arrived]:
+        rows = [row for row in verdicts.acknowledged(conn, self._acknowledged) if row.at <= until]
+        self._acknowledged = max((row.id for row in rows), default=self._acknowledged)
+        return [Arrived(row.at, subject=row.subject) for row in rows if row.at >= self.since]
+
+    def _go_on(self, rows: Sequence[sa.Row[Any]], now: float) -> None:
+        """Up to where no earlier id can appear any more; what was read beyond it is remembered."""
+        settled = now if self.database.is_sqlite else now - SETTLED
+        for row in rows:
+            if row.received_at > settled:
+                break
+            self._low = row.id
+        self._seen = {row.id for row in rows if row.id > self._low}

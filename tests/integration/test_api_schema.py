@@ -1,0 +1,86 @@
+"""Every operation that the API describes, held against its description: what it takes, refuses and answers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.api_schema import EXCLUDED, Outcome, hold_against_description
+from tests.databases import new_postgres_database
+from tests.integration.service_fixture import RunningService, running_service
+from tests.signal_senders import SIGNALS, alertmanager, as_bytes, proven, store_secrets
+
+EXAMPLES, MANY = 4, 60
+"""Random requests of each operation. They come after about 35 of each that reach the limits of its description."""
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    with running_service(tmp_path_factory.mktemp("described"), "", SIGNALS) as made:
+        store_secrets(made.bascule.settings.data)
+        yield made
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def each_service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningService]:
+    sqlite = request.param == "sqlite"
+    url = "" if sqlite else new_postgres_database(request.getfixturevalue("postgres"))
+    with running_service(tmp_path / "described", url, SIGNALS) as made:
+        store_secrets(made.bascule.settings.data)
+        yield made
+
+
+def something_there(service: RunningService) -> Mapping[str, Sequence[str]]:
+    """Plans, runs in several states and a delivery; and where their names are asked for."""
+    for body in (b"{}", as_bytes(alertmanager())):
+        post = proven("alertmanager", body)
+        assert service.http.post("/webhooks/alertmanager", content=body, headers=dict(post.headers)).is_success
+    port = service.listening_port
+    plans = [
+        service.plan("desk", port=port)["digest"],
+        service.plan("phone", port=port)["digest"],
+        service.plan("desk", "phone", scope="drill", port=port)["digest"],
+    ]
+    runs = [service.start(digest) for digest in plans]
+    steps = ["desk-failover/sheet", "desk-failover/go", "phone-failover/rings"]
+    service.wait(runs[0], "waiting", steps[0])
+    scopes = ["rehearsal", "drill", "live"]
+    return {
+        "path.digest": plans,
+        "path.run_id": runs,
+        "path.step_id": steps,
+        "path.source": ["alertmanager", "zabbix"],
+        "query.scope": scopes,
+        "query.source": ["alertmanager", "zabbix"],
+        "query.step": steps,
+        "query.vendor": ["microsoft-365"],
+        "body.digest": plans,
+        "body.reason": ["A test"],
+        "body.scope": scopes,
+        "body.services[*]": ["desk", "phone"],
+    }
+
+
+def holds(outcome: Outcome) -> None:
+    assert outcome.good, outcome.said
+    assert outcome.described - outcome.tested == len(EXCLUDED)
+
+
+@pytest.mark.timeout(400)  # it is all computing: other tests beside it take from it
+def test_the_api_is_as_it_is_described(service: RunningService, tmp_path: Path) -> None:
+    outcome = hold_against_description(service, tmp_path, EXAMPLES, ["coverage", "fuzzing"], something_there(service))
+    holds(outcome)
+    assert outcome.cases > 1000
+
+
+@pytest.mark.wide
+@pytest.mark.timeout(3600)
+def test_the_api_is_as_it_is_described_in_depth(each_service: RunningService, tmp_path: Path) -> None:
+    """Many more, and sequences in which an answer's names are asked for next."""
+    known = something_there(each_service)
+    holds(hold_against_description(each_service, tmp_path, MANY, ["coverage", "fuzzing", "stateful"], known))
+
+
+def test_what_is_left_out_is_there(service: RunningService) -> None:
+    described = service.http.get("/api/v1/openapi.json").json()["paths"]
+    assert EXCLUDED.keys() <= described.keys()
