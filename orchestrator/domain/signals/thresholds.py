@@ -42,7 +42,7 @@ class Thresholds:
     """Log-likelihood that one trust domain's pooled failures or refusals must reach: chance passes once in e**6."""
     pool_joint: float = 14.0
     """What the pooled refusals of two trust domains must reach together, where neither has more to show."""
-    pool_beside: float = 12.5
+    pool_beside: float = 11.0
     """What those of one must reach beside another that is refused outright: so different a share has another cause."""
     pool_age: float = HOUR
     """Partial failures without refusals make suspect after so long: a short fault has gone by then."""
