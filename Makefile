@@ -1,7 +1,7 @@
 # `make demo` and `make test` prepare everything themselves on Debian or Ubuntu; `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults test-wide bench bench-detection bench-dns bench-servers bench-webhooks lint types \
-	format lock compose clean
+.PHONY: help demo test test-faults test-wide bench bench-detection bench-dns bench-servers bench-rulebook bench-webhooks lint \
+	types format lock compose clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -61,6 +61,10 @@ bench-webhooks: ## 10,000 webhooks a minute for two minutes across kill -9, besi
 	@.ci/setup test
 	$(BIN)/python -m tests.bench.webhooks $(ARGS)
 
+bench-rulebook: ## from an event to the first action, beside ansible-rulebook, one table
+	@.ci/setup rulebook
+	$(BIN)/python -m tests.bench.rulebook $(ARGS)
+
 bench-detection: ## delays and false alarms of verdicts on a million generated hours (ARGS=--quick: a sample)
 	@.ci/setup test
 	$(BIN)/python -m tests.bench.detection $(ARGS)
@@ -93,12 +97,16 @@ RESOLVE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 
 	--generate-hashes --no-emit-index-url --no-header --no-annotate
 # What plays AWS in the tests: moto's server, in an environment of its own because its requirements contradict ours.
 MOTO := moto[server,ec2,route53,s3]>=5.2
-lock: ## resolve pyproject.toml, and what plays AWS in the tests, anew into the lock files
+# What a benchmark stands beside, with the Ansible that it runs; its requirements are none of ours.
+RULEBOOK := ansible-rulebook>=1.3 ansible-core>=2.19
+lock: ## resolve pyproject.toml, and what the tests and benchmarks have apart, anew into the lock files
 	@test -x $(UV) || { python3 -m venv .venv-lock && .venv-lock/bin/pip install --quiet 'uv>=0.9'; }
 	$(RESOLVE) pyproject.toml --group build --output-file requirements.lock
 	$(RESOLVE) pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	echo '$(MOTO)' | $(RESOLVE) - --output-file requirements-moto.lock
+	printf '%s\n' $(foreach one,$(RULEBOOK),'$(one)') | $(RESOLVE) - --output-file requirements-rulebook.lock
 
 clean: ## remove what the other targets made here
-	rm -rf .venv .venv.lock .venv-lock .venv-moto .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+	rm -rf .venv .venv.lock .venv-lock .venv-moto .venv-rulebook
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

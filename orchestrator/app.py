@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.domain.signals.board import Situation
 from orchestrator.engine.progress import Clock
 from orchestrator.engine.work import Boundary
 from orchestrator.engine.worker import Worker
@@ -27,7 +28,7 @@ from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.notices import Notices
-from orchestrator.operations.plans import Onsets, Plans
+from orchestrator.operations.plans import Plans
 from orchestrator.operations.probing import Probing
 from orchestrator.operations.proposals import Proposals
 from orchestrator.operations.request import Paths, RequestError
@@ -35,6 +36,7 @@ from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.signals import Signals
 from orchestrator.operations.verdicts import Verdicts
+from orchestrator.operations.warnings import Warnings
 from orchestrator.store.database import Database
 from orchestrator.store.secret_files import secrets_of
 
@@ -86,9 +88,7 @@ class Bascule:
         *,
         clock: Clock = time.time,
         boundary: Boundary | None = None,
-        onsets: Onsets | None = None,
     ) -> None:
-        """`onsets`: of each vendor that erodes or is cut, since when; as the verdicts say where it is not given."""
         self.settings = settings
         self.paths = Paths(settings.data)
         self.paths.make()
@@ -104,7 +104,7 @@ class Bascule:
         self.worker = Worker(self.database, self.workshop, clock, boundary=boundary)
         self.progress = self.worker.progress
         self.verdicts = Verdicts(self.database, self.estates, clock)
-        onsets = onsets or self.verdicts.onsets
+        onsets = self.verdicts.onsets
         gate = Gate(self.database, self.estates, self.workshop, clock, self.maps.owner_of)
         self.plans = Plans(self.database, self.estates, self.workshop, clock, gate, onsets)
         self.clocks = Clocks(self.estates, clock, onsets)
@@ -119,9 +119,8 @@ class Bascule:
         self.signals = Signals(self.database, self.estates, self.paths.secrets, clock)
         self.proposals = Proposals(self.database, self.estates, self.plans, self.runs, clock, self.halt)
         self.notices = Notices(self.database, self.estates, self.workshop, clock)
-        self.detection = Detection(
-            self.database, self.estates, clock, self.worker.lease.worker_id, self.proposals.consider
-        )
+        self.warnings = Warnings(self.database, self.estates)
+        self.detection = Detection(self.database, self.estates, clock, self.worker.lease.worker_id, self._after_a_look)
         self.probing = Probing(self.database, self.estates, self.workshop, clock)
         self.token = _token(self.paths.token)
         self._stopping = threading.Event()
@@ -152,6 +151,10 @@ class Bascule:
         self._withdraw_address()
         if self._lock is not None:
             os.close(self._lock)
+
+    def _after_a_look(self, situation: Situation) -> None:
+        self.proposals.consider(situation)
+        self.warnings.consider(situation.board.onsets, situation.now)
 
     def hasten_sync(self) -> None:
         """A push webhook's whole power: fetch a little sooner."""

@@ -65,6 +65,7 @@ CLASSES: dict[tuple[str, str], str] = {
     ("probe.nodeinfo", NO_DRIVER): "providers.probes.nodeinfo:NodeInfoCheck",
     ("probe.relme", NO_DRIVER): "providers.probes.relme:RelMeCheck",
     ("probe.oidc", NO_DRIVER): "providers.probes.oidc:OidcCheck",
+    ("probe.aws", NO_DRIVER): "providers.probes.aws:AwsCheck",
     ("probe.token", NO_DRIVER): "providers.probes.token:TokenCheck",
     ("probe.apt", NO_DRIVER): "providers.probes.apt:AptCheck",
     ("social.post", "mastodon"): "providers.social.post:MastodonPost",

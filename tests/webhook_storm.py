@@ -8,6 +8,7 @@ Alertmanager does.
 import http.client
 import itertools
 import json
+import math
 import os
 import signal
 import sqlite3
@@ -17,7 +18,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +47,12 @@ LOOK_EVERY = 0.5
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
+def percentile(found: Sequence[float], share: float) -> float:
+    """What this share of the values does not exceed, by the nearest rank."""
+    ordered = sorted(found)
+    return ordered[max(math.ceil(len(ordered) * share) - 1, 0)]
+
+
 @dataclass
 class Tally:
     """What the senders saw: numbers that were acknowledged, answers by status, and how long answers took."""
@@ -59,8 +66,7 @@ class Tally:
 
     def percentile(self, share: float) -> float:
         """Milliseconds within which this share of the acknowledged were answered at their last try."""
-        ordered = sorted(self.seconds)
-        return ordered[min(int(len(ordered) * share), len(ordered) - 1)] * 1000 if ordered else 0.0
+        return percentile(self.seconds, share) * 1000 if self.seconds else 0.0
 
 
 def storm(port: int, path: str, rate: float, seconds: float) -> Tally:
@@ -142,10 +148,13 @@ class Served:
     process: "subprocess.Popen[bytes]"
     cpu: float = 0.0
     """Seconds of processor time of its earlier lives."""
+    most: int = 0
+    """The most that an earlier life had resident, in MiB."""
 
     def kill(self) -> None:
         """kill -9, in the middle of whatever it does."""
         self.cpu += self._used()
+        self.most = self.memory()
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
@@ -159,9 +168,10 @@ class Served:
         self.process.wait(timeout=30)
 
     def memory(self) -> int:
-        """The most that this life had resident, in MiB."""
+        """The most that any of its lives had resident, in MiB."""
         said = Path(f"/proc/{self.process.pid}/status").read_text()
-        return next(int(line.split()[1]) // 1024 for line in said.splitlines() if line.startswith("VmHWM"))
+        now = next(int(line.split()[1]) // 1024 for line in said.splitlines() if line.startswith("VmHWM"))
+        return max(now, self.most)
 
     def _used(self) -> float:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
@@ -205,13 +215,21 @@ def served(directory: Path, command: Sequence[str], port: int) -> Iterator[Serve
 @contextmanager
 def bascule(directory: Path) -> Iterator[Served]:
     """`bascule serve` with an estate whose one source is the storm."""
-    estate, data, port = directory / "estate", directory / "data", free_port()
-    commit(estate, {**estate_files(9), "bascule.yaml": ESTATE + SIGNALS})
-    secret = data / "secrets" / "signals" / "storm"
-    secret.parent.mkdir(parents=True, mode=0o700)
-    secret.write_text(SECRET)
-    secret.chmod(0o600)
-    command = [sys.executable, "-m", "orchestrator.cli", "--data", str(data), "--estate", str(estate)]
+    commit(directory / "estate", {**estate_files(9), "bascule.yaml": ESTATE + SIGNALS})
+    with serving(directory, {"signals/storm": SECRET}) as made:
+        yield made
+
+
+@contextmanager
+def serving(directory: Path, secrets: Mapping[str, str]) -> Iterator[Served]:
+    """`bascule serve` with the estate in `directory`; secrets by their place under `secrets`."""
+    data, port = directory / "data", free_port()
+    for name, value in secrets.items():
+        secret = data / "secrets" / name
+        secret.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        secret.write_text(value)
+        secret.chmod(0o600)
+    command = [sys.executable, "-m", "orchestrator.cli", "--data", str(data), "--estate", str(directory / "estate")]
     with served(directory, [*command, "serve", "--port", str(port)], port) as made:
         yield made
 
@@ -238,6 +256,11 @@ class PageWatch:
     @property
     def median(self) -> float:
         return statistics.median(self.seconds) if self.seconds else float("inf")
+
+    @property
+    def p95(self) -> float:
+        """Seconds within which 95 of 100 looks that were answered were."""
+        return percentile(self.seconds, 0.95) if self.seconds else float("inf")
 
     def _look(self) -> None:
         while not self._stop.wait(LOOK_EVERY):

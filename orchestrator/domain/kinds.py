@@ -134,6 +134,8 @@ _ALL = (
     Kind("probe.apt", wants.AptProbe, _names("suite", "date", "valid_until", "signed_by"),
          _words("Vérifie un miroir de paquets signé", "Checks a signed package mirror"), reads_only=True,
          measures=_names("age")),
+    Kind("probe.aws", wants.AwsProbe, _names("account", "arn"),
+         _words("Vérifie qu'AWS connaît une clé d'accès", "Checks that AWS knows an access key"), reads_only=True),
     Kind("probe.token", wants.TokenProbe, _names("expires_in", "newest"),
          _words("Vérifie qu'un client obtient un jeton, et qu'une API l'accepte",
                 "Checks that a client gets a token, and that an API takes it"), reads_only=True,

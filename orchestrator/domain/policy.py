@@ -122,8 +122,16 @@ class Sovereignty(Part):
         return self.default.model_copy(update={**said, "levels": {**self.default.levels, **own.levels}})
 
 
+class Warned(Part):
+    """Who is told of clocks that run out: channels of a scope's `notify` block."""
+
+    scope: Name = "live"
+    notify: tuple[Name, ...] = Field(min_length=1, max_length=20)
+
+
 class Policy(Part):
     """The block `policy`; an estate without one asks nothing, and proposes nothing."""
 
     sovereignty: Sovereignty = Sovereignty()
     proposals: dict[Name, ProposalRule] = Field(default_factory=dict, max_length=200)
+    warnings: Warned | None = None

@@ -295,6 +295,7 @@ _PATTERNS: Mapping[str, str] = {
     _json(wants.PageUrl)["pattern"]: "a page's URL that begins with http:// or https://, without user and password",
     _json(wants.FieldText)["pattern"]: "one line of text",
     _pattern(wants.CompletionProbe, "model"): "a model's name as the API lists it, such as mistral-small-latest",
+    _pattern(wants.AwsProbe, "region"): "a region such as eu-west-3",
     _pattern(wants.AptProbe, "suite"): "a suite such as bookworm or bookworm-security",
     _pattern(wants.AptProbe, "component"): "a component such as main",
     _pattern(wants.AptProbe, "architecture"): "an architecture such as amd64",

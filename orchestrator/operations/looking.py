@@ -23,7 +23,7 @@ LOOK_FOR = 30.0
 """Seconds that one look may take; most probes end theirs after ten."""
 IDLE = 10.0
 """Seconds between two questions whether there is anything to look at."""
-GATHER = 0.5
+GATHER = 0.2
 """Seconds that a look's end waits for others, so that they are kept together."""
 MOST_KEPT = 10_000
 """Observations that wait where they can't be kept; of more, the oldest go."""
@@ -102,6 +102,8 @@ class Looking:
         self._may = may
         self._schedule = Schedule((), clock())
         self._followed: Lookout | None = None
+        self.follows = ""
+        """The commit whose probes look; empty where none do."""
         self._said: float | None = None
         self._lock = threading.Lock()
         self._finished: list[Sight] = []
@@ -109,6 +111,7 @@ class Looking:
         self._going: set[threading.Thread] = set()
         self._stopping = threading.Event()
         self._woken = threading.Event()
+        self._hastened = threading.Event()
         self._thread = threading.Thread(target=self._work, name="probes", daemon=True)
 
     def start(self) -> None:
@@ -116,12 +119,13 @@ class Looking:
 
     def hasten(self) -> None:
         """What is looked at may have changed: ask now."""
+        self._hastened.set()
         self._woken.set()
 
     def stop(self) -> None:
         """Begin nothing more, and keep what was seen."""
         self._stopping.set()
-        self._woken.set()
+        self.hasten()
         if not self._thread.is_alive():
             return
         self._thread.join()
@@ -134,8 +138,9 @@ class Looking:
         while not self._stopping.is_set():
             pause = self._try("a round of probes was left out; the next one comes by itself", self._round)
             if self._woken.wait(IDLE if pause is None else pause):
-                self._stopping.wait(GATHER)
-                self._woken.clear()
+                self._hastened.wait(GATHER)
+            self._woken.clear()
+            self._hastened.clear()
 
     def _try(self, otherwise: str, act: Callable[[], float | None]) -> float | None:
         try:
@@ -157,6 +162,7 @@ class Looking:
         now = self._clock()
         with self._lock:
             self._follow(watched.lookout if watched else None, now)
+            self.follows = watched.commit if watched else ""
             due = self._schedule.due(now)
             pause = self._schedule.next_at(now) - now
         if watched is not None:

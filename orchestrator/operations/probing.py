@@ -3,7 +3,6 @@
 import logging
 import os
 import secrets
-import time
 from collections.abc import Callable, Sequence
 
 from orchestrator.domain.bundle import Bundle
@@ -44,9 +43,19 @@ class Probing:
         """The estate, or the time, may have moved: look at it now."""
         self._looking.hasten()
 
+    @property
+    def mine(self) -> bool:
+        """Whether it is this worker that looks."""
+        return self._held
+
+    @property
+    def looks_at(self) -> str:
+        """The commit whose probes look; empty where none do."""
+        return self._looking.follows
+
     def stop(self) -> None:
         self._looking.stop()
-        if self._held:
+        if self._held and not self._database.is_sqlite:
             try:
                 with self._database.write() as conn:
                     leases.give_back(conn, LEASE, self._holder)
@@ -66,12 +75,16 @@ class Probing:
         return self._known
 
     def _mine(self) -> bool:
-        """Whether this worker looks: it holds the lease, which is prolonged now and then."""
-        now = time.monotonic()
-        if now - self._asked >= RENEW_EVERY:
+        """Whether this worker looks: it holds the lease, which is prolonged long before it ends by the same clock. On
+        SQLite there is no other."""
+        now = self._clock()
+        if self._database.is_sqlite:
+            self._held = True
+            return True
+        if not 0.0 <= now - self._asked < RENEW_EVERY:
             self._held = False
             with self._database.write() as conn:
-                self._held = leases.take(conn, LEASE, self._holder, self._clock(), LEASE_FOR)
+                self._held = leases.take(conn, LEASE, self._holder, now, LEASE_FOR)
             self._asked = now
         return self._held
 

@@ -200,7 +200,7 @@ class Proposals:
         }
 
     def _plan(self, row: Row, rule: ProposalRule, commit: str) -> None:
-        """Make the plan; what stands in its way is kept, shown and told."""
+        """Make the plan, in the order of the clocks that run; what stands in its way is kept, shown and told."""
         services = _proposed(rule, self._estates.bundle(commit))
         try:
             plan = self._plans.make(services, rule.scope, parameters=rule.parameters, commit=commit)

@@ -74,6 +74,7 @@ from providers.wants.probes import SshProbe as SshProbe
 from providers.wants.probes import TcpProbe as TcpProbe
 from providers.wants.probes import TlsProbe as TlsProbe
 from providers.wants.services import AptProbe as AptProbe
+from providers.wants.services import AwsProbe as AwsProbe
 from providers.wants.services import CompletionProbe as CompletionProbe
 from providers.wants.services import OidcProbe as OidcProbe
 from providers.wants.services import TokenProbe as TokenProbe

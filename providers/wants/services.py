@@ -10,6 +10,7 @@ from providers.wants.base import AtAddress, EstatePath, Seconds, SecretRef, WebA
 Scopes = Annotated[
     str, Field(max_length=500, pattern=r"^\S+(?: \S+)*$", description="scopes with one space between them")
 ]
+Region = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9\-]{0,40}$", description="a region such as eu-west-3")]
 Place = Annotated[
     str,
     Field(
@@ -73,6 +74,18 @@ class TokenProbe(Wish):
                 {"remedy": "Write `api` and `newest` beside it."},
             )
         return self
+
+
+class AwsProbe(AtAddress):
+    """`probe.aws`: the token service of this region knows the access key; it may hold no rights at all.
+
+    `url`: another address of the service, without path and query.
+    """
+
+    region: Region
+    access_key: SecretRef
+    secret_key: SecretRef
+    url: WebAddress | None = None
 
 
 class AptProbe(AtAddress):

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -92,6 +93,10 @@ def test_a_server_comes_up_with_tags_user_data_and_address(case: Case, cloud: Cl
     }
 
 
+def _has_sent(stand_in: CloudStandIn, sent: int) -> bool:
+    return len(stand_in.written()) >= sent
+
+
 def test_once_halted_a_cloud_is_asked_for_nothing_more_and_the_next_attempt_goes_on(
     case: Case, cloud: CloudStandIn
 ) -> None:
@@ -99,7 +104,7 @@ def test_once_halted_a_cloud_is_asked_for_nothing_more_and_the_next_attempt_goes
     before = case.before()
     for sent in range(3):
         cloud.effects.clear()
-        halted = replace(case.context, halted=lambda sent=sent: len(cloud.written()) >= sent)
+        halted = replace(case.context, halted=partial(_has_sent, cloud, sent))
         with refused() as caught:
             ComputeServer(halted).apply(case.want, case.tag, before, quiet)
         assert "the kill switch was engaged" in caught.value.message

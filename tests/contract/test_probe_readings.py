@@ -19,19 +19,23 @@ from urllib.parse import parse_qs
 
 import dns.message
 import dns.rcode
+import httpx
 import pytest
 
 from orchestrator.domain.catalogue import Denial
 from orchestrator.domain.signals.outcome import outcome_of
 from providers.base import Context, Finding, Presence, ProviderError, Secret, Tag
+from providers.probes.aws import AwsCheck
+from providers.probes.aws_signature import signed
 from providers.probes.check import Check
 from providers.probes.http import HttpCheck
 from providers.probes.mailbox import MailboxCheck
 from providers.probes.tcp import TcpCheck
 from providers.probes.tls import TlsCheck
 from providers.probes.token import TokenCheck
-from providers.wants import HttpProbe, MailboxProbe, TcpProbe, TlsProbe, TokenProbe
+from providers.wants import AwsProbe, HttpProbe, MailboxProbe, TcpProbe, TlsProbe, TokenProbe
 from tests.dns_servers import free_port
+from tests.moto_server import Moto
 from tests.probe_targets import Authority
 
 TAG = Tag("probes", "x")
@@ -59,6 +63,10 @@ class _Vendor(BaseHTTPRequestHandler):
     server: Vendor
 
     def do_POST(self) -> None:
+        if self.path == "/":
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self._answer(*self.server.says["/"])
+            return
         form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
         pair = base64.b64decode(self.headers["Authorization"].removeprefix("Basic ")).decode()
         known = pair == "canary+%26+co:client%2Fsecret%2Bonly+known+to+this+test"
@@ -358,3 +366,43 @@ def test_a_mailbox_that_lets_nobody_in(tmp_path: Path, login: str, outcome: str)
         seen = look(MailboxCheck, want, where)
     assert outcome_of(seen, ()) == outcome
     assert SECRET not in repr(seen)
+
+
+def test_requests_to_aws_are_signed_as_its_documentation_shows() -> None:
+    """The example of "Signature Version 4 signing process", by AWS."""
+    headers = signed(
+        "GET",
+        httpx.URL("https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08"),
+        {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"},
+        b"",
+        key=Secret("AKIDEXAMPLE"),
+        secret=Secret("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
+        region="us-east-1",
+        service="iam",
+        at=datetime(2015, 8, 30, 12, 36, tzinfo=UTC),
+    )
+    proof = headers["Authorization"]
+    assert isinstance(proof, Secret)
+    assert proof.reveal() == (
+        "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request, "
+        "SignedHeaders=content-type;host;x-amz-date, "
+        "Signature=5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7"
+    )
+
+
+def test_aws_says_whose_a_key_is(moto: Moto, tmp_path: Path) -> None:
+    want = AwsProbe(region="eu-west-3", access_key="secret://a", secret_key="secret://b", url=f"{moto.url}/")
+    seen = found(AwsCheck, want, Context({}, lambda _: Secret("AKIAKEY"), tmp_path, tmp_path, deadline=10.0))
+    assert seen.presence is Presence.ALREADY, seen.message
+    assert seen.outputs["account"] == "123456789012"
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [("InvalidClientTokenId", "denied"), ("SignatureDoesNotMatch", "unknown"), ("AccountProblem", "denied")],
+)
+def test_a_key_that_aws_refuses(vendor: Vendor, tmp_path: Path, code: str, outcome: str) -> None:
+    text = f'<ErrorResponse xmlns="https://sts.amazonaws.com/"><Error><Code>{code}</Code></Error></ErrorResponse>'
+    vendor.says = {"/": (403, text)}
+    want = AwsProbe(region="eu-west-3", access_key="secret://a", secret_key="secret://b", url=f"{vendor.url}/")
+    assert outcome_of(look(AwsCheck, want, context(tmp_path)), ()) == outcome

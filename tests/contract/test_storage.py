@@ -99,13 +99,17 @@ def test_what_is_lacking_arrives_with_its_headers_and_whose_copy_it_is(
     assert there["www/index.html"]["metadata"] == {}
 
 
+def _has_sent(stand_in: StoreStandIn, sent: int) -> bool:
+    return len(stand_in.written()) >= sent
+
+
 def test_once_halted_a_copy_sends_nothing_more_and_goes_on_where_it_was(
     case: Case, stores: dict[str, StoreStandIn]
 ) -> None:
     target, before, world = stores["target"], case.before(), case.world()
     for sent in range(WRITES):
         target.effects.clear()
-        halted = replace(case.context, halted=lambda sent=sent: len(target.written()) >= sent)
+        halted = replace(case.context, halted=partial(_has_sent, target, sent))
         with refused() as caught:
             StorageCopy(halted).apply(case.want, case.tag, before, quiet)
         assert "the kill switch was engaged" in caught.value.message

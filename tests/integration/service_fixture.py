@@ -19,7 +19,6 @@ import httpx
 from orchestrator.app import Bascule, Settings
 from orchestrator.domain.journal import fold
 from orchestrator.engine.progress import Clock
-from orchestrator.operations.plans import Onsets
 from orchestrator.store import runs
 from orchestrator.web.server import Server, listen
 
@@ -215,14 +214,13 @@ def running_service(
     database_url: str = "",
     more: str = "",
     clock: Clock = time.time,
-    onsets: Onsets | None = None,
 ) -> Iterator[RunningService]:
-    """`more`: blocks that the estate's sheet has besides. `onsets`: the vendors that are lost, and since when."""
+    """`more`: blocks that the estate's sheet has besides."""
     estate = directory / "estate"
     with open_port() as port:
         commit(estate, {**estate_files(port), "bascule.yaml": ESTATE + more})
         settings = Settings(data=directory / "data", estate_url=str(estate), database_url=database_url)
-        bascule = Bascule(settings, clock=clock, onsets=onsets)
+        bascule = Bascule(settings, clock=clock)
         bascule.start()
         try:
             with answering(bascule) as url:

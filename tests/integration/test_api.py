@@ -108,6 +108,20 @@ def test_a_whole_run_with_two_approvers(service: RunningService) -> None:
     assert later == events[-1:]
 
 
+def test_nothing_comes_after_the_highest_number_that_there_can_be(service: RunningService) -> None:
+    run_id = service.start(service.plan("phone", port=service.listening_port)["digest"])
+    service.wait(run_id, "succeeded")
+    place = f"/api/v1/runs/{run_id}"
+    assert service.http.get(f"{place}/events", params={"after": 2**31 - 1}).json() == {"events": []}
+    assert service.http.get(f"{place}/logs", params={"after": 2**31 - 1}).json() == {"lines": []}
+    for more in ("events", "logs"):
+        problem_in(service.http.get(f"{place}/{more}", params={"after": 2**31}), 422, "invalid")
+    with listening(service, run_id, last=(10**15 - 1, 10**15 - 1)) as messages:
+        names = [message.name for message in messages]
+    assert "step" not in names
+    assert names[-1] == "end"
+
+
 def test_output_is_listed_by_step_and_after_a_line(service: RunningService) -> None:
     run_id = service.start(service.plan("phone")["digest"])
     service.wait(run_id, "succeeded")

@@ -5,14 +5,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from orchestrator.domain.signals.change import Change
+from orchestrator.domain.signals.quorum import Verdict
+from orchestrator.store import verdicts
 from tests.integration.service_fixture import RunningService, running_service
-
-LOST: dict[str, float] = {}
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    with running_service(tmp_path_factory.mktemp("clocks"), onsets=lambda: LOST) as made:
+    with running_service(tmp_path_factory.mktemp("clocks")) as made:
         yield made
 
 
@@ -25,7 +26,10 @@ def test_clocks_are_shown_by_api_and_page_and_order_the_plan(service: RunningSer
     assert "12 h après la perte" in page
     assert service.plan("desk")["turns"] == []
 
-    LOST["aws"] = time.time() - 11 * 3600
+    lost = time.time() - 11 * 3600
+    cut = Change(lost, "aws", Verdict.CUT, Verdict.UNKNOWN, lost, (), {"fr": "coupé", "en": "cut"})
+    with service.bascule.database.write() as conn:
+        verdicts.record(conn, cut, lost)
     found = service.http.get("/api/v1/clocks").json()
     assert found["running"] is True
     ((desk,),) = [[one for one in found["clocks"] if one["clock"] == "aws-session"]]
@@ -36,6 +40,6 @@ def test_clocks_are_shown_by_api_and_page_and_order_the_plan(service: RunningSer
     assert "Jobs and servers that act in a role" in page
     plan = service.plan("phone", "desk")
     assert [turn["service"] for turn in plan["turns"]] == ["desk", "phone"]
-    assert plan["turns"][0]["first_clock"]["at"] == pytest.approx(LOST["aws"] + 12 * 3600)
+    assert plan["turns"][0]["first_clock"]["at"] == pytest.approx(lost + 12 * 3600)
     given = service.bascule.plans.make(["phone", "desk"], "rehearsal", onsets={})
     assert given.turns == ()

@@ -34,6 +34,7 @@ policy:
       arm: 30m
       approvals: 2
       notify: [duty]
+  warnings: {scope: drill, notify: [duty]}
 """
 LATER = START + 1.25 * HOUR + 2 * MINUTE
 """A refusal that begins at START has been a cut for long enough by then."""
@@ -293,6 +294,18 @@ def test_a_rule_that_is_gone_takes_its_proposal_with_it(town: Town) -> None:
     town.bascule.estates.sync("test")
     town.look(town.clock.now + MINUTE)
     assert (town.only().id, town.only().state) == (row.id, "withdrawn")
+
+
+def test_people_are_warned_of_each_clock_once_at_each_level(town: Town) -> None:
+    town.observe(rounds(1, as_it_is))
+    for number in range(12):
+        town.observe(rounds(0.25, refused, start=START + HOUR + number * 0.25 * HOUR))
+        town.bascule.warnings.consider(town.bascule.verdicts.onsets, town.clock.now)
+    town.look(town.clock.now)
+    warned = [one["message"] for one in town.told if one["title"].endswith("What runs out soon")]
+    tokens = [one for one in warned if "Entra access tokens" in one]
+    assert len(tokens) == 2, "an hour before, and when they have run out"
+    assert len(set(warned)) == len(warned)
 
 
 def test_the_kill_switch_withdraws_it_and_while_it_is_on_nothing_is_proposed(town: Town) -> None:

@@ -1,6 +1,6 @@
 """Rules that propose: whom they watch, what they plan, and whom they tell all exist; and nothing goes by itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from orchestrator.domain.authority import RELEASES_NEEDED
 from orchestrator.domain.checks.draft import Draft
@@ -14,6 +14,10 @@ def check_proposals(draft: Draft) -> Iterator[Problem]:
     for name, rule in draft.estate.estate.policy.proposals.items():
         for complaint in (*_subject(draft, rule), *_services(draft, rule), *_scope(draft, rule), *_release(rule)):
             yield draft.in_estate(complaint.under("policy", "proposals", name))
+    warned = draft.estate.estate.policy.warnings
+    if warned is not None:
+        for complaint in _channels(draft, warned.scope, warned.notify):
+            yield draft.in_estate(complaint.under("policy", "warnings"))
 
 
 def _subject(draft: Draft, rule: ProposalRule) -> Iterator[Complaint]:
@@ -44,20 +48,26 @@ def _services(draft: Draft, rule: ProposalRule) -> Iterator[Complaint]:
 
 
 def _scope(draft: Draft, rule: ProposalRule) -> Iterator[Complaint]:
-    scopes = draft.estate.estate.scopes
-    scope = scopes.get(rule.scope)
+    yield from _channels(draft, rule.scope, rule.notify)
+    scope = draft.estate.estate.scopes.get(rule.scope)
     if scope is None:
-        remedy = did_you_mean(rule.scope, scopes, "Name a scope of this file.")
-        yield Complaint(("scope",), f"There is no scope `{rule.scope}`.", remedy)
         return
-    for index, channel in enumerate(rule.notify):
-        if channel not in scope.notify:
-            remedy = did_you_mean(channel, scope.notify, f"Add it to `notify` of the scope `{rule.scope}`.")
-            yield Complaint(("notify", index), f"The scope `{rule.scope}` has no channel `{channel}`.", remedy)
     least = RELEASES_NEEDED[scope.mode]
     if rule.approvals < least:
         message = f"A {scope.mode.value} run needs {least} people's approval; a rule can ask for more, never for fewer."
         yield Complaint(("approvals",), message, f"Write {least} or more, or leave it out.")
+
+
+def _channels(draft: Draft, name: str, channels: Sequence[str]) -> Iterator[Complaint]:
+    scopes = draft.estate.estate.scopes
+    scope = scopes.get(name)
+    if scope is None:
+        yield Complaint(("scope",), f"There is no scope `{name}`.", did_you_mean(name, scopes, "Name a scope."))
+        return
+    for index, channel in enumerate(channels):
+        if channel not in scope.notify:
+            remedy = did_you_mean(channel, scope.notify, f"Add it to `notify` of the scope `{name}`.")
+            yield Complaint(("notify", index), f"The scope `{name}` has no channel `{channel}`.", remedy)
 
 
 def _release(rule: ProposalRule) -> Iterator[Complaint]:
