@@ -1,11 +1,10 @@
 """How many examples a property is tried on: some at every run of the default suite, many with the faults."""
 
-from typing import Any
-
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
-settings.register_profile("some", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+SOME, MANY = 25, 500
+settings.register_profile("some", deadline=None, max_examples=SOME, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("many", settings.get_profile("some"), max_examples=250)
 
 
@@ -27,6 +26,7 @@ def _with_faults(config: pytest.Config) -> bool:
     return str(config.option.markexpr).startswith("faults")
 
 
-def a_part(share: int, **more: Any) -> settings:
-    """For a property that takes its time: this part of the examples that others are tried on."""
-    return settings(max_examples=settings().max_examples // share, **more)
+def slow_examples(some: int, many: int) -> settings:
+    """For a property whose examples take long: so many in the default suite, so many with the faults."""
+    with_faults = settings().max_examples == MANY
+    return settings(max_examples=many if with_faults else some)

@@ -188,9 +188,7 @@ def test_no_space_left_is_seen_without_writing(town: Town) -> None:
 
 
 @contextmanager
-def faulty_cloud(
-    town: Town, fault: Fault, faults: FaultTable | None = None
-) -> Iterator[tuple[Nextcloud, WebdavProbe]]:
+def faulty_cloud(town: Town, fault: Fault, faults: FaultTable | None = None) -> Iterator[tuple[Nextcloud, WebdavProbe]]:
     """`faults`: where the fault is put, and no longer is once it has struck."""
     service, faults = Nextcloud({USER: PASSWORD}), faults or FaultTable()
     faults.replace([fault])
