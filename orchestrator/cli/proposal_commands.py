@@ -31,7 +31,8 @@ def listed(
         return
     session = session_of(context)
     with Service.of(session.data) as service:
-        found = service.get("proposals", waiting=None if everything else "true")
+        waiting = service.get("proposals", waiting="true")
+        found = service.get("proposals") if everything else waiting
     if as_json:
         session.json(found)
     else:
@@ -39,8 +40,7 @@ def listed(
             _show(session, one)
         if not found["proposals"]:
             session.line("Nothing is proposed." if everything else "Nothing is proposed now; --all shows the past.")
-    waits = any(one["state"] in ("armed", "blocked") for one in found["proposals"])
-    raise typer.Exit(Exit.WAITS if waits else Exit.DONE)
+    raise typer.Exit(Exit.WAITS if waiting["proposals"] else Exit.DONE)
 
 
 def show(
@@ -54,9 +54,9 @@ def show(
     with Service.of(session.data) as service:
         found = service.get(f"proposals/{proposal}")
         digest = found["proposal"]["digest"]
-        planned = service.plan(digest) if plan and digest and not as_json else None
+        planned = service.plan(digest) if plan and digest else None
     if as_json:
-        session.json(found)
+        session.json({**found, "plan": planned.model_dump(mode="json", by_alias=True)} if planned else found)
         return
     if planned is not None:
         show_plan(session, planned, time.time())
@@ -128,8 +128,10 @@ def _show(session: Session, one: dict[str, Any]) -> None:
 
 def _standing(one: dict[str, Any]) -> Iterator[str]:
     if one["state"] == "blocked":
-        why = one["blocked"]["text"] if one["blocked"] else "it is being made"
-        yield from _wrapped(f"No plan can be made: {why} It is tried again every five minutes.")
+        if one["blocked"]:
+            yield from _wrapped(f"No plan can be made: {one['blocked']['text']} It is tried again every five minutes.")
+        else:
+            yield "  Its plan is being made."
     elif one["state"] == "armed":
         missing = one["approvals_needed"] - len(one["approvals"])
         left = one["armed_until"] - time.time()

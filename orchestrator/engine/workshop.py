@@ -1,5 +1,6 @@
 """Where an attempt gets its provider: the scope's addresses, secrets by reference, the estate's files, a workspace."""
 
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -128,6 +129,10 @@ class EstateWorkshop:
 
     def _look_around(self, commit: str, scope: str, deadline: float) -> Context:
         return self.context(SimpleNamespace(id="resources", commit=commit, scope=scope), scope, deadline)
+
+    def discard(self, run_id: str) -> None:
+        """Nobody goes on with it: its workspaces are not needed any more."""
+        shutil.rmtree(self._workspaces / run_id, ignore_errors=True)
 
     def _workspace(self, run_id: str, step_id: str) -> Path:
         path = self._workspaces / run_id / step_id.replace("/", "~")

@@ -11,11 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.domain.catalogue import Catalogue
+from orchestrator.domain.proposals.subject import title_of
 from orchestrator.domain.signals.board import Board, Said, Situation
 from orchestrator.domain.signals.change import Change
 from orchestrator.domain.signals.feed import Feed
 from orchestrator.domain.signals.quorum import Verdict
+from orchestrator.domain.signals.reason import Reason
 from orchestrator.domain.signals.thresholds import DAY
+from orchestrator.domain.signals.words import sentence
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.request import RequestError
 from orchestrator.store import leases, verdicts
@@ -32,8 +35,14 @@ FORTNIGHT = 15 * DAY
 """So far back is read when a worker begins: by then a usual value is learned."""
 STOPS_WITHIN = 30.0
 """Seconds: a plan that is being made looks around for that long."""
+LONGEST = 60 * DAY
+"""Seconds that are read again at most."""
 LEASE_FOR = 30.0
 LEASE = "detection"
+
+
+class LeaseLost(Exception):
+    """Another worker watches by now; what this one found is that one's to record."""
 
 
 class Detection:
@@ -53,7 +62,8 @@ class Detection:
         self._worker = worker
         self._after = after
         self._watching: _Watching | None = None
-        self._mine_until = float("-inf")
+        self._held = False
+        self._asked = float("-inf")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep_watch, name="detection", daemon=True)
 
@@ -84,6 +94,10 @@ class Detection:
         while not self._stopping.wait(LOOK_EVERY):
             try:
                 situation = self.look()
+            except LeaseLost:
+                log.info("another worker has taken over the watch")
+                self._watching = None
+                continue
             except Exception:
                 log.exception("what arrived could not be weighed once; the next look comes by itself")
                 self._watching = None
@@ -95,33 +109,38 @@ class Detection:
     def _is_mine(self, now: float) -> bool:
         if self._database.is_sqlite:
             return True
-        if now > self._mine_until - LEASE_FOR / 2:
+        if not (self._held and 0.0 <= now - self._asked < LEASE_FOR / 2):
             with self._database.write() as conn:
-                mine = leases.take(conn, LEASE, self._worker, now, LEASE_FOR)
-            self._mine_until = now + LEASE_FOR if mine else float("-inf")
-        return now < self._mine_until
+                self._held = leases.take(conn, LEASE, self._worker, now, LEASE_FOR)
+            self._asked = now
+        return self._held
 
     def _give_back(self) -> None:
-        if not self._database.is_sqlite:
+        if self._database.is_sqlite:
+            return
+        try:
             with self._database.write() as conn:
                 leases.give_back(conn, LEASE, self._worker)
+        except Exception:
+            log.exception("the lease of the watch was not given back; it runs out by itself")
 
     def _is_outdated(self, watching: "_Watching") -> bool:
-        """The estate has moved on."""
+        """The estate has moved on, and can be read."""
         try:
-            return self._estates.newest() != watching.commit
+            newest = self._estates.newest()
+            return newest != watching.commit and self._estates.bundle(newest) is not None
         except RequestError:
             return False
 
     def _begin(self, now: float) -> "_Watching":
         """Read the last fortnight again, under the catalogue and the sources of the newest estate."""
         commit, catalogue, silent_after = self._known()
-        since = now - FORTNIGHT
-        feed, arrivals = Feed(catalogue, silent_after), Arrivals(self._database, since)
         with self._database.read() as conn:
             board = verdicts.board(conn)
+            since = _since(board, now)
             cuts = verdicts.last_cut(conn, since)
             seen = {row.subject: row.at for row in verdicts.acknowledged(conn)}
+        feed, arrivals = Feed(catalogue, silent_after), Arrivals(self._database, since)
         for subject, at in cuts.items():
             if at > seen.get(subject, float("-inf")) and subject in catalogue.vendors:
                 feed.watch.remember_cut(subject)
@@ -131,7 +150,8 @@ class Detection:
         last |= {change.subject: change for change in feed.pass_time(now)}
         watching = _Watching(feed, arrivals, board, commit)
         moved = [one for one in last.values() if one.verdict is not board.verdict(one.subject)]
-        self._record(watching, moved, now)
+        silent = [one for one in board.subjects() if one not in last and board.verdict(one) is not Verdict.UNKNOWN]
+        self._record(watching, [*moved, *(_silence(one, board, catalogue, now) for one in silent)], now)
         return watching
 
     def _known(self) -> tuple[str, Catalogue, dict[str, float]]:
@@ -149,12 +169,30 @@ class Detection:
         if not changes:
             return
         with self._database.write() as conn:
+            if not self._database.is_sqlite and not leases.take(conn, LEASE, self._worker, now, LEASE_FOR):
+                self._held = False
+                raise LeaseLost
             for one in changes:
                 verdicts.record(conn, one, now)
         for one in changes:
             watching.board.note(Said(one.subject, one.verdict, one.at, one.since))
             level = logging.WARNING if one.verdict.rank >= Verdict.SUSPECT.rank else logging.INFO
             log.log(level, "%s", one.words["en"])
+
+
+def _since(board: Board, now: float) -> float:
+    """A fortnight, or one before the oldest of what is not well: what was usual before it must be learned again."""
+    earliest = board.earliest()
+    since = now - FORTNIGHT if earliest is None else min(now, earliest) - FORTNIGHT
+    return max(since, now - LONGEST)
+
+
+def _silence(subject: str, board: Board, catalogue: Catalogue, now: float) -> Change:
+    """What was said of a subject of which nothing is known any more."""
+    before = board.verdict(subject)
+    reasons = (Reason("silent"),)
+    words = sentence(title_of(subject, catalogue), Verdict.UNKNOWN, now, now, reasons)
+    return Change(now, subject, Verdict.UNKNOWN, before, now, reasons, words)
 
 
 @dataclass(slots=True)

@@ -180,7 +180,13 @@ class Looking:
         thread = threading.Thread(target=self._look, args=(watched, look), name=f"probe {look.key}", daemon=True)
         with self._lock:
             self._going.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:
+            log.exception("a look could not begin; its next turn comes by itself")
+            with self._lock:
+                self._going.discard(thread)
+                self._schedule.ended(look.key)
 
     def _look(self, watched: Watched, look: Look) -> None:
         sight = look_once(self._workshop, watched, look, self._clock)

@@ -1,12 +1,13 @@
 """Messages to people, sent from a queue: again after a while when a channel does not take one, never silently lost."""
 
+import hashlib
 import logging
 import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 
 from orchestrator.engine.spec import ActionSpec
-from orchestrator.engine.workshop import Workshop
+from orchestrator.engine.workshop import EstateWorkshop
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.request import RequestError
 from orchestrator.store import notices
@@ -24,12 +25,16 @@ FIRST_WAIT, LONGEST_WAIT = 15.0, 1800.0
 """Seconds until a message is tried again: twice as long each time, up to the longest."""
 MOST_TRIES = 60
 """Over a day."""
+DOUBTFUL_TRIES = 5
+"""Where some of a channel's people may have been told: not so often that they stop reading."""
 
 
 class Notices:
     """`start` begins to send, `stop` ends it."""
 
-    def __init__(self, database: Database, estates: Estates, workshop: Workshop, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, database: Database, estates: Estates, workshop: EstateWorkshop, clock: Callable[[], float]
+    ) -> None:
         self._database = database
         self._estates = estates
         self._workshop = workshop
@@ -57,7 +62,7 @@ class Notices:
         try:
             told = self._send(row)
         except ProviderError as error:
-            self._put_off(row, error.message)
+            self._put_off(row, error.message, DOUBTFUL_TRIES if error.effect_possible else MOST_TRIES)
             return True
         except Exception as error:
             log.exception("the message %r could not be sent", row.title["en"])
@@ -65,6 +70,7 @@ class Notices:
             return True
         with self._database.write() as conn:
             notices.sent(conn, row.id, told)
+        self._workshop.discard(_run_id(row))
         return True
 
     def _keep_sending(self) -> None:
@@ -79,7 +85,7 @@ class Notices:
         """Raises ProviderError. A message whose receipt is there was taken before a crash, and is not sent again."""
         message = {"channel": row.channel, "title": row.title, "body": row.body}
         spec = ActionSpec.model_validate({"uses": "notify.send", "with": message})
-        run = SimpleNamespace(id=f"notice-{row.id}", commit=self._commit(row), scope=row.scope)
+        run = SimpleNamespace(id=_run_id(row), commit=self._commit(row), scope=row.scope)
         action = self._workshop.action(run, "send", spec, {}, SEND_FOR)
         found = action.provider.apply(action.want, Tag(run.id, "send"), {}, log.info)
         return str(found.message)
@@ -93,9 +99,14 @@ class Notices:
             return str(row.commit)
         return commit if row.channel in channels else str(row.commit)
 
-    def _put_off(self, row: Row, why: str) -> None:
-        over = row.tries >= MOST_TRIES
+    def _put_off(self, row: Row, why: str, most: int = MOST_TRIES) -> None:
+        over = row.tries >= most
         again = None if over else self._clock() + min(FIRST_WAIT * 2 ** (row.tries - 1), LONGEST_WAIT)
         log.warning("the message %r was not taken by %s: %s", row.title["en"], row.channel, why)
         with self._database.write() as conn:
             notices.failed(conn, row.id, why, again)
+
+
+def _run_id(row: Row) -> str:
+    """Where its receipt lies: another one for each message that was ever written, in whatever database."""
+    return "notice-" + hashlib.sha256(f"{row.key} {row.created_at!r}".encode()).hexdigest()[:24]

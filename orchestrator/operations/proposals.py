@@ -2,20 +2,24 @@
 
 A proposal starts nothing. It holds a plan, sealed by its digest, and waits in
 sight of everybody; the people who release it start the run in the transaction in
-which the last of them says yes.
+which the last of them says yes. Plans are made in a thread of their own: in a
+crisis they look at clouds that do not answer, and the watch must go on meanwhile.
 """
 
+import hashlib
+import json
 import logging
+import queue
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from orchestrator.domain.authority import RELEASES_NEEDED, Refused, check_approver
+from orchestrator.domain.authority import RELEASES_NEEDED, Refused, check_approver, check_mode
 from orchestrator.domain.bundle import Bundle
 from orchestrator.domain.model import Mode
-from orchestrator.domain.plan import Plan
 from orchestrator.domain.proposals.proposal import (
     LOOK_AGAIN,
     IllegalProposalEvent,
@@ -31,12 +35,13 @@ from orchestrator.domain.proposals.rule import ProposalRule
 from orchestrator.domain.proposals.subject import services_of
 from orchestrator.domain.proposals.words import Told, body, title
 from orchestrator.domain.signals.board import Situation
+from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.halt import Halt
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
 from orchestrator.operations.runs import Approval, Runs
-from orchestrator.store import notices, proposals, verdicts
+from orchestrator.store import notices, proposals, runs, verdicts
 from orchestrator.store.database import Connection, Database
 from orchestrator.store.journal import SYSTEM
 from orchestrator.store.runs import Row
@@ -45,9 +50,15 @@ log = logging.getLogger("bascule.proposals")
 
 POLICY = "policy"
 """The requester of what policy proposes; with the rule's name behind it."""
+TRIES = 5
+"""A release is tried so often when others release at the same time."""
+STOPS_WITHIN = 30.0
+"""Seconds: a plan that is being made looks around for that long."""
 
 
 class Proposals:
+    """`start` begins to make the plans that are wanted, `stop` ends it."""
+
     def __init__(
         self,
         database: Database,
@@ -63,6 +74,18 @@ class Proposals:
         self._runs = runs
         self._clock = clock
         self._halt = halt
+        self._read: tuple[str, Bundle] | None = None
+        self._wanted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._planning: set[str] = set()
+        self._thread = threading.Thread(target=self._keep_planning, name="proposals", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._wanted.put(None)
+        if self._thread.is_alive():
+            self._thread.join(timeout=STOPS_WITHIN)
 
     def consider(self, situation: Situation) -> None:
         """Withdraw what no longer stands, and propose what is due. Changes nothing outside; a fault is logged."""
@@ -71,46 +94,22 @@ class Proposals:
         except Exception:
             log.exception("the proposals could not be looked at once; the next look comes by itself")
 
-    def _consider(self, situation: Situation) -> None:
-        commit, bundle = self._newest()
-        rules = bundle.estate.policy.proposals if bundle else {}
-        halted = self._halt.in_force() is not None
-        with self._database.read() as conn:
-            waiting = proposals.waiting(conn)
-        for row in waiting:
-            with _alone(row.rule):
-                self._tend(row, rules.get(row.rule), commit, situation, halted=halted)
-        taken = {row.rule for row in waiting}
-        for name, rule in rules.items():
-            if name not in taken and not halted and bundle is not None:
-                with _alone(name):
-                    self._raise_if_due(name, rule, commit, bundle, situation)
+    def make_plans(self) -> None:
+        """Make the plans that are wanted by now. The service's own thread does the same."""
+        while not self._wanted.empty():
+            self._plan_safely(self._wanted.get())
 
     def approve(self, proposal_id: str, digest: str, by: str, comment: str = "") -> str | None:
         """One person's release of exactly this digest; the run's id when it was the last that was needed.
 
         Raises Denied, also by policy or halt, Conflict, NotFound.
         """
-        row = self.get(proposal_id)
-        given = self._require_open(row, digest, by)
-        self._halt.require_free()
-        if len(given) + 1 < row.approvals_needed:
-            with self._database.write() as conn:
-                self._approve(conn, proposal_id, digest, by, comment)
-            return None
-        approvals = [*(Approval(one["by"], one["comment"]) for one in row.approvals), Approval(by, comment)]
-        evidence = row.evidence["words"]["en"]
-
-        def first(conn: Connection, run_id: str) -> None:
-            approved = self._approve(conn, proposal_id, digest, by, comment)
-            if len(approved.approvals) != len(approvals):
-                raise Conflict("Somebody else approved at the same time; look at it, and approve again.")
-            proposals.move(
-                conn, approved, ProposalEvent.RELEASED, self._clock(), by, {"run_id": run_id}, {"run_id": run_id}
-            )
-            self._tell(conn, ProposalEvent.RELEASED, approved, approvals=[one.by for one in approvals], run_id=run_id)
-
-        return self._runs.start_released(digest, f"{POLICY}:{row.rule}", evidence, approvals, first)
+        for _ in range(TRIES):
+            try:
+                return self._approve_once(proposal_id, digest, by, comment)
+            except _Overtaken:
+                continue
+        raise Conflict("Others release it at this very moment; look at it, and release it again.")
 
     def reject(self, proposal_id: str, by: str, reason: str) -> None:
         """One person says no: it ends, and is not proposed again before the verdict has been better."""
@@ -128,34 +127,72 @@ class Proposals:
             raise NotFound(f"There is no proposal {proposal_id}; `bascule proposals` lists them.")
         return row
 
-    def _newest(self) -> tuple[str, Bundle | None]:
+    def _consider(self, situation: Situation) -> None:
+        read = self._newest()
+        halted, halted_at = self._halt.in_force() is not None, self._halted_at()
+        with self._database.read() as conn:
+            waiting = proposals.waiting(conn)
+        for row in waiting:
+            with _alone(row.rule):
+                if halted or row.raised_at <= halted_at:
+                    self._withdraw(row, Reason.HALTED)
+                elif read is not None:
+                    self._tend(row, *read, situation)
+        if read is None or halted:
+            return
+        commit, bundle = read
+        taken = {row.rule for row in waiting}
+        for name, rule in bundle.estate.policy.proposals.items():
+            if name not in taken:
+                with _alone(name):
+                    self._raise_if_due(name, rule, commit, bundle, situation)
+
+    def _newest(self) -> tuple[str, Bundle] | None:
+        """The newest estate that can be read; None where there never was one that could."""
         try:
             commit = self._estates.newest()
-            return commit, self._estates.bundle(commit)
-        except RequestError:
-            return "", None
+            self._read = commit, self._estates.bundle(commit)
+        except RequestError as error:
+            log.debug("the estate can't be read now, the rules known before go on: %s", error)
+        return self._read
 
-    def _tend(self, row: Row, rule: ProposalRule | None, commit: str, situation: Situation, *, halted: bool) -> None:
-        """`commit`: the newest, which may have mended what stood in a plan's way."""
-        now = situation.now
-        if halted or rule is None:
-            self._withdraw(row, Reason.HALTED if halted else Reason.RULE)
+    def _halted_at(self) -> float:
+        """When the kill switch was engaged last: what was proposed before that is withdrawn, even if it was lifted."""
+        last = self._halt.history(1)
+        return last[0].at if last else float("-inf")
+
+    def _tend(self, row: Row, commit: str, bundle: Bundle, situation: Situation) -> None:
+        now, rule = situation.now, bundle.estate.policy.proposals.get(row.rule)
+        if rule is None or rule.when.subject != row.subject or self._is_another(row, rule):
+            self._withdraw(row, Reason.RULE)
             return
         sight = _sight(rule, situation)
         weak = weak_since(rule.when.bar, sight, row.weak_since, now)
         if is_withdrawn(weak, sight, now):
             self._withdraw(row, Reason.EVIDENCE)
             return
-        if weak != row.weak_since:
-            with self._database.write() as conn:
-                proposals.note(conn, row.id, weak_since=weak)
-        if row.state == ProposalState.BLOCKED and now - row.looked_at >= LOOK_AGAIN:
-            self._plan(row, rule, commit)
+        self._note(row, weak, max(row.approvals_needed, _needed(rule, bundle)))
+        if row.state == ProposalState.BLOCKED and not 0 <= now - row.looked_at < LOOK_AGAIN:
+            self._want_plan(row.id)
         elif row.state == ProposalState.ARMED and not row.counted_down and now >= row.armed_until:
+            self._count_down(row.id)
+
+    def _is_another(self, row: Row, rule: ProposalRule) -> bool:
+        """People were shown a plan of a rule that says something else now; without a plan, what is mended is used."""
+        return bool(row.state == ProposalState.ARMED and row.evidence["rule"] != _what(rule))
+
+    def _note(self, row: Row, weak: float | None, needed: int) -> None:
+        """What is no event. A policy that now asks for more people asks them of this one as well."""
+        if (weak, needed) != (row.weak_since, row.approvals_needed):
             with self._database.write() as conn:
-                locked = self._locked(conn, row.id)
-                self._move(conn, locked, ProposalEvent.COUNTED_DOWN, SYSTEM, {"counted_down": True})
-                self._tell(conn, ProposalEvent.COUNTED_DOWN, locked)
+                proposals.note(conn, row.id, weak_since=weak, approvals_needed=needed)
+
+    def _count_down(self, proposal_id: str) -> None:
+        with self._database.write() as conn:
+            row = self._locked(conn, proposal_id)
+            if not row.counted_down:
+                self._move(conn, row, ProposalEvent.COUNTED_DOWN, SYSTEM, {"counted_down": True})
+                self._tell(conn, ProposalEvent.COUNTED_DOWN, row)
 
     def _withdraw(self, row: Row, why: Reason) -> None:
         try:
@@ -179,12 +216,11 @@ class Proposals:
         with self._database.write() as conn:
             if not proposals.insert(conn, row, situation.now, f"{POLICY}:{name}"):
                 return
-        self._plan(self.get(row["id"]), rule, commit)
+        self._want_plan(row["id"])
 
     def _new(
         self, name: str, rule: ProposalRule, commit: str, bundle: Bundle, reached: float, change: Row
     ) -> dict[str, Any]:
-        scope = bundle.estate.scopes[rule.scope]
         evidence = {name: getattr(change, name) for name in ("id", "verdict", "at", "since", "words", "reasons")}
         return {
             "id": time.strftime("p%Y%m%d-%H%M%S", time.gmtime(self._clock())) + "-" + secrets.token_hex(3),
@@ -195,13 +231,37 @@ class Proposals:
             "scope": rule.scope,
             "services": _proposed(rule, bundle),
             "notify": list(rule.notify),
-            "evidence": evidence,
-            "approvals_needed": max(rule.approvals, RELEASES_NEEDED[Mode(scope.mode)]),
+            "evidence": {**evidence, "rule": _what(rule)},
+            "approvals_needed": _needed(rule, bundle),
         }
 
-    def _plan(self, row: Row, rule: ProposalRule, commit: str) -> None:
+    def _want_plan(self, proposal_id: str) -> None:
+        if proposal_id not in self._planning:
+            self._planning.add(proposal_id)
+            self._wanted.put(proposal_id)
+
+    def _keep_planning(self) -> None:
+        while (wanted := self._wanted.get()) is not None:
+            self._plan_safely(wanted)
+
+    def _plan_safely(self, proposal_id: str | None) -> None:
+        if proposal_id is None:
+            return
+        try:
+            self._plan(self.get(proposal_id))
+        except Exception:
+            log.exception("the plan of proposal %s could not be kept; it is tried again by itself", proposal_id)
+        finally:
+            self._planning.discard(proposal_id)
+
+    def _plan(self, row: Row) -> None:
         """Make the plan, in the order of the clocks that run; what stands in its way is kept, shown and told."""
-        services = _proposed(rule, self._estates.bundle(commit))
+        read = self._newest()
+        rule = read[1].estate.policy.proposals.get(row.rule) if read else None
+        if read is None or rule is None or row.state != ProposalState.BLOCKED:
+            return
+        commit, bundle = read
+        services = _proposed(rule, bundle)
         try:
             plan = self._plans.make(services, rule.scope, parameters=rule.parameters, commit=commit)
         except RequestError as error:
@@ -213,11 +273,14 @@ class Proposals:
             return
         with self._database.write() as conn:
             locked = self._locked(conn, row.id)
+            if locked.state != ProposalState.BLOCKED or locked.weak_since is not None:
+                return  # while the plan was made, what it stands on went
             now = self._clock()
             values = {"digest": plan.digest, "armed_until": now + rule.arm, "looked_at": now, "message": {}}
             values |= {"commit": commit, "services": services, "scope": rule.scope}
+            values["evidence"] = {**locked.evidence, "rule": _what(rule)}
             self._move(conn, locked, ProposalEvent.ARMED, SYSTEM, values, {"digest": plan.digest})
-            self._tell(conn, ProposalEvent.ARMED, proposals.locked(conn, row.id) or locked, plan=plan)
+            self._tell(conn, ProposalEvent.ARMED, self._locked(conn, row.id), steps=len(plan.steps))
 
     def _block(self, row: Row, code: str, why: str) -> None:
         message = {"code": code, "text": why}
@@ -230,24 +293,52 @@ class Proposals:
             self._move(conn, locked, ProposalEvent.BLOCKED, SYSTEM, values, message)
             self._tell(conn, ProposalEvent.BLOCKED, locked, why=why)
 
-    def _require_open(self, row: Row, digest: str, by: str) -> list[str]:
-        """The people who approved. Raises Denied, Conflict."""
+    def _approve_once(self, proposal_id: str, digest: str, by: str, comment: str) -> str | None:
+        row = self.get(proposal_id)
+        self._require_open(row, digest, by)
+        if row.raised_at <= self._halted_at():
+            self._halt.require_free()
+            raise Denied(f"The kill switch was engaged since {proposal_id} was proposed: it is being withdrawn.")
+        self._halt.require_free()
+        try:
+            check_mode(Mode(self._plans.get(digest).mode))
+        except Refused as error:
+            raise Denied(str(error)) from error
+        approvals = [*(Approval(one["by"], one["comment"]) for one in row.approvals), Approval(by, comment)]
+        if len(approvals) < row.approvals_needed:
+            with self._database.write() as conn:
+                approved = self._approve(conn, proposal_id, digest, by, comment)
+                if len(approved.approvals) >= approved.approvals_needed:
+                    raise _Overtaken  # somebody else's yes came in between: this one is the last, and begins the run
+            return None
+        evidence = row.evidence["words"]["en"]
+
+        def first(conn: Connection, run_id: str) -> None:
+            approved = self._approve(conn, proposal_id, digest, by, comment)
+            given = [str(one["by"]) for one in approved.approvals]
+            if given != [one.by for one in approvals] or len(given) < approved.approvals_needed:
+                raise _Overtaken
+            said = {"run_id": run_id}
+            proposals.move(conn, approved, ProposalEvent.RELEASED, self._clock(), by, said, said)
+            self._tell(conn, ProposalEvent.RELEASED, approved, approvals=given, run_id=run_id)
+
+        return self._runs.start_released(digest, f"{POLICY}:{row.rule}", evidence, approvals, first)
+
+    def _require_open(self, row: Row, digest: str, by: str) -> None:
+        """Raises Denied, Conflict."""
         if row.state != ProposalState.ARMED:
             raise Conflict(f"Proposal {row.id} is {row.state}: it can't be released.")
         if row.digest != digest:
             raise Conflict(f"Proposal {row.id} is of plan {row.digest}; the release names another.")
-        given = [str(one["by"]) for one in row.approvals]
         try:
-            check_approver(by, "", given)
+            check_approver(by, "", [str(one["by"]) for one in row.approvals])
         except Refused as error:
             raise Denied(str(error)) from error
-        return given
 
     def _approve(self, conn: Connection, proposal_id: str, digest: str, by: str, comment: str) -> Row:
         row = self._locked(conn, proposal_id)
         self._require_open(row, digest, by)
-        now = self._clock()
-        approvals = [*row.approvals, {"by": by, "comment": comment, "at": now}]
+        approvals = [*row.approvals, {"by": by, "comment": comment, "at": self._clock()}]
         self._move(conn, row, ProposalEvent.APPROVED, by, {"approvals": approvals}, {"comment": comment})
         return self._locked(conn, proposal_id)
 
@@ -271,23 +362,51 @@ class Proposals:
         except IllegalProposalEvent as error:
             raise Conflict(f"Not possible now: {error}.") from error
 
-    def _tell(self, conn: Connection, event: ProposalEvent, row: Row, *, plan: Plan | None = None, **said: Any) -> None:
-        """Queue the message on the proposal's channels, in the transaction in which it happens."""
-        estate = self._estates.bundle(row.commit).estate
-        steps = len((plan or self._plans.get(row.digest)).steps) if row.digest else 0
+    def _tell(self, conn: Connection, event: ProposalEvent, row: Row, **said: Any) -> None:
+        """Queue the message on the proposal's channels, in the transaction in which it happens.
+
+        Words that can't be found never stand in the way of what happens.
+        """
+        facts = {"approvals": [one["by"] for one in row.approvals], "steps": _steps(conn, row), **said}
         told = Told(
             id=row.id,
-            services={name: estate.services[name].title.model_dump() for name in row.services},
+            services=self._titles(row),
             scope=row.scope,
             digest=row.digest,
-            steps=steps,
             approvals_needed=row.approvals_needed,
             armed_until=row.armed_until,
             evidence=row.evidence["words"],
-            **{"approvals": [one["by"] for one in row.approvals], **said},
+            refused=self._refused(row),
+            **facts,
         )
         key = f"{row.id}:{event.value}:{int(self._clock())}"
-        notices.add(conn, key, row.commit, row.scope, row.notify, title(event, told), body(event, told), self._clock())
+        words = title(event, told), body(event, told)
+        notices.add(conn, key, row.commit, row.scope, row.notify, *words, self._clock())
+
+    def _titles(self, row: Row) -> dict[str, dict[str, str]]:
+        """Names in place of titles where the estate can't be read."""
+        services = self._read[1].estate.services if self._read else {}
+        named = {name: {"fr": name, "en": name} for name in row.services}
+        return named | {name: services[name].title.model_dump() for name in row.services if name in services}
+
+    def _refused(self, row: Row) -> str:
+        """Why a run in this scope would be refused whoever releases it."""
+        scope = self._read[1].estate.scopes.get(row.scope) if self._read else None
+        try:
+            if scope is not None:
+                check_mode(Mode(scope.mode))
+        except Refused as error:
+            return str(error)
+        return ""
+
+
+class _Overtaken(Exception):
+    """Somebody else released it in between; nothing was changed."""
+
+
+def _steps(conn: Connection, row: Row) -> int:
+    document = runs.load_plan(conn, row.digest) if row.digest else None
+    return len(document["steps"]) if document else 0
 
 
 @contextmanager
@@ -299,13 +418,23 @@ def _alone(rule: str) -> Iterator[None]:
         log.exception("the rule %s could not be looked at once; the next look comes by itself", rule)
 
 
+def _what(rule: ProposalRule) -> str:
+    """What a rule proposes and because of what: when that changes, its proposal is another one."""
+    said = rule.model_dump(mode="json", by_alias=True, include={"when", "propose", "parameters", "scope"})
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _needed(rule: ProposalRule, bundle: Bundle) -> int:
+    return max(rule.approvals, RELEASES_NEEDED[Mode(bundle.estate.scopes[rule.scope].mode)])
+
+
 def _proposed(rule: ProposalRule, bundle: Bundle) -> list[str]:
     estate = bundle.estate
     return list(rule.propose or services_of(rule.when.subject, estate.services, bundle.catalogue))
 
 
 def _sight(rule: ProposalRule, situation: Situation) -> Sight:
+    """What is known of the rule's subject; where nothing is observed, there is no evidence."""
     subject, board = rule.when.subject, situation.board
-    evidence = situation.evidence.get(subject)
-    verdict = board.verdict(subject)
-    return Sight(verdict, board.reached(subject, rule.when.bar), evidence if evidence is not None else verdict)
+    evidence = situation.evidence.get(subject, Verdict.UNKNOWN)
+    return Sight(board.verdict(subject), board.reached(subject, rule.when.bar), evidence)

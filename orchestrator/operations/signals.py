@@ -45,6 +45,7 @@ AT_ONCE = 1000
 """Rows that the sweep removes in one transaction."""
 SWEEP_EVERY = 10.0
 """Seconds between two sweeps while deliveries arrive."""
+SWEEP_ANYWAY = 3600.0
 ESTATE_FOR = 2.0
 """Seconds that the sources are remembered before the estate is looked at again."""
 QUIET = 60.0
@@ -171,10 +172,12 @@ class Signals:
         return self._sources
 
     def _keep_swept(self) -> None:
-        """Sweeps while something arrives, and otherwise has nothing to do."""
+        """Sweeps while something arrives, and otherwise now and then: probes observe without any delivery."""
+        swept = time.monotonic()
         while not self._stopping.wait(SWEEP_EVERY):
-            if self._arrived.is_set():
+            if self._arrived.is_set() or time.monotonic() - swept >= SWEEP_ANYWAY:
                 self._arrived.clear()
+                swept = time.monotonic()
                 try:
                     self.sweep()
                 except Exception:

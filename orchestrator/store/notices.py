@@ -7,6 +7,8 @@ import sqlalchemy as sa
 from orchestrator.store.runs import Row, insert_or_ignore
 from orchestrator.store.tables import notices
 
+LONGEST_WAIT = 3600.0
+"""Seconds; nothing waits for longer than that until it is tried again."""
 WAITING, SENT, GIVEN_UP = "waiting", "sent", "given_up"
 
 
@@ -29,7 +31,7 @@ def add(
 
 def claim(conn: sa.Connection, now: float, lasts: float) -> Row | None:
     """The next that is due, which is nobody else's for `lasts` seconds."""
-    due = (notices.c.state == WAITING, notices.c.next_at <= now)
+    due = _due(now)
     first = sa.select(notices.c.id).where(*due).order_by(notices.c.next_at, notices.c.id).limit(1)
     if conn.dialect.name == "postgresql":
         first = first.with_for_update(skip_locked=True)
@@ -38,8 +40,13 @@ def claim(conn: sa.Connection, now: float, lasts: float) -> Row | None:
     return conn.execute(query).one_or_none()
 
 
+def _due(now: float) -> "tuple[sa.ColumnElement[bool], ...]":
+    """A time that lies too far ahead was written by a clock that was wrong."""
+    return notices.c.state == WAITING, sa.or_(notices.c.next_at <= now, notices.c.next_at > now + LONGEST_WAIT)
+
+
 def is_due(conn: sa.Connection, now: float) -> bool:
-    where = (notices.c.state == WAITING, notices.c.next_at <= now)
+    where = _due(now)
     return conn.execute(sa.select(notices.c.id).where(*where).limit(1)).one_or_none() is not None
 
 

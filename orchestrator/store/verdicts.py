@@ -38,9 +38,13 @@ def changes(conn: sa.Connection, subject: str = "", limit: int = 100) -> Sequenc
 
 
 def board(conn: sa.Connection) -> Board:
-    """What all changes that were ever recorded come to."""
+    """What all changes come to: of each subject, those since it was nominal last."""
     columns = (verdict_changes.c.subject, verdict_changes.c.verdict, verdict_changes.c.at, verdict_changes.c.since)
-    rows = conn.execute(sa.select(*columns).order_by(verdict_changes.c.id))
+    other = verdict_changes.alias()
+    well = (other.c.subject == verdict_changes.c.subject, other.c.verdict == Verdict.NOMINAL.value)
+    last = sa.select(sa.func.max(other.c.id)).where(*well).scalar_subquery()
+    recent = verdict_changes.c.id >= sa.func.coalesce(last, 0)
+    rows = conn.execute(sa.select(*columns).where(recent).order_by(verdict_changes.c.id))
     return Board.of(Said(row.subject, Verdict(row.verdict), row.at, row.since) for row in rows)
 
 

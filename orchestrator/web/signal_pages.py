@@ -104,7 +104,9 @@ def proposal_view(language: Language, one: ProposalAnswer, titles: Mapping[str, 
         tone="waits" if armed else "bad",
         raised_at=one.raised_at,
         words=getattr(one.words, language),
-        standing=_standing(language, one, now) if armed else say(language, "proposal.again"),
+        standing=_standing(language, one, now)
+        if armed
+        else say(language, "proposal.again" if one.blocked else "proposal.made"),
         why=one.blocked.text if one.blocked else "",
         weak_since=one.weak_since,
         commands=[f"bascule proposals show {one.id} --plan", order, refusal] if armed else [refusal],
@@ -112,6 +114,8 @@ def proposal_view(language: Language, one: ProposalAnswer, titles: Mapping[str, 
 
 
 def _standing(language: Language, one: ProposalAnswer, now: float) -> str:
+    if one.state is not ProposalState.ARMED:
+        return say(language, "proposal.again" if one.blocked else "proposal.made")
     left = (one.armed_until or now) - now
     count = (
         say(language, "proposal.left", time=duration(left, language)) if left > 0 else say(language, "proposal.over")

@@ -54,6 +54,8 @@ def test_one_watches_and_another_takes_over(workers: tuple[list[Bascule], Clock]
     assert situation is not None
     one.proposals.consider(situation)
     two.proposals.consider(situation)
+    for worker in (one, two):
+        worker.proposals.make_plans()
     with two.database.read() as conn:
         states = [row.state for row in proposals.listed(conn, 10)]
     assert states == ["armed"], "both considered, and one rule proposes once"

@@ -75,6 +75,7 @@ class Town:
         situation = self.bascule.detection.look()
         assert situation is not None
         self.bascule.proposals.consider(situation)
+        self.bascule.proposals.make_plans()
         while self.bascule.notices.send_next():
             pass
         return situation
@@ -332,6 +333,133 @@ def test_a_halt_at_the_last_release_leaves_no_run_behind(town: Town, monkeypatch
     assert (town.only().state, len(town.only().approvals)) == ("armed", 1)
     with town.bascule.database.read() as conn:
         assert runs.list_runs(conn, 10) == []
+
+
+def test_two_who_release_at_the_same_moment_begin_the_run(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = town.lose()
+    together = threading.Barrier(2, timeout=10)
+    real = town.bascule.proposals.get
+    first = {"anne": True, "bruno": True}
+
+    def get(proposal_id: str) -> Row:
+        found = real(proposal_id)
+        if first.pop(threading.current_thread().name, False):
+            together.wait()
+        return found
+
+    monkeypatch.setattr(town.bascule.proposals, "get", get)
+    begun: list[str | None] = []
+
+    def release() -> None:
+        begun.append(town.bascule.proposals.approve(row.id, row.digest, threading.current_thread().name))
+
+    people = [threading.Thread(target=release, name=name) for name in first]
+    for one in people:
+        one.start()
+    for one in people:
+        one.join(30)
+    assert sorted(map(bool, begun)) == [False, True]
+    assert (town.only().state, len(town.only().approvals)) == ("released", 2)
+
+
+def test_an_estate_that_cannot_be_read_for_a_while_changes_nothing(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = town.lose()
+    commit(town.estate, {"docs/more.md": "more"})
+    town.bascule.estates.sync("test")
+    newest, begun = town.bascule.estates.newest(), list[float]()
+    readable = town.bascule.estates.bundle
+
+    def bundle(wanted: str) -> Any:
+        if wanted == newest:
+            raise RequestError("its commit is not in this mirror yet")
+        return readable(wanted)
+
+    begin = town.bascule.detection._begin
+    monkeypatch.setattr(town.bascule.detection, "_begin", lambda now: begun.append(now) or begin(now))
+    monkeypatch.setattr(town.bascule.estates, "bundle", bundle)
+    for minute in range(1, 6):
+        town.look(town.clock.now + minute)
+    assert (town.only().id, town.only().state) == (row.id, "armed")
+    assert begun == [], "what was watched is not read again"
+    monkeypatch.undo()
+    town.look(town.clock.now + MINUTE)
+    assert town.only().state == "armed"
+
+
+def test_an_estate_that_is_gone_for_good_keeps_nobody_from_ending_it(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = town.lose()
+    gone = RequestError("no such commit")
+    monkeypatch.setattr(town.bascule.estates, "bundle", lambda _commit: (_ for _ in ()).throw(gone))
+    town.bascule.proposals.reject(row.id, "anne", "x" * 4000)
+    assert town.only().state == "rejected"
+    monkeypatch.undo()
+    town.look(town.clock.now + MINUTE)
+    assert town.titles[-1] == "Failover proposal rejected: Switchboard", "however long the reason"
+
+
+def test_a_rule_that_changed_withdraws_and_one_that_asks_for_more_people_asks_them(town: Town) -> None:
+    row = town.lose()
+    sheet = (town.estate / "bascule.yaml").read_text()
+    commit(town.estate, {"bascule.yaml": sheet.replace("approvals: 2", "approvals: 3")})
+    town.bascule.estates.sync("test")
+    town.look(town.clock.now + MINUTE)
+    assert (town.only().state, town.only().approvals_needed) == ("armed", 3)
+    for name in ("anne", "bruno"):
+        assert town.bascule.proposals.approve(row.id, row.digest, name) is None
+    commit(town.estate, {"bascule.yaml": sheet.replace("propose: [phone]", "propose: [desk]")})
+    town.bascule.estates.sync("test")
+    town.look(town.clock.now + MINUTE)
+    assert town.listed()[-1].state == "withdrawn"
+
+
+def test_a_halt_that_was_lifted_at_once_has_withdrawn_it_all_the_same(town: Town) -> None:
+    row = town.lose()
+    town.clock.now += 1
+    town.bascule.halt.engage("olga", "wait")
+    town.bascule.halt.lift("olga", "go on")
+    with pytest.raises(Denied):
+        town.bascule.proposals.approve(row.id, row.digest, "anne")
+    town.look(town.clock.now + 1)
+    assert town.only().state == "withdrawn"
+
+
+def test_what_nobody_observes_any_more_is_never_proposed(opened: Opened) -> None:
+    town = opened()
+    town.observe(rounds(1, as_it_is))
+    town.observe(rounds(0.25, refused, start=START + HOUR))
+    town.bascule.verdicts.acknowledge("microsoft-365", "anne")
+    town.clock.now += 30 * 24 * HOUR
+    town = opened()
+    town.look(town.clock.now)
+    town.look(town.clock.now + HOUR)
+    assert [one.state for one in town.listed()] in ([], ["withdrawn"])
+    assert town.bascule.verdicts.listed()[0].verdict == "unknown"
+
+
+def test_an_erosion_of_weeks_is_the_same_after_a_restart(opened: Opened) -> None:
+    town = opened()
+    lag = [
+        Observation(START + hour * HOUR, "microsoft-365", "sync", "mailbox", vantage, domain, "ok", 60.0)
+        for hour in range(0, 20 * 24, 2)
+        for domain, vantage in (("own", "paris"), ("peer", "lyon"))
+    ]
+    late = START + 15 * 24 * HOUR
+    with town.bascule.database.write() as conn:
+        for one in lag:
+            risen = 60.0 + max(one.at - late, 0.0)
+            observations.add(conn, one._replace(value=risen), one.at)
+    town.look(START + 20 * 24 * HOUR)
+    before = town.bascule.verdicts.history("microsoft-365", 1)[0].verdict
+    assert before in ("suspect", "eroding")
+    town.clock.now += 12 * HOUR
+    with town.bascule.database.write() as conn:
+        for one in lag[-12:]:
+            observations.add(conn, one._replace(at=one.at + 22 * HOUR, value=4e5), one.at + 22 * HOUR)
+    town = opened()
+    town.look(town.clock.now + HOUR)
+    assert town.bascule.verdicts.history("microsoft-365", 1)[0].verdict in ("suspect", "eroding")
 
 
 def test_a_channel_that_is_away_is_tried_again_and_told_once(

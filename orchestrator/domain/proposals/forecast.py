@@ -9,6 +9,7 @@ from orchestrator.domain.proposals.proposal import Past, ProposalState, Sight, i
 from orchestrator.domain.proposals.rule import ProposalRule
 from orchestrator.domain.signals.board import Board, Said
 from orchestrator.domain.signals.observation import Observation, iso
+from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.domain.signals.replay import Replay, replay
 from orchestrator.domain.signals.thresholds import MINUTE
 from orchestrator.domain.signals.watch import Watch
@@ -48,7 +49,7 @@ class Forecast:
         for name, rule in self._rules.items():
             reached = self._board.reached(rule.when.subject, rule.when.bar)
             verdict = self._board.verdict(rule.when.subject)
-            self._weigh(name, rule, Sight(verdict, reached, evidence.get(rule.when.subject, verdict)), now)
+            self._weigh(name, rule, Sight(verdict, reached, evidence.get(rule.when.subject, Verdict.UNKNOWN)), now)
 
     def _weigh(self, name: str, rule: ProposalRule, sight: Sight, now: float) -> None:
         past = self._past.get(name)

@@ -114,7 +114,7 @@ def weak_since(bar: Verdict, sight: Sight, before: float | None, now: float) -> 
     """Since when the evidence has been less than the rule asks for; None while it is not."""
     if sight.reached is not None and sight.evidence.rank >= bar.rank:
         return None
-    return now if before is None else before
+    return now if before is None else min(before, now)
 
 
 def is_withdrawn(weak: float | None, sight: Sight, now: float) -> bool:

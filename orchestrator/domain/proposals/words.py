@@ -26,7 +26,12 @@ class Told:
     by: str = ""
     why: str = ""
     run_id: str = ""
+    refused: str = ""
+    """Why this version would refuse its run, whoever releases it."""
 
+
+LONGEST = 3900
+"""Characters of a message."""
 
 _TITLES: Mapping[ProposalEvent, tuple[str, str]] = {
     ProposalEvent.ARMED: ("Bascule proposée : {fr}", "Failover proposed: {en}"),
@@ -42,10 +47,10 @@ WHY: Mapping[Reason, Said] = {
         "en": "What it stood on is not observed any more.",
     },
     Reason.RULE: {
-        "fr": "Le dépôt ne contient plus la règle qui l'avait faite.",
-        "en": "The estate no longer has the rule that made it.",
+        "fr": "La règle qui l'avait faite n'existe plus, ou a changé.",
+        "en": "The rule that made it is gone, or has changed.",
     },
-    Reason.HALTED: {"fr": "L'arrêt d'urgence est en vigueur.", "en": "The kill switch is on."},
+    Reason.HALTED: {"fr": "L'arrêt d'urgence a été actionné.", "en": "The kill switch was engaged."},
 }
 
 
@@ -56,6 +61,11 @@ def title(event: ProposalEvent, told: Told) -> Said:
 
 
 def body(event: ProposalEvent, told: Told) -> Said:
+    """As long as a channel takes it."""
+    return {language: text[:LONGEST] for language, text in _body(event, told).items()}
+
+
+def _body(event: ProposalEvent, told: Told) -> Said:
     match event:
         case ProposalEvent.ARMED | ProposalEvent.COUNTED_DOWN:
             return _asking(told)
@@ -87,21 +97,27 @@ def _asking(told: Told) -> Said:
     look = f"bascule proposals show {told.id} --plan"
     missing = told.approvals_needed - len(told.approvals)
     until = _clock(told.armed_until)
+    warning = f"\n{told.refused}" if told.refused else ""
     return _with_evidence(
         told,
         f"{told.steps} {'étape' if told.steps == 1 else 'étapes'}, portée {told.scope}. "
         f"Il manque l'accord de {missing} {'personne' if missing == 1 else 'personnes'} : rien ne part sans lui.\n"
         f"Compte à rebours jusqu'à {until}. Elle se retire d'elle-même si ce qui la justifie disparaît.\n"
-        f"Voir le plan : {look}\nAccepter : {order}\nRefuser : bascule proposals reject {told.id} --reason … --as NAME",
+        f"Voir le plan : {look}\nAccepter : {order}\nRefuser : bascule proposals reject {told.id} --reason … --as NAME"
+        f"{warning}",
         f"{told.steps} {'step' if told.steps == 1 else 'steps'}, scope {told.scope}. "
         f"{missing} {'person' if missing == 1 else 'people'} must release it; until then nothing begins.\n"
         f"Countdown until {until}. It withdraws itself when what it stands on is gone.\n"
-        f"See the plan: {look}\nAccept: {order}\nReject: bascule proposals reject {told.id} --reason … --as NAME",
+        f"See the plan: {look}\nAccept: {order}\nReject: bascule proposals reject {told.id} --reason … --as NAME"
+        f"{warning}",
     )
 
 
 def _with_evidence(told: Told, fr: str, en: str) -> Said:
-    return {"fr": f"{told.evidence.get('fr', '')}\n\n{fr}", "en": f"{told.evidence.get('en', '')}\n\n{en}"}
+    return {
+        "fr": f"{told.evidence.get('fr', '')[:1000]}\n\n{fr}",
+        "en": f"{told.evidence.get('en', '')[:1000]}\n\n{en}",
+    }
 
 
 def _clock(at: float | None) -> str:

@@ -36,6 +36,8 @@ class Board:
     def note(self, one: Said) -> None:
         self.count += 1
         self._latest[one.subject] = one
+        if one.verdict is Verdict.UNKNOWN:
+            return  # silence is no better than what was said before it
         reached = self._reached.setdefault(one.subject, {})
         for rank in range(1, Verdict.CUT.rank + 1):
             if one.verdict.rank >= rank:
@@ -52,8 +54,18 @@ class Board:
         return found.verdict if found else Verdict.UNKNOWN
 
     def reached(self, subject: str, bar: Verdict) -> float | None:
-        """Since when the verdict on the subject has been at least that bad (UTC seconds); None while it is not."""
+        """Since when the verdict on the subject has been at least that bad (UTC seconds); None while it is not.
+
+        A time of silence in between does not end it.
+        """
         return self._reached.get(subject, {}).get(bar.rank)
+
+    def subjects(self) -> tuple[str, ...]:
+        return tuple(self._latest)
+
+    def earliest(self) -> float | None:
+        """When the oldest of what is suspect at least, or was when it fell silent, began (UTC seconds)."""
+        return min((min(found.values()) for found in self._reached.values() if found), default=None)
 
     def onsets(self) -> dict[str, float]:
         """Of each vendor that erodes or is cut, when that began (UTC seconds): clocks run from there."""

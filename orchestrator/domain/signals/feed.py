@@ -14,7 +14,8 @@ from orchestrator.domain.signals.observation import Observation
 from orchestrator.domain.signals.thresholds import DAY, DEFAULT, MINUTE, Thresholds
 from orchestrator.domain.signals.watch import Watch
 
-LONGEST_GAP = 16 * DAY
+INTERVAL = 5 * MINUTE
+LONGEST_GAP = 61 * DAY
 """Seconds without a word for which time is counted out minute by minute; what is older is forgotten by then."""
 
 
@@ -37,13 +38,16 @@ class Feed:
     def observe(self, source: str, one: Observation, received: float) -> list[Change]:
         """`source`: who spoke; empty for our own probes."""
         speaker = source if source in self._speakers else OUR_OWN
-        self._heard[source] = max(received, self._heard.get(source, received))
+        self._heard[source] = received
         return [*self.pass_time(received), *self._taken(self._holding.take(speaker, one, received))]
 
     def hear(self, source: str, at: float) -> list[Change]:
-        """A source delivered something, whatever it was; nothing new where it was heard later already."""
-        if source not in self._speakers or at <= self._heard.get(source, float("-inf")):
+        """A source delivered something, whatever it was. Signs of life count in steps of minutes, and never make a
+        source older than its last word, unless the clock went back."""
+        if source not in self._speakers:
             return []
+        last = self._heard.get(source, at)
+        at = last if at < last < at + 2 * INTERVAL else at
         self._heard[source] = at
         return [*self.pass_time(at), *self._taken(self._holding.heard(source, at))]
 
