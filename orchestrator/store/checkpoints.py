@@ -1,17 +1,20 @@
 """Checkpoints in the database, in files, and the queue of those that witnesses are still to be given."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from orchestrator.domain.audit.chain import ADMINISTRATION, run_chain
+from orchestrator.domain.audit.chain import ADMINISTRATION, genesis, run_chain
 from orchestrator.domain.audit.checkpoint import Checkpoint, Head, NoCheckpoint, Signed, read
 from orchestrator.store.runs import Row, insert_or_ignore
 from orchestrator.store.tables import audit_checkpoints, audit_deliveries, audit_entries, audit_heads, runs
 
+_HASH = re.compile(r"[0-9a-f]{64}\Z")
+NO_HASH = "0" * 64
 WAITING, SENT, GIVEN_UP = "waiting", "sent", "given_up"
 
 
@@ -27,14 +30,16 @@ class Due:
 
 def heads(conn: sa.Connection) -> dict[str, Head]:
     """Of every chain at this moment, as the rows tell it."""
-    found = {row.chain: _head(row.length, row.head) for row in conn.execute(sa.select(audit_heads))}
+    found = {row.chain: _head(row.chain, row.length, row.head) for row in conn.execute(sa.select(audit_heads))}
     query = sa.select(runs.c.id, runs.c.seq, runs.c.head)
-    return found | {run_chain(row.id): _head(row.seq, row.head) for row in conn.execute(query)}
+    return found | {(chain := run_chain(row.id)): _head(chain, row.seq, row.head) for row in conn.execute(query)}
 
 
-def _head(length: object, head: object) -> Head:
-    """SQLite keeps whatever is put into a column; what is no count is no chain's length."""
-    return Head(length if isinstance(length, int) else -1, str(head))
+def _head(chain: str, length: object, head: object) -> Head:
+    """SQLite keeps whatever is put into a column; what is no length or hash is none."""
+    count = length if isinstance(length, int) and length >= 0 else 0
+    right = isinstance(head, str) and _HASH.match(head)
+    return Head(count, str(head) if right else genesis(chain) if not head else NO_HASH)
 
 
 def newest(conn: sa.Connection) -> Row | None:
@@ -62,14 +67,20 @@ def keep(conn: sa.Connection, signed: Signed, witnesses: Sequence[str]) -> bool:
     return True
 
 
-def claim(conn: sa.Connection, now: float, lasts: float) -> Due | None:
+def _due(now: float, directories: Sequence[str]) -> "tuple[sa.ColumnElement[bool], ...]":
+    """Directories are a worker's own: another would write elsewhere."""
+    place = audit_deliveries.c.witness
+    mine = sa.or_(place.in_(directories), place.not_like("directory:%"))
+    return (audit_deliveries.c.state == WAITING, audit_deliveries.c.next_at <= now, mine)
+
+
+def claim(conn: sa.Connection, now: float, lasts: float, directories: Sequence[str]) -> Due | None:
     """The next that a witness is due, which is nobody else's for `lasts` seconds."""
-    due = (audit_deliveries.c.state == WAITING, audit_deliveries.c.next_at <= now)
     order = (audit_deliveries.c.next_at, audit_deliveries.c.number, audit_deliveries.c.witness)
     first = (
         sa.select(audit_deliveries, audit_checkpoints.c.line)
         .join(audit_checkpoints, audit_checkpoints.c.number == audit_deliveries.c.number)
-        .where(*due)
+        .where(*_due(now, directories))
         .order_by(*order)
         .limit(1)
         .with_for_update(of=audit_deliveries, skip_locked=True)
@@ -81,9 +92,9 @@ def claim(conn: sa.Connection, now: float, lasts: float) -> Due | None:
     return Due(row.number, row.witness, row.tries + 1, row.line)
 
 
-def is_due(conn: sa.Connection, now: float) -> bool:
-    where = (audit_deliveries.c.state == WAITING, audit_deliveries.c.next_at <= now)
-    return conn.execute(sa.select(audit_deliveries.c.number).where(*where).limit(1)).one_or_none() is not None
+def is_due(conn: sa.Connection, now: float, directories: Sequence[str]) -> bool:
+    query = sa.select(audit_deliveries.c.number).where(*_due(now, directories)).limit(1)
+    return conn.execute(query).one_or_none() is not None
 
 
 def sent(conn: sa.Connection, number: int, witness: str, message: str) -> None:

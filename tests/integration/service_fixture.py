@@ -214,12 +214,15 @@ def running_service(
     database_url: str = "",
     more: str = "",
     clock: Clock = time.time,
+    witness_dir: Path | None = None,
 ) -> Iterator[RunningService]:
     """`more`: blocks that the estate's sheet has besides."""
     estate = directory / "estate"
     with open_port() as port:
         commit(estate, {**estate_files(port), "bascule.yaml": ESTATE + more})
-        settings = Settings(data=directory / "data", estate_url=str(estate), database_url=database_url)
+        settings = Settings(
+            data=directory / "data", estate_url=str(estate), database_url=database_url, witness_dir=witness_dir
+        )
         bascule = Bascule(settings, clock=clock)
         bascule.start()
         try:
