@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +19,8 @@ from orchestrator.domain.audit.examination import Stored
 from orchestrator.store import checkpoints
 from orchestrator.store.tables import audit_entries, events
 
+_decoded = partial(str, encoding="utf-8", errors="surrogateescape")
+"""What is no UTF-8 was not written by us; it is shown, and does not verify."""
 AT_ONCE = 5000
 """Rows that are in memory together."""
 
@@ -122,11 +125,6 @@ def _read_only(url: str) -> sa.Engine:
         return opened
 
     return sa.create_engine("sqlite://", creator=connect, poolclass=sa.NullPool, hide_parameters=True)
-
-
-def _decoded(text: bytes) -> str:
-    """What is no UTF-8 was not written by us; it is shown, and does not verify."""
-    return text.decode("utf-8", "surrogateescape")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 import json
 import random
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -37,7 +36,7 @@ def rechained(entries: list[Stored], chain: str = CHAIN) -> list[Stored]:
     made, head = [], genesis(chain)
     for seq, one in enumerate(entries, 1):
         head = link(head, entry_text(seq, one.at, one.kind, one.actor, one.step, one.attempt, one.data))
-        made.append(replace(one, seq=seq, hash=head))
+        made.append(one._replace(seq=seq, hash=head))
     return made
 
 
@@ -81,19 +80,19 @@ def test_every_change_is_found_and_an_untouched_chain_is_whole(
             field = draw.draw(st.sampled_from(["at", "kind", "actor", "step", "attempt", "data", "hash"]))
             new = {"at": -1.0, "kind": "K", "actor": "m", "step": "s", "attempt": 9}
             new |= {"data": '{"new":1}', "hash": "0" * 64}
-            entries[at] = replace(entries[at], **{field: new[field]})
+            entries[at] = entries[at]._replace(**{field: new[field]})
         case "delete":
             del entries[at]
         case "reorder":
             other = draw.draw(st.integers(0, len(entries) - 1))
             if other == at:
                 return
-            entries[at], entries[other] = replace(entries[other], seq=at + 1), replace(entries[at], seq=other + 1)
+            entries[at], entries[other] = entries[other]._replace(seq=at + 1), entries[at]._replace(seq=other + 1)
         case "cut":
             entries = entries[:at]
             length, head = at, entries[-1].hash if entries else ""
         case _:
-            forged = replace(entries[at], actor="mallory")
+            forged = entries[at]._replace(actor="mallory")
             entries = rechained([*entries[:at], forged, *entries[at + 1 :]])
             head = entries[-1].hash
     found = examine(CHAIN, entries, length, head, marks)
@@ -107,7 +106,7 @@ def test_every_change_is_found_and_an_untouched_chain_is_whole(
 
 def test_a_moved_entry_is_named_with_its_own_place() -> None:
     entries = chained([{"n": n} for n in range(6)])
-    moved = [*entries[:2], replace(entries[4], seq=3), entries[3], replace(entries[2], seq=5), entries[5]]
+    moved = [*entries[:2], entries[4]._replace(seq=3), entries[3], entries[2]._replace(seq=5), entries[5]]
     found = examine(CHAIN, moved, 6, entries[-1].hash)
     named = {(one.fault, one.seq): one.message for one in found.findings}
     assert named[Fault.REORDERED, 3] == "This is entry 5, moved here."
@@ -117,7 +116,7 @@ def test_a_moved_entry_is_named_with_its_own_place() -> None:
 def test_a_fork_is_placed_between_the_marks_that_agree_and_disagree() -> None:
     entries = chained([{"n": n} for n in range(9)])
     marks = [Mark(n, entries[n - 1].hash, f"checkpoint {n}", float(n)) for n in (3, 6, 9)]
-    forged = rechained([*entries[:4], replace(entries[4], data='{"n":0}'), *entries[5:]])
+    forged = rechained([*entries[:4], entries[4]._replace(data='{"n":0}'), *entries[5:]])
     (one,) = examine(CHAIN, forged, 9, forged[-1].hash, marks).findings
     assert (one.fault, one.seq, one.at) == (Fault.FORKED, 6, 6.0)
     assert "after entry 3 (checkpoint 3)" in one.message
@@ -130,7 +129,7 @@ def test_entries_of_another_chain_do_not_fit() -> None:
 
 def test_a_long_chain_of_faults_is_counted_and_not_kept() -> None:
     rng = random.Random(1)
-    entries = [replace(one, actor=str(rng.random())) for one in chained([{}] * 1000)]
+    entries = [one._replace(actor=str(rng.random())) for one in chained([{}] * 1000)]
     found = examine(CHAIN, iter(entries), 1000, entries[-1].hash)
     assert found.found == 1000
     assert len(found.findings) == 100

@@ -22,6 +22,7 @@ So an entry can't be moved to another place, nor to another chain, without a cha
 
 import json
 from hashlib import sha256
+from json.encoder import encode_basestring
 from typing import Any
 
 FORM = "bascule-audit-1"
@@ -69,10 +70,10 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def entry_text(seq: int, at: float, kind: str, actor: str, step: str | None, attempt: int, data: str) -> str:
     """An entry in its canonical form; `data` is an object's canonical text."""
-    where = "null" if step is None else _encode(step)
+    where = "null" if step is None else encode_basestring(step)
     return (
-        f'{{"actor":{_encode(actor)},"at":{at!r},"attempt":{attempt},"data":{data},'
-        f'"kind":{_encode(kind)},"seq":{seq},"step":{where}}}'
+        f'{{"actor":{encode_basestring(actor)},"at":{at!r},"attempt":{attempt},"data":{data},'
+        f'"kind":{encode_basestring(kind)},"seq":{seq},"step":{where}}}'
     )
 
 

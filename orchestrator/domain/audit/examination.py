@@ -7,9 +7,9 @@ entry of another chain may.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from orchestrator.domain.audit.chain import NotCanonical, entry_text, genesis, link, recanonical
 
@@ -59,8 +59,7 @@ class Finding:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """An entry as it is stored: anything may be in it. `data` is JSON text in any spelling."""
 
     seq: Any
@@ -128,10 +127,11 @@ class _Look:
         self._compare()
 
     def take(self, entry: Stored) -> None:
-        if not isinstance(entry.seq, int):
-            self._edited(replace(entry, seq=self._seq + 1))
+        seq, at = entry.seq, entry.at
+        if not isinstance(seq, int):
+            self._edited(entry._replace(seq=self._seq + 1))
             return
-        follows = entry.seq == self._seq + 1
+        follows = seq == self._seq + 1
         if not follows:
             self._gap(entry)
         text = _text_of(entry)
@@ -141,13 +141,15 @@ class _Look:
             text = _respelled(entry)
             if text is None or link(self._hash, text) != entry.hash:
                 self._break(entry)
-        self._found.entries += 1
-        self._found.bytes += _size(text or "")
-        self._found.last_at = entry.at if isinstance(entry.at, float) else None
-        self._seq = max(entry.seq, self._seq)
-        self._hash = str(entry.hash)
-        self._found.head = self._hash
-        self._compare()
+        found = self._found
+        found.entries += 1
+        found.bytes += _size(text or "")
+        found.last_at = at if isinstance(at, float) else None
+        if follows or seq > self._seq:
+            self._seq = seq
+        found.head = self._hash = str(entry.hash)
+        if self._next_mark < len(self._marks):
+            self._compare()
 
     def end(self, length: int | None, head: str | None) -> None:
         self._settle_broken()
@@ -241,17 +243,16 @@ def _text_of(entry: Stored) -> str | None:
 
     Where this text gives the hash it is the canonical one, byte for byte.
     """
+    seq, at, kind, actor, step, attempt, data, _ = entry
     right = (
-        isinstance(entry.at, float)
-        and isinstance(entry.kind, str)
-        and isinstance(entry.actor, str)
-        and isinstance(entry.attempt, int)
-        and isinstance(entry.data, str)
-        and (entry.step is None or isinstance(entry.step, str))
+        isinstance(at, float)
+        and isinstance(kind, str)
+        and isinstance(actor, str)
+        and isinstance(attempt, int)
+        and isinstance(data, str)
+        and (step is None or isinstance(step, str))
     )
-    if not right:
-        return None
-    return entry_text(entry.seq, entry.at, entry.kind, entry.actor, entry.step, entry.attempt, entry.data)
+    return entry_text(seq, at, kind, actor, step, attempt, data) if right else None
 
 
 def _respelled(entry: Stored, seq: int | None = None) -> str | None:
