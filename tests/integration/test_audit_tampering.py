@@ -3,6 +3,7 @@
 import json
 import random
 import sqlite3
+import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -209,6 +210,28 @@ def test_an_export_is_verified_alone_and_a_changed_one_is_found(
     changed = [line.replace('"actor":"paul"', '"actor":"mallory"') for line in lines]
     export.write_text("\n".join(changed) + "\n", encoding="utf-8")
     assert [one.fault for one in verify(FileSource(export), [], frozenset()).findings] == ["edited", "edited"]
+
+
+def test_the_shell_of_the_documentation_verifies_an_export(written: tuple[str, Path, Signed], tmp_path: Path) -> None:
+    url, _, _ = written
+    script = (
+        (Path(__file__).parents[2] / "docs/audit.md").read_text(encoding="utf-8").split("```sh\n")[1].split("```")[0]
+    )
+    export = tmp_path / "audit.jsonl"
+    with open_database(url) as source:
+        export.write_text("\n".join(export_lines(source, 400.0)) + "\n", encoding="utf-8")
+        heads = source.heads()
+    script = f"chain=$1 escaped=$2\n{script}"
+
+    def run(chain: str) -> str:
+        command = ["sh", "-c", script, "sh", chain, chain.replace("/", "\\/")]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    for chain in ("run/r1", "administration"):
+        assert run(chain) == heads[chain].head
+    export.write_text(export.read_text(encoding="utf-8").replace('"actor":"paul"', '"actor":"mallory"'))
+    assert "not what its hash says" in run("administration")
 
 
 def test_a_run_that_is_gone_is_missed_without_any_checkpoint(written: tuple[str, Path, Signed]) -> None:
