@@ -3,6 +3,7 @@
 What was journalled before is hashed here as it is found; the administration's chain begins with how far each run was.
 """
 
+import secrets
 import time
 
 import sqlalchemy as sa
@@ -74,12 +75,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", "witness", name=op.f("pk_audit_deliveries")),
     )
     op.create_index("ix_audit_deliveries_state_next_at", "audit_deliveries", ["state", "next_at"])
+    op.create_table(
+        "identities",
+        sa.Column("pseudonym", sa.String(length=60), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("pseudonym", name=op.f("pk_identities")),
+    )
+    op.create_index(op.f("ix_identities_name"), "identities", ["name"])
     _begin(op.get_bind())
 
 
 def _begin(conn: sa.Connection) -> None:
     """Hash what is there, and let the administration's chain tell of it."""
     now = time.time()
+    _pseudonymise(conn, now)
     runs = conn.execute(sa.text("SELECT id FROM runs ORDER BY created_at, id")).scalars().all()
     said = [("audit.begun", {"runs": len(runs)})]
     for run_id in runs:
@@ -95,6 +105,17 @@ def _begin(conn: sa.Connection) -> None:
         sa.text("INSERT INTO audit_heads (chain, length, head) VALUES (:chain, :length, :head)"),
         {"chain": ADMINISTRATION, "length": len(said), "head": head},
     )
+
+
+def _pseudonymise(conn: sa.Connection, now: float) -> None:
+    """Before anything is hashed, people get pseudonyms as actors; their names in messages stay."""
+    for name in conn.execute(sa.text("SELECT DISTINCT actor FROM events")).scalars().all():
+        if name == "bascule":
+            continue
+        row = {"pseudonym": f"person-{secrets.token_hex(10)}", "name": name, "at": now}
+        said = "INSERT INTO identities (pseudonym, name, created_at) VALUES (:pseudonym, :name, :at)"
+        conn.execute(sa.text(said), row)
+        conn.execute(sa.text("UPDATE events SET actor = :pseudonym WHERE actor = :name"), row)
 
 
 def _hash_run(conn: sa.Connection, run_id: str) -> tuple[int, str]:
@@ -117,7 +138,7 @@ def _hash_run(conn: sa.Connection, run_id: str) -> tuple[int, str]:
 
 
 def downgrade() -> None:
-    for table in ("audit_deliveries", "audit_checkpoints", "audit_entries", "audit_heads"):
+    for table in ("identities", "audit_deliveries", "audit_checkpoints", "audit_entries", "audit_heads"):
         op.drop_table(table)
     with op.batch_alter_table("events") as events:
         events.drop_column("hash")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.cli.exits import CommandError, Exit
-from orchestrator.cli.session import Json, Session, session_of
+from orchestrator.cli.session import As, Json, Reason, Session, session_of
 from orchestrator.cli.wording import clean, counted
 
 if TYPE_CHECKING:
@@ -107,6 +107,36 @@ def key(context: typer.Context) -> None:
         session.line(signing_key(session.paths.audit).public, copied=True)
     except (NoKey, OSError) as error:
         raise CommandError(str(error)) from error
+
+
+def forget(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The person's name, as the journal has it.")],
+    reason: Reason,
+    actor: As,
+) -> None:
+    """Forget who a person is: every list shows a pseudonym from then on, and all chains still verify.
+
+    What somebody wrote into a reason or a comment, and messages that were sent, stay as they are.
+    """
+    from orchestrator.cli.inside import settings_of
+    from orchestrator.operations.forgetting import forget as take_out
+    from orchestrator.store.database import Database, DatabaseFault
+
+    session = session_of(context)
+    settings = settings_of(session)
+    if not settings.database_url and not settings.database_file.exists():
+        raise CommandError(f"Nothing has ever run in {session.data}: nobody is known there. Is --data right?")
+    opened = Database(settings.database)
+    try:
+        done = take_out(opened, time.time, name, actor, reason)
+    except DatabaseFault as error:
+        raise CommandError(
+            f"The database can't be used ({type(error).__name__}): it is locked, away, or of an older version."
+        ) from error
+    finally:
+        opened.close()
+    session.line(f"Forgotten: {done.pseudonyms[0]} stands where the name stood, in {counted(len(done.runs), 'run')}.")
 
 
 @contextmanager

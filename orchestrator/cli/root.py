@@ -123,6 +123,7 @@ audit_app = typer.Typer(no_args_is_help=True, help="The audit's hash chains and 
 audit_app.command("verify")(audit_commands.verify)
 audit_app.command("export")(audit_commands.export)
 audit_app.command("key")(audit_commands.key)
+audit_app.command("forget")(audit_commands.forget)
 
 app.command("validate", rich_help_panel=ESTATE)(estate_commands.validate)
 app.command("schema", rich_help_panel=ESTATE)(estate_commands.schema)

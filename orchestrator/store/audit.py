@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from orchestrator.domain.audit.chain import ADMINISTRATION, canonical, entry_text, link
+from orchestrator.store import identities
 from orchestrator.store.tables import CanonicalText, audit_entries, audit_heads
 from orchestrator.store.text import storable
 
@@ -39,11 +40,15 @@ class _Pending:
 
 
 def record(conn: sa.Connection, kind: str, actor: str, data: Mapping[str, Any], at: float) -> None:
-    """Tell the administration's chain what this transaction does. `at`: UTC seconds. Raises NotAudited."""
+    """Tell the administration's chain what this transaction does. `at`: UTC seconds. Raises NotAudited.
+
+    `actor` is a name, which the chain holds as a pseudonym; names in `data` stay as they are.
+    """
     pending = conn.info.get(_PENDING)
     if pending is None:
         raise NotAudited(kind)
-    pending.append(_Pending(float(at), kind, storable(actor)[:200], canonical(storable(dict(data)))))
+    who = identities.pseudonym(conn, storable(actor)[:200], at)
+    pending.append(_Pending(float(at), kind, who, canonical(storable(dict(data)))))
 
 
 def begin(conn: sa.Connection) -> None:

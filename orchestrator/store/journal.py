@@ -22,7 +22,7 @@ from orchestrator.domain.journal import (
     undo_counts,
 )
 from orchestrator.domain.model import RunState, StepState
-from orchestrator.store import audit, halts
+from orchestrator.store import audit, halts, identities
 from orchestrator.store.tables import CanonicalText, edges, events, runs, steps
 from orchestrator.store.text import storable
 
@@ -160,7 +160,14 @@ class RunJournal:
         self._seq: int = row.seq
         self._head: str = row.head or genesis(run_chain(run_id))
         self._new: list[dict[str, Any]] = []
+        self._names: dict[str, str] = {}
         self.dispatches: list[Dispatch] = []
+
+    def named(self, person: str) -> str:
+        """How an event's data write a person's name: the chain holds a pseudonym, and everybody reads the name."""
+        pseudonym = identities.pseudonym(self.connection, person, self._now)
+        self._names[pseudonym] = person
+        return pseudonym
 
     def step(self, step_id: str) -> "sa.Row[Any]":
         row = self.connection.execute(_SELECT_STEP, {"r": self.run_id, "s": step_id}).one_or_none()
@@ -307,16 +314,19 @@ class RunJournal:
 
     def _append(self, kind: str, actor: str, step_id: str | None, attempt: int, data: Mapping[str, Any]) -> Event:
         self._seq += 1
-        event = Event(self._seq, float(self._now), kind, actor, step_id, attempt, storable(dict(data)))
-        said = canonical(event.data)
-        self._head = link(self._head, entry_text(event.seq, event.at, kind, actor, step_id, attempt, said))
+        actor, stored = storable(actor), storable(dict(data))
+        event = Event(self._seq, float(self._now), kind, actor, step_id, attempt, stored)
+        if self._names:
+            event = replace(event, data=identities.with_names(stored, self._names))
+        said, who = canonical(stored), actor if actor == SYSTEM else self.named(actor)
+        self._head = link(self._head, entry_text(event.seq, event.at, kind, who, step_id, attempt, said))
         self._new.append(
             {
                 "run_id": self.run_id,
                 "seq": event.seq,
                 "at": event.at,
                 "kind": kind,
-                "actor": actor,
+                "actor": who,
                 "step_id": step_id,
                 "attempt": attempt,
                 "data": CanonicalText(said),

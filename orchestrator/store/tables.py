@@ -405,3 +405,11 @@ audit_deliveries = sa.Table(
     sa.Column("message", sa.Text, nullable=False),
     sa.Index("ix_audit_deliveries_state_next_at", "state", "next_at"),
 )
+
+identities = sa.Table(
+    "identities",
+    metadata,
+    _key("pseudonym", 60),
+    sa.Column("name", sa.String(200), nullable=False, index=True),
+    sa.Column("created_at", sa.Double, nullable=False),
+)

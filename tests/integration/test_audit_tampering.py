@@ -18,7 +18,7 @@ from orchestrator.domain.audit.chain import canonical, entry_text, genesis, link
 from orchestrator.domain.audit.checkpoint import Checkpoint, Signed
 from orchestrator.domain.journal import RunEvent, StepEvent
 from orchestrator.operations.audit_check import Verified, verify
-from orchestrator.store import audit, checkpoints, halts, runs
+from orchestrator.store import audit, checkpoints, halts, identities, runs
 from orchestrator.store.audit_key import SigningKey, signing_key
 from orchestrator.store.audit_reading import DatabaseSource, FileSource, export_lines, open_database
 from orchestrator.store.database import Database
@@ -69,6 +69,13 @@ def checkpoint(database: Database, key: SigningKey, number: int = 1, previous: s
 def verified(url: str, *signed: Signed, keys: frozenset[str] = frozenset()) -> Verified:
     with open_database(url) as source:
         return verify(source, [("kept", one) for one in signed], keys)
+
+
+def pseudonym_of(path: Path, name: str) -> str:
+    with sqlite3.connect(path) as sql:
+        (found,) = sql.execute("SELECT pseudonym FROM identities WHERE name = ?", (name,)).fetchone()
+    sql.close()
+    return str(found)
 
 
 class Vandal:
@@ -199,7 +206,7 @@ def test_what_nobody_touched_is_whole_on_both_databases(database: Database, data
 def test_an_export_is_verified_alone_and_a_changed_one_is_found(
     written: tuple[str, Path, Signed], tmp_path: Path
 ) -> None:
-    url, _, signed = written
+    url, path, signed = written
     with open_database(url) as source:
         lines = [*export_lines(source, 400.0), signed.line]
     export = tmp_path / "export.jsonl"
@@ -207,13 +214,14 @@ def test_an_export_is_verified_alone_and_a_changed_one_is_found(
     report = verify(FileSource(export), [], frozenset())
     assert report.whole, list(report.findings)
     assert len(report.witnessed.genuine) == 1
-    changed = [line.replace('"actor":"paul"', '"actor":"mallory"') for line in lines]
+    paul = pseudonym_of(path, "paul")
+    changed = [line.replace(f'"actor":"{paul}"', '"actor":"mallory"') for line in lines]
     export.write_text("\n".join(changed) + "\n", encoding="utf-8")
     assert [one.fault for one in verify(FileSource(export), [], frozenset()).findings] == ["edited", "edited"]
 
 
 def test_the_shell_of_the_documentation_verifies_an_export(written: tuple[str, Path, Signed], tmp_path: Path) -> None:
-    url, _, _ = written
+    url, path, _ = written
     script = (
         (Path(__file__).parents[2] / "docs/audit.md").read_text(encoding="utf-8").split("```sh\n")[1].split("```")[0]
     )
@@ -230,7 +238,7 @@ def test_the_shell_of_the_documentation_verifies_an_export(written: tuple[str, P
 
     for chain in ("run/r1", "administration"):
         assert run(chain) == heads[chain].head
-    export.write_text(export.read_text(encoding="utf-8").replace('"actor":"paul"', '"actor":"mallory"'))
+    export.write_text(export.read_text(encoding="utf-8").replace(pseudonym_of(path, "paul"), "mallory"))
     assert "not what its hash says" in run("administration")
 
 
@@ -292,6 +300,11 @@ def test_what_is_rolled_back_leaves_no_entry(database: Database, database_url: s
     with database.write() as conn:
         audit.record(conn, "sign-in", "paul", {}, 2.0)
     with database.read() as conn:
-        kinds = conn.execute(sa.text("SELECT kind, actor FROM audit_entries ORDER BY seq")).all()
-    assert [tuple(row) for row in kinds] == [("audit.begun", "bascule"), ("sign-in", "paul")]
+        told = conn.execute(sa.text("SELECT kind, actor FROM audit_entries ORDER BY seq")).all()
+        known = identities.names(conn)
+    assert [(row.kind, known.get(row.actor, row.actor)) for row in told] == [
+        ("audit.begun", "bascule"),
+        ("sign-in", "paul"),
+    ]
+    assert list(known.values()) == ["paul"]
     assert verified(database_url).whole
