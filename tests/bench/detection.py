@@ -71,7 +71,7 @@ class Work:
 def main() -> None:
     asked = _asked()
     first = 1 if asked.tune else HELD_OUT
-    console, work = Console(width=110), Work(asked.jobs)
+    console, work = Console(width=130), Work(asked.jobs)
     missed: list[str] = []
     if asked.only in (None, "losses"):
         missed += _losses(console, work, first, 10 if asked.quick else None)

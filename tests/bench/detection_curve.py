@@ -88,10 +88,10 @@ def points(samples: Sequence[Sample]) -> list[Point]:
 
 
 def judged(rival: Point, ours: Sequence[Point]) -> str:
-    """Whether a point of ours is ahead of the rival on both axes, and which; else what its earlier alarm costs."""
+    """Whether one of ours is ahead of the rival on both axes, the calmest; else what its earlier alarm costs."""
     ahead = [one for one in ours if one.no_worse(rival)]
     if ahead:
-        return f"dominated by {min(ahead, key=lambda one: one.median).name}"
+        return f"dominated by {min(ahead, key=lambda one: (one.false, one.median)).name}"
     if rival.found < len(rival.delays):
         return "misses losses"
     calmest = min(ours, key=lambda one: (one.false, one.median))

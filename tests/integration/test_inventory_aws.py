@@ -323,7 +323,10 @@ UNCHECKED = {"s3:GetEncryptionConfiguration"}
 """moto tells everybody how a bucket encrypts."""
 
 
-@pytest.mark.parametrize("action", sorted(set(ACTIONS) - UNCHECKED))
+NEEDED = sorted(set(ACTIONS) - UNCHECKED)
+
+
+@pytest.mark.parametrize("action", sampled(NEEDED, lambda action: action in NEEDED[::3]))
 def test_nothing_in_the_documented_policy_is_superfluous(iam: Iam, action: str) -> None:
     iam.allow([one for one in ACTIONS if one != action])
     found = look(iam.account, iam.secrets)
