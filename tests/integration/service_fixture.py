@@ -21,6 +21,7 @@ from orchestrator.domain.journal import fold
 from orchestrator.engine.progress import Clock
 from orchestrator.store import runs
 from orchestrator.web.server import Server, listen
+from tests.audit_whole import assert_audit_whole
 
 ESTATE = """
 estate: trial
@@ -190,6 +191,7 @@ class RunningService:
             assert views == runs.views_of(conn, run_id)
             row = runs.get_run(conn, run_id)
         assert (run.state.value, run.paused, run.remaining) == (row.state, row.paused, row.remaining)
+        assert_audit_whole(self.bascule.database)
 
 
 Found = TypeVar("Found")

@@ -45,7 +45,14 @@ def _old_run(conn: sa.Connection) -> None:
     columns.reflect(conn, only=["plans", "runs", "events"])
     plan = {"digest": "d", "commit": "c", "created_at": 1.0, "document": {}}
     conn.execute(sa.insert(columns.tables["plans"]), plan)
-    run: dict[str, Any] = {"id": "old", "plan_digest": "d", "commit": "c", "scope": "live", "mode": "live", "direction": "failover"}
+    run: dict[str, Any] = {
+        "id": "old",
+        "plan_digest": "d",
+        "commit": "c",
+        "scope": "live",
+        "mode": "live",
+        "direction": "failover",
+    }
     run |= {"services": ["s"], "requested_by": "olga", "reason": "é", "state": "running", "releases": [], "message": ""}
     counts = {"releases_needed": 0, "created_at": 1.5, "seq": EVENTS, "remaining": 0, "undo_remaining": 0}
     conn.execute(sa.insert(columns.tables["runs"]), {**run, **counts, "paused": False})
