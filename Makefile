@@ -1,6 +1,6 @@
 # `make demo` and `make test` prepare everything themselves on Debian or Ubuntu; `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults test-wide bench bench-detection bench-dns bench-servers bench-rulebook bench-webhooks lint \
+.PHONY: help demo test test-faults test-wide bench bench-audit bench-detection bench-dns bench-servers bench-rulebook bench-webhooks lint \
 	types format lock compose clean
 
 BIN := .venv/bin
@@ -48,6 +48,10 @@ test-wide: ## every provider under every policy of chaos, and large copies (half
 bench: ## cost per step, one table
 	@.ci/setup test
 	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-audit: ## verifying a million audit entries, beside plain SHA-256, one table (ARGS=--quick: fewer)
+	@.ci/setup test
+	$(BIN)/python -m tests.bench.audit $(ARGS)
 
 bench-dns: ## the same change in 200 zones, by a dns.records step and by octodns-sync, one table
 	@.ci/setup test

@@ -17,6 +17,7 @@ from orchestrator.engine.work import Boundary
 from orchestrator.engine.worker import Worker
 from orchestrator.engine.workshop import EstateWorkshop
 from orchestrator.estate_git import EstateGitError, EstateMirror
+from orchestrator.operations.checkpoints import Checkpoints
 from orchestrator.operations.clocks import Clocks
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.detection import Detection
@@ -52,7 +53,8 @@ SWEEP_EVERY = 3600.0
 class Settings:
     """Where this installation keeps its data, and where its estate comes from.
 
-    `database_url` empty means the embedded SQLite file in the data directory.
+    `database_url` empty means the embedded SQLite file in the data directory. `witness_dir`: a directory, on other
+    media or another machine, that is given the audit's checkpoints.
     """
 
     data: Path
@@ -62,6 +64,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8700
     sync_every: float = SYNC_EVERY
+    witness_dir: Path | None = None
 
     @property
     def database(self) -> str:
@@ -119,6 +122,9 @@ class Bascule:
         self.signals = Signals(self.database, self.estates, self.paths.secrets, clock)
         self.proposals = Proposals(self.database, self.estates, self.plans, self.runs, clock, self.halt)
         self.notices = Notices(self.database, self.estates, self.workshop, clock)
+        self.checkpoints = Checkpoints(
+            self.database, self.estates, self.workshop, clock, self.paths.audit, settings.witness_dir
+        )
         self.warnings = Warnings(self.database, self.estates)
         self.detection = Detection(self.database, self.estates, clock, self.worker.lease.worker_id, self._after_a_look)
         self.probing = Probing(self.database, self.estates, self.workshop, clock)
@@ -136,6 +142,7 @@ class Bascule:
         self.proposals.start()
         self.detection.start()
         self.notices.start()
+        self.checkpoints.start()
         self.probing.start()
         self._sync.start()
         self._sweep.start()
@@ -149,6 +156,7 @@ class Bascule:
         self.detection.stop()
         self.proposals.stop()
         self.notices.stop()
+        self.checkpoints.stop()
         self.database.close()
         self._withdraw_address()
         if self._lock is not None:

@@ -13,6 +13,7 @@ from providers.base import Context, JsonMap, Provider, ProviderError
 from providers.compute.marked import Made
 from providers.compute.table import CLOUDS
 from providers.inventory import Source
+from providers.kept import Kept
 from providers.wants import Server
 
 if TYPE_CHECKING:
@@ -108,6 +109,12 @@ def placements(servers: Mapping[str, Server], context: Context) -> Mapping[str, 
     }
     placed: Mapping[str, Placement] = capacity.place(servers, rooms)
     return placed
+
+
+def keep_object(context: Context, want: Kept) -> str:
+    """Keep one object at a store of the scope, never over another. Raises ProviderError."""
+    told: str = import_module("providers.storage.kept").keep_object(context, want)
+    return told
 
 
 def made_at(context: Context, provider: str) -> list[Made]:

@@ -14,6 +14,9 @@ from orchestrator.cli.exits import CommandError
 from orchestrator.cli.session import Session
 from orchestrator.estate_git import EstateGitError
 
+WITNESS_DIR = "BASCULE_WITNESS_DIR"
+"""Names the directory that is given the audit's checkpoints: only who starts the service says so, never an estate."""
+
 
 def settings_of(session: Session, host: str = "127.0.0.1", port: int = 8700) -> Settings:
     return Settings(
@@ -23,6 +26,7 @@ def settings_of(session: Session, host: str = "127.0.0.1", port: int = 8700) -> 
         database_url=database_address(session.database_url, os.environ),
         host=host,
         port=port,
+        witness_dir=Path(witness).expanduser().absolute() if (witness := os.environ.get(WITNESS_DIR, "")) else None,
     )
 
 

@@ -10,6 +10,7 @@ import typer
 
 from orchestrator.cli import (
     agent_command,
+    audit_commands,
     catalogue_command,
     clocks_command,
     decision_commands,
@@ -118,6 +119,12 @@ proposals_app.command("show")(proposal_commands.show)
 proposals_app.command("release")(proposal_commands.release)
 proposals_app.command("reject")(proposal_commands.reject)
 
+audit_app = typer.Typer(no_args_is_help=True, help="The audit's hash chains and their checkpoints.")
+audit_app.command("verify")(audit_commands.verify)
+audit_app.command("export")(audit_commands.export)
+audit_app.command("key")(audit_commands.key)
+audit_app.command("forget")(audit_commands.forget)
+
 app.command("validate", rich_help_panel=ESTATE)(estate_commands.validate)
 app.command("schema", rich_help_panel=ESTATE)(estate_commands.schema)
 app.add_typer(estate_app, name="estate", rich_help_panel=ESTATE)
@@ -149,6 +156,7 @@ app.add_typer(resources_app, name="resources", rich_help_panel=PEOPLE)
 app.command("notify", rich_help_panel=SERVICE)(notify_command.notify)
 app.command("probe-agent", rich_help_panel=SERVICE)(agent_command.probe_agent)
 app.command("serve", rich_help_panel=SERVICE)(service_commands.serve)
+app.add_typer(audit_app, name="audit", rich_help_panel=SERVICE)
 app.command("demo", rich_help_panel=SERVICE)(demo_command.demo)
 
 

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from orchestrator.domain.catalogue import Catalogue
 from orchestrator.domain.catalogue_text import read_catalogue
+from orchestrator.domain.checks.audit import check_audit
 from orchestrator.domain.checks.draft import Draft
 from orchestrator.domain.checks.needs import check_needs
 from orchestrator.domain.checks.nesting import check_nesting
@@ -43,6 +44,7 @@ _CHECKS = (
     check_policy,
     check_signals,
     check_proposals,
+    check_audit,
     check_probes,
 )
 _ADVICE = (advise_probes,)

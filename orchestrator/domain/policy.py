@@ -11,6 +11,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
+from orchestrator.domain.audit.policy import Audit
 from orchestrator.domain.catalogue import Objective
 from orchestrator.domain.proposals.rule import ProposalRule
 from orchestrator.domain.salvage import Part
@@ -135,3 +136,4 @@ class Policy(Part):
     sovereignty: Sovereignty = Sovereignty()
     proposals: dict[Name, ProposalRule] = Field(default_factory=dict, max_length=200)
     warnings: Warned | None = None
+    audit: Audit = Audit()

@@ -14,8 +14,9 @@ from orchestrator.engine.spec import ActionSpec
 from providers.base import Context, Halted, Provider, ProviderError, Reveal, never
 from providers.compute.marked import Made
 from providers.examiners import examine
+from providers.kept import Kept
 from providers.probes import standing
-from providers.registry import made_at, placements, provider_for, release_made
+from providers.registry import keep_object, made_at, placements, provider_for, release_made
 from providers.rights import Examination, Subject
 
 LOOK_FOR = 20.0
@@ -126,6 +127,10 @@ class EstateWorkshop:
     def looking(self, commit: str, scope: str, deadline: float) -> Context:
         """What looks from within a scope are given."""
         return self._look_around(commit, scope, deadline)
+
+    def keep_object(self, commit: str, scope: str, want: Kept, deadline: float) -> str:
+        """Keep one object at a store of a scope, never over another; says what was done. Raises ProviderError."""
+        return keep_object(self.context(SimpleNamespace(id="audit", commit=commit, scope=scope), scope, deadline), want)
 
     def _look_around(self, commit: str, scope: str, deadline: float) -> Context:
         return self.context(SimpleNamespace(id="resources", commit=commit, scope=scope), scope, deadline)

@@ -33,7 +33,8 @@ class Decisions:
             view = journal.step_event(step_id, view, StepEvent.APPROVED, {"comment": comment}, actor=actor)
             given = (view.waits_for or {}).get("given", [])
             if len(given) >= int(waits.get("count", 1)):
-                data = {"outputs": {"by": ", ".join(given)}, "message": f"By {', '.join(given)}."}
+                by = ", ".join(journal.named(one) for one in given)
+                data = {"outputs": {"by": by}, "message": f"By {by}."}
                 journal.step_event(step_id, view, StepEvent.SUCCEEDED, data)
 
         self._change(run_id, decide)
@@ -46,7 +47,7 @@ class Decisions:
             view = journal.view(step_id)
             if view.state is not StepState.WAITING or (view.waits_for or {}).get("for") == "time":
                 raise Conflict(f"{step_id} is {view.state.value} and waits for nobody's answer.")
-            data = {"message": f"Rejected by {actor}: {reason}", "reason": reason}
+            data = {"message": f"Rejected by {journal.named(actor)}: {reason}", "reason": reason}
             journal.step_event(step_id, view, StepEvent.REJECTED, data, actor=actor)
 
         self._change(run_id, decide)
@@ -77,7 +78,7 @@ class Decisions:
             view = step_view(row)
             if row.uses == "human.approval" and journal.run.state is RunState.RUNNING:
                 raise Denied(f"{step_id} is a hold point: it is approved, or asked again with retry, never skipped.")
-            data = {"message": f"Skipped by {actor}: {reason}", "reason": reason}
+            data = {"message": f"Skipped by {journal.named(actor)}: {reason}", "reason": reason}
             undoing = journal.run.state is RunState.UNDOING
             kind = StepEvent.LEFT if undoing else StepEvent.SKIPPED
             journal.step_event(step_id, view, kind, data, actor=actor)

@@ -59,6 +59,11 @@ class Paths:
         return self.data / "maps"
 
     @property
+    def audit(self) -> Path:
+        """The key that signs checkpoints, and the checkpoints themselves."""
+        return self.data / "audit"
+
+    @property
     def token(self) -> Path:
         return self.data / "token"
 

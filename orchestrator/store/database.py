@@ -12,6 +12,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.pool import QueuePool
 
+from orchestrator.store import audit
 from orchestrator.store.turns import Turns
 
 _CHECKOUT = Path(__file__).resolve().parents[2] / "alembic"
@@ -54,10 +55,13 @@ class Database:
     def write(self, *, urgent: bool = False) -> Iterator[sa.Connection]:
         """A transaction: committed at the end, rolled back on any exception.
 
-        `urgent` ones go first where writers take turns.
+        `urgent` ones go first where writers take turns. What was recorded for the audit is written last: its lock
+        is then held shortly, and after every other.
         """
         with self._turns.turn(urgent=urgent) if self.is_sqlite else nullcontext(), self.engine.begin() as conn:
+            audit.begin(conn)
             yield conn
+            audit.settle(conn)
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:

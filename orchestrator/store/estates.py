@@ -4,6 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from orchestrator.store import audit
 from orchestrator.store.runs import insert_or_ignore
 from orchestrator.store.tables import estate_commits
 
@@ -21,7 +22,10 @@ def accept(conn: sa.Connection, commit: str, by: str, at: float) -> bool:
     if known is not None:
         return False
     row = {"commit": commit, "accepted_at": at, "accepted_by": by, "previous": last.commit if last else None}
-    return insert_or_ignore(conn, estate_commits, row)
+    if not insert_or_ignore(conn, estate_commits, row):
+        return False
+    audit.record(conn, "estate.accepted", by, {"commit": commit, "previous": row["previous"]}, at)
+    return True
 
 
 def history(conn: sa.Connection, limit: int = 50) -> "list[sa.Row[Any]]":

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from orchestrator.domain.halt import Halt, Halted
+from orchestrator.store import audit
 from orchestrator.store.tables import halts
 
 _IN_FORCE = sa.select(halts.c.id, halts.c.at, halts.c.by, halts.c.reason).where(halts.c.lifted_at.is_(None)).limit(1)
@@ -30,6 +31,7 @@ def engage(conn: sa.Connection, at: float, by: str, reason: str) -> Halted:
     """The caller holds `exclude_all`, and none is in force."""
     row = {"at": at, "by": by, "reason": reason}
     made = conn.execute(sa.insert(halts).values(row).returning(halts.c.id)).scalar_one()
+    audit.record(conn, "halt.engaged", by, {"halt": made, "reason": reason}, at)
     return Halted(made, at, by, reason)
 
 
@@ -37,7 +39,10 @@ def lift(conn: sa.Connection, halt_id: int, at: float, by: str, reason: str) -> 
     """False when it was lifted before."""
     said = {"lifted_at": at, "lifted_by": by, "lift_reason": reason}
     query = sa.update(halts).where(halts.c.id == halt_id, halts.c.lifted_at.is_(None)).values(said)
-    return conn.execute(query.returning(halts.c.id)).one_or_none() is not None
+    if conn.execute(query.returning(halts.c.id)).one_or_none() is None:
+        return False
+    audit.record(conn, "halt.lifted", by, {"halt": halt_id, "reason": reason}, at)
+    return True
 
 
 def listed(conn: sa.Connection, limit: int) -> list[Halt]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from orchestrator.domain.audit.chain import canonical, entry_text, genesis, link, run_chain
 from orchestrator.domain.halt import Halted
 from orchestrator.domain.journal import (
     Event,
@@ -21,8 +22,8 @@ from orchestrator.domain.journal import (
     undo_counts,
 )
 from orchestrator.domain.model import RunState, StepState
-from orchestrator.store import halts
-from orchestrator.store.tables import edges, events, runs, steps
+from orchestrator.store import audit, halts, identities
+from orchestrator.store.tables import CanonicalText, edges, events, runs, steps
 from orchestrator.store.text import storable
 
 SYSTEM = "bascule"
@@ -62,6 +63,7 @@ _DISPATCH_ONLY = sa.update(steps).where(*_THIS).values(_DISPATCH).returning(step
 _INSERT_EVENT = sa.insert(events)
 _RUN_COLUMNS = [
     "seq",
+    "head",
     "state",
     "paused",
     "remaining",
@@ -91,6 +93,7 @@ _PASS_UNDO = (
     .returning(steps.c.step_id, *_VIEW_COLUMNS)
 )
 
+_ADMINISTERED = (RunEvent.CREATED.value, RunEvent.FINISHED.value)
 _UNSTARTED = (StepState.PENDING, StepState.READY, StepState.WAITING)
 
 
@@ -155,8 +158,16 @@ class RunJournal:
         self.row = row
         self.run = run_view(row)
         self._seq: int = row.seq
+        self._head: str = row.head or genesis(run_chain(run_id))
         self._new: list[dict[str, Any]] = []
+        self._names: dict[str, str] = {}
         self.dispatches: list[Dispatch] = []
+
+    def named(self, person: str) -> str:
+        """How an event's data write a person's name: the chain holds a pseudonym, and everybody reads the name."""
+        pseudonym = identities.pseudonym(self.connection, person, self._now)
+        self._names[pseudonym] = person
+        return pseudonym
 
     def step(self, step_id: str) -> "sa.Row[Any]":
         row = self.connection.execute(_SELECT_STEP, {"r": self.run_id, "s": step_id}).one_or_none()
@@ -267,12 +278,12 @@ class RunJournal:
             yield row.step_id, step_view(row)
 
     def flush(self) -> None:
-        """Write the events and the run's row. Nothing may be appended after it."""
+        """Write the events, each with its link of the run's chain, and the run's row. Nothing is appended after it."""
         if not self._new:
             return
         self.connection.execute(_INSERT_EVENT, self._new)
-        values = {f"v_{name}": getattr(self.run, name) for name in _RUN_COLUMNS if name != "seq"}
-        values |= {"r": self.run_id, "v_seq": self._seq}
+        values = {f"v_{name}": getattr(self.run, name) for name in _RUN_COLUMNS if name not in ("seq", "head")}
+        values |= {"r": self.run_id, "v_seq": self._seq, "v_head": self._head}
         values |= {"v_state": self.run.state.value, "v_releases": list(self.run.releases)}
         self.connection.execute(_UPDATE_RUN, values)
         self._new = []
@@ -303,20 +314,38 @@ class RunJournal:
 
     def _append(self, kind: str, actor: str, step_id: str | None, attempt: int, data: Mapping[str, Any]) -> Event:
         self._seq += 1
-        event = Event(self._seq, self._now, kind, actor, step_id, attempt, storable(dict(data)))
+        actor, stored = storable(actor), storable(dict(data))
+        event = Event(self._seq, float(self._now), kind, actor, step_id, attempt, stored)
+        if self._names:
+            event = replace(event, data=identities.with_names(stored, self._names))
+        said, who = canonical(stored), actor if actor == SYSTEM else self.named(actor)
+        self._head = link(self._head, entry_text(event.seq, event.at, kind, who, step_id, attempt, said))
         self._new.append(
             {
                 "run_id": self.run_id,
                 "seq": event.seq,
                 "at": event.at,
                 "kind": kind,
-                "actor": actor,
+                "actor": who,
                 "step_id": step_id,
                 "attempt": attempt,
-                "data": event.data,
+                "data": CanonicalText(said),
+                "hash": self._head,
             }
         )
+        if step_id is None and kind in _ADMINISTERED:
+            self._administer(event)
         return event
+
+    def _administer(self, event: Event) -> None:
+        """The administration's chain tells of a run's beginning and ends: a run that is gone or cut is missed there."""
+        if event.kind == RunEvent.CREATED:
+            names = ("plan_digest", "commit", "scope", "mode", "direction", "services", "reason", "releases_needed")
+            said = {name: getattr(self.row, name) for name in names}
+        else:
+            said = {"outcome": event.data["outcome"]}
+        said |= {"run": self.run_id, "length": event.seq, "head": self._head}
+        audit.record(self.connection, event.kind, event.actor, said, event.at)
 
     def _fulfil(self, step_id: str) -> None:
         """Count the edges out of a step that ended, and make ready what waited for it alone."""

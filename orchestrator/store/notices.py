@@ -60,6 +60,13 @@ def failed(conn: sa.Connection, notice_id: int, message: str, again_at: float | 
     conn.execute(sa.update(notices).where(notices.c.id == notice_id).values(change))
 
 
+def newest(conn: sa.Connection, prefix: str) -> float | None:
+    """When the last one whose key begins so was written."""
+    query = sa.select(sa.func.max(notices.c.created_at)).where(notices.c.key.startswith(prefix, autoescape=True))
+    at: float | None = conn.execute(query).scalar_one()
+    return at
+
+
 def listed(conn: sa.Connection, prefix: str) -> Sequence[Row]:
     """Those whose key begins so, in the order in which they were written."""
     query = sa.select(notices).where(notices.c.key.startswith(prefix, autoescape=True))

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from orchestrator.domain.proposals.proposal import WAITING, Past, ProposalEvent, ProposalState, next_state
+from orchestrator.store import audit
 from orchestrator.store.runs import Row, insert_or_ignore
 from orchestrator.store.tables import proposal_events, proposals
 from orchestrator.store.text import storable
@@ -95,3 +96,4 @@ def _tell(
     last = conn.execute(sa.select(sa.func.max(proposal_events.c.seq)).where(mine)).scalar_one_or_none()
     row = {"proposal_id": proposal_id, "seq": (last or 0) + 1, "at": at, "kind": event.value, "actor": actor}
     conn.execute(sa.insert(proposal_events), {**row, "data": storable(dict(data))})
+    audit.record(conn, event.value, actor, {"proposal": proposal_id, **data}, at)

@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestrator.domain.journal import Event, Graph, StepView
 from orchestrator.domain.model import ENDED_RUN, RunState, StepState
+from orchestrator.store import identities
 from orchestrator.store.journal import Dispatch, RunNotFound, step_view
 from orchestrator.store.tables import (
     edges,
@@ -183,8 +184,9 @@ def graph_of(conn: sa.Connection, run_id: str) -> Graph:
 
 def list_events(conn: sa.Connection, run_id: str, after: int = 0, limit: int = 100_000) -> list[Event]:
     query = sa.select(events).where(events.c.run_id == run_id, events.c.seq > after).order_by(events.c.seq)
+    known = identities.names(conn)
     return [
-        Event(row.seq, row.at, row.kind, row.actor, row.step_id, row.attempt, row.data)
+        identities.named(Event(row.seq, row.at, row.kind, row.actor, row.step_id, row.attempt, row.data), known)
         for row in conn.execute(query.limit(limit))
     ]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from orchestrator.store import audit
 from orchestrator.store.runs import Row, insert_or_ignore
 from orchestrator.store.tables import strays
 
@@ -41,7 +42,11 @@ def decide(conn: sa.Connection, key: StrayKey, decision: str, by: str, at: float
     """False when there is no such stray."""
     said = {"decision": decision, "decided_by": by, "decided_at": at, "reason": reason}
     query = sa.update(strays).where(*key.matches()).values(said).returning(strays.c.id)
-    return conn.execute(query).one_or_none() is not None
+    if conn.execute(query).one_or_none() is None:
+        return False
+    stray = {name: getattr(key, name) for name in key.__slots__}
+    audit.record(conn, "stray.decided", by, {**stray, "decision": decision, "reason": reason}, at)
+    return True
 
 
 def listed(conn: sa.Connection, scope: str) -> Sequence[Row]:

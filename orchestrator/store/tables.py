@@ -1,6 +1,10 @@
 """The tables. Times are seconds since the epoch, UTC. DBOS keeps its own tables beside them."""
 
+from typing import Any
+
 import sqlalchemy as sa
+
+from orchestrator.domain.audit.chain import canonical
 
 metadata = sa.MetaData(
     naming_convention={
@@ -10,6 +14,27 @@ metadata = sa.MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+class CanonicalText(str):
+    """JSON that is in its canonical form already, and is stored as it is."""
+
+    __slots__ = ()
+
+
+class CanonicalJson(sa.types.TypeDecorator[Any]):
+    """JSON stored byte for byte as the audit hashes it (`domain.audit.chain`)."""
+
+    impl = sa.JSON
+    cache_ok = True
+
+    def bind_processor(self, dialect: sa.Dialect) -> Any:
+        del dialect
+        return _bound
+
+
+def _bound(value: Any) -> str:
+    return str(value) if isinstance(value, CanonicalText) else canonical(value)
 
 
 def _key(name: str, size: int = 200) -> "sa.Column[str]":
@@ -59,6 +84,7 @@ runs = sa.Table(
     sa.Column("releases_needed", sa.Integer, nullable=False),
     sa.Column("created_at", sa.Double, nullable=False, index=True),
     sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("head", sa.String(64), nullable=False, server_default=""),
     sa.Column("state", sa.String(30), nullable=False, index=True),
     sa.Column("paused", sa.Boolean, nullable=False),
     sa.Column("remaining", sa.Integer, nullable=False),
@@ -118,7 +144,8 @@ events = sa.Table(
     sa.Column("actor", sa.String(200), nullable=False),
     sa.Column("step_id", sa.String(200)),
     sa.Column("attempt", sa.Integer, nullable=False),
-    sa.Column("data", sa.JSON, nullable=False),
+    sa.Column("data", CanonicalJson, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False, server_default=""),
 )
 
 output_lines = sa.Table(
@@ -335,4 +362,54 @@ workers = sa.Table(
     sa.Column("started_at", sa.Double, nullable=False),
     sa.Column("seen_at", sa.Double, nullable=False),
     sa.Column("lock_key", sa.BigInteger, nullable=False),
+)
+
+audit_heads = sa.Table(
+    "audit_heads",
+    metadata,
+    _key("chain", 100),
+    sa.Column("length", _COUNTED, nullable=False),
+    sa.Column("head", sa.String(64), nullable=False),
+)
+
+audit_entries = sa.Table(
+    "audit_entries",
+    metadata,
+    _key("chain", 100),
+    sa.Column("seq", _COUNTED, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("kind", sa.String(60), nullable=False),
+    sa.Column("actor", sa.String(200), nullable=False),
+    sa.Column("data", CanonicalJson, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+
+audit_checkpoints = sa.Table(
+    "audit_checkpoints",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("covered", _COUNTED, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("line", sa.Text, nullable=False),
+)
+
+audit_deliveries = sa.Table(
+    "audit_deliveries",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    _key("witness", 300),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("next_at", sa.Double, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Index("ix_audit_deliveries_state_next_at", "state", "next_at"),
+)
+
+identities = sa.Table(
+    "identities",
+    metadata,
+    _key("pseudonym", 60),
+    sa.Column("name", sa.String(200), nullable=False, index=True),
+    sa.Column("created_at", sa.Double, nullable=False),
 )

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from orchestrator.domain.signals.board import Board, Said
 from orchestrator.domain.signals.change import Change
 from orchestrator.domain.signals.quorum import Verdict
+from orchestrator.store import audit
 from orchestrator.store.runs import Row
 from orchestrator.store.tables import acknowledgements, verdict_changes
 from orchestrator.store.text import storable
@@ -64,6 +65,7 @@ def last_cut(conn: sa.Connection, before: float) -> dict[str, float]:
 
 def acknowledge(conn: sa.Connection, subject: str, at: float, by: str, comment: str) -> None:
     conn.execute(sa.insert(acknowledgements), {"subject": subject, "at": at, "by": by, "comment": comment})
+    audit.record(conn, "verdict.acknowledged", by, {"subject": subject, "comment": comment}, at)
 
 
 def acknowledged(conn: sa.Connection, after: int = 0) -> Sequence[Row]:

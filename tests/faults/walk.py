@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.domain.journal import StepEvent, fold
 from orchestrator.domain.model import ENDED_RUN, TROUBLED, RunState, StepState
 from orchestrator.store import runs
+from tests.audit_whole import assert_audit_whole
 from tests.faults.cases import Case, Point, name_and_turn
 from tests.faults.desk import Boundary, Died
 from tests.faults.outside import Effects, comparable, effects_of, touched, without_owner
@@ -139,6 +140,7 @@ class Walk:
             row = runs.get_run(conn, self.run_id)
             assert views == runs.views_of(conn, self.run_id)
         assert (run.state.value, run.remaining, run.undo_remaining) == (row.state, row.remaining, row.undo_remaining)
+        assert_audit_whole(self.stand.database)
 
     def story(self) -> str:
         """The journal and the end of the service's log, for a test that failed."""

@@ -17,6 +17,7 @@ from orchestrator.store import runs
 from orchestrator.store.database import Database
 from orchestrator.store.runs import NewStep
 from providers.base import Finding, Halted, JsonMap, Presence, ProviderError, Report, Tag, never
+from tests.audit_whole import assert_audit_whole
 
 Behaviour = Callable[["World", Tag], Finding | None]
 
@@ -178,6 +179,7 @@ class Engine:
             row = runs.get_run(conn, run_id)
         assert (run.state.value, run.paused, run.remaining) == (row.state, row.paused, row.remaining)
         assert run.undo_remaining == row.undo_remaining
+        assert_audit_whole(self.database)
 
 
 def fail(message: str, *, permanent: bool = False, effect_possible: bool = False) -> Behaviour:

@@ -21,6 +21,7 @@ from orchestrator.domain.journal import fold
 from orchestrator.engine.progress import Clock
 from orchestrator.store import runs
 from orchestrator.web.server import Server, listen
+from tests.audit_whole import assert_audit_whole
 
 ESTATE = """
 estate: trial
@@ -190,6 +191,7 @@ class RunningService:
             assert views == runs.views_of(conn, run_id)
             row = runs.get_run(conn, run_id)
         assert (run.state.value, run.paused, run.remaining) == (row.state, row.paused, row.remaining)
+        assert_audit_whole(self.bascule.database)
 
 
 Found = TypeVar("Found")
@@ -214,12 +216,15 @@ def running_service(
     database_url: str = "",
     more: str = "",
     clock: Clock = time.time,
+    witness_dir: Path | None = None,
 ) -> Iterator[RunningService]:
     """`more`: blocks that the estate's sheet has besides."""
     estate = directory / "estate"
     with open_port() as port:
         commit(estate, {**estate_files(port), "bascule.yaml": ESTATE + more})
-        settings = Settings(data=directory / "data", estate_url=str(estate), database_url=database_url)
+        settings = Settings(
+            data=directory / "data", estate_url=str(estate), database_url=database_url, witness_dir=witness_dir
+        )
         bascule = Bascule(settings, clock=clock)
         bascule.start()
         try:

@@ -408,11 +408,11 @@ def test_two_workers_that_fetch_the_same_commit_accept_it_once(postgres: str) ->
         with database.write() as conn:
             return estates.accept(conn, "a" * 40, "timer", 0.0)
 
-    with database.write() as conn, ThreadPoolExecutor(1) as pool:
-        assert estates.accept(conn, "a" * 40, "timer", 0.0)
-        waits = pool.submit(accept)
-        until_blocked(database)
-        conn.commit()
+    with ThreadPoolExecutor(1) as pool:
+        with database.write() as conn:
+            assert estates.accept(conn, "a" * 40, "timer", 0.0)
+            waits = pool.submit(accept)
+            until_blocked(database)
         assert waits.result(timeout=10) is False
     database.close()
 

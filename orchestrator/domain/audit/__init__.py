@@ -1,0 +1,1 @@
+"""The audit: hash chains of what happened, and the checkpoints that witnesses keep of them."""
