@@ -8,4 +8,5 @@ pytest_plugins = [
     "tests.long_first",
     "tests.moto_server",
     "tests.simulator_fixture",
+    "tests.security.estate_fixtures",
 ]
