@@ -1,6 +1,7 @@
 # `make demo` and `make test` prepare everything themselves on Debian or Ubuntu; `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults test-wide bench bench-audit bench-detection bench-dns bench-servers bench-rulebook bench-webhooks lint \
+.PHONY: help demo test test-security test-faults test-wide bench bench-audit bench-detection bench-dns bench-servers bench-rulebook \
+	bench-webhooks lint \
 	types format lock compose clean
 
 BIN := .venv/bin
@@ -34,6 +35,11 @@ test: ## the default test suite (ARGS="-k name" picks)
 	@.ci/setup test
 	@$(COMPILE)
 	$(PYTEST) -n $(TOGETHER) -m "not faults and not wide" --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-security: ## attacks on the estate and on the service, by the number of their row; the default suite runs them too
+	@.ci/setup test
+	@$(COMPILE)
+	$(PYTEST) -n 0 -m "not faults and not wide" tests/security $(ARGS)
 
 test-faults: ## crash points and faults, enumerated (ARGS="--part 1/6": a sixth)
 	@.ci/setup test

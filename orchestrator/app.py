@@ -17,6 +17,7 @@ from orchestrator.engine.work import Boundary
 from orchestrator.engine.worker import Worker
 from orchestrator.engine.workshop import EstateWorkshop
 from orchestrator.estate_git import EstateGitError, EstateMirror
+from orchestrator.estate_signers import Signers
 from orchestrator.operations.checkpoints import Checkpoints
 from orchestrator.operations.clocks import Clocks
 from orchestrator.operations.decisions import Decisions
@@ -36,6 +37,7 @@ from orchestrator.operations.request import Paths, RequestError
 from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.signals import Signals
+from orchestrator.operations.trust import Trust
 from orchestrator.operations.verdicts import Verdicts
 from orchestrator.operations.warnings import Warnings
 from orchestrator.store.database import Database
@@ -54,12 +56,14 @@ class Settings:
     """Where this installation keeps its data, and where its estate comes from.
 
     `database_url` empty means the embedded SQLite file in the data directory. `witness_dir`: a directory, on other
-    media or another machine, that is given the audit's checkpoints.
+    media or another machine, that is given the audit's checkpoints. `signers`: the file of those who may sign the
+    estate's commits; None means `signers` in the data directory, and unsigned commits while there is no such file.
     """
 
     data: Path
     estate_url: str
     estate_branch: str = "main"
+    signers: Path | None = None
     database_url: str = ""
     host: str = "127.0.0.1"
     port: int = 8700
@@ -99,7 +103,9 @@ class Bascule:
         self.database = Database(settings.database)
         self.database.migrate()
         self.mirror = EstateMirror(self.paths.mirror, self.paths.checkouts)
-        self.estates = Estates(self.database, self.mirror, clock, settings.estate_url, settings.estate_branch)
+        signers = Signers(settings.signers or self.paths.signers, named=settings.signers is not None)
+        trust = Trust(self.mirror, signers, clock, settings.estate_url)
+        self.estates = Estates(self.database, self.mirror, trust, clock, settings.estate_url, settings.estate_branch)
         secrets = functools.partial(secrets_of, self.paths.secrets)
         self.workshop = EstateWorkshop(self.estates.scope, self.estates.checkout, secrets, self.paths.workspaces, clock)
         self.inventories = Inventories(self.estates, secrets, self.paths, clock)

@@ -9,4 +9,5 @@ pytest_plugins = [
     "tests.moto_server",
     "tests.reading_again",
     "tests.simulator_fixture",
+    "tests.security.estate_fixtures",
 ]

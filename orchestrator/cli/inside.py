@@ -23,6 +23,7 @@ def settings_of(session: Session, host: str = "127.0.0.1", port: int = 8700) -> 
         data=session.data,
         estate_url=estate_address(session.estate),
         estate_branch=session.branch,
+        signers=session.signers,
         database_url=database_address(session.database_url, os.environ),
         host=host,
         port=port,

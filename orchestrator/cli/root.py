@@ -79,6 +79,13 @@ def root(
         typer.Option(metavar="URL", envvar="BASCULE_ESTATE", help="The estate's Git repository: https, ssh or a path."),
     ] = "",
     branch: Annotated[str, typer.Option(envvar="BASCULE_BRANCH", help="The estate's branch.")] = "main",
+    signers: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", envvar="BASCULE_SIGNERS", dir_okay=False, show_default="signers in the data directory",
+            help="Who may sign the estate's commits, in OpenSSH's format of allowed signers.",
+        ),
+    ] = None,
     database: Annotated[
         str,
         typer.Option(
@@ -94,6 +101,7 @@ def root(
     session = session_of(context)
     session.data = data.expanduser().absolute() if data else session.data
     session.estate, session.branch, session.database_url = estate, branch, database
+    session.signers = signers.expanduser().absolute() if signers else None
 
 
 ESTATE, RUNS, PEOPLE, SERVICE = "Estate and plans", "Runs", "People's decisions", "Service"
@@ -101,6 +109,7 @@ ESTATE, RUNS, PEOPLE, SERVICE = "Estate and plans", "Runs", "People's decisions"
 estate_app = typer.Typer(no_args_is_help=True, help="The estate's Git repository, as the service reads it.")
 estate_app.command("sync")(estate_commands.sync)
 estate_app.command("show")(estate_commands.show)
+estate_app.command("accept")(estate_commands.accept)
 
 resources_app = typer.Typer(invoke_without_command=True, callback=resource_commands.listed)
 resources_app.command("keep")(resource_commands.keep)

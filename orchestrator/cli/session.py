@@ -34,6 +34,7 @@ class Session:
     data: Path = field(default_factory=lambda: default_data(os.environ))
     estate: str = ""
     branch: str = "main"
+    signers: Path | None = None
     database_url: str = ""
     out: Console = field(default_factory=_console)
     err: Console = field(default_factory=lambda: _console(stderr=True))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from orchestrator.domain.model import Mode
+from orchestrator.domain.trust import Voucher, is_trusted
 
 RELEASES_NEEDED = {Mode.REHEARSAL: 0, Mode.DRILL: 1, Mode.LIVE: 2}
 """How many people release a plan's digest before its first effect."""
@@ -18,6 +19,15 @@ def check_mode(mode: Mode) -> None:
         raise Refused(
             "Live runs are refused: this version of Bascule cannot yet prove who releases them. "
             "Rehearse (`bascule rehearse`) or run a drill scope instead."
+        )
+
+
+def check_estate(mode: Mode, voucher: Voucher | None) -> None:
+    """Live runs stand on a commit that allowed people signed. Raises Refused."""
+    if mode is Mode.LIVE and not is_trusted(voucher):
+        raise Refused(
+            "Live runs are refused: the accepted commit of the estate is unsigned, so nothing proves who wrote it. "
+            "Name the people who may sign it (docs/trust.md), let them sign, and plan anew."
         )
 
 

@@ -17,6 +17,7 @@ from orchestrator.domain.usage import Usage, usage_of
 from orchestrator.engine.workshop import EstateWorkshop
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.request import RequestError
+from orchestrator.operations.trust import SHORT
 from orchestrator.store.secret_files import fault_of, stored
 from providers.rights import BucketUse, Examination, Right, State, Subject
 
@@ -68,7 +69,17 @@ class Doctor:
         sources = bundle.estate.signals.sources
         if sources and bundle.estate.scopes[scope].mode is Mode.LIVE:
             files.append(self._secret_files(SECRETS, frozenset(one.auth.secret for one in sources.values())))
-        return CheckUp(scope, commit, (*files, *found))
+        return CheckUp(scope, commit, (self._signed(bundle.estate.scopes[scope].mode), *files, *found))
+
+    def _signed(self, mode: Mode) -> Examination:
+        """Whether allowed people signed the accepted commit; a live scope needs that."""
+        accepted = self._estates.accepted()
+        subject = Subject("estate", "signatures")
+        if accepted.voucher is not None:
+            return subject.found(accepted.commit[:SHORT], [Right(f"by {accepted.voucher.signature.name}", State.HELD)])
+        state = State.MISSING if mode is Mode.LIVE else State.UNKNOWN
+        advice = "The accepted commit is unsigned: name who may sign the estate (docs/trust.md), and let them sign it."
+        return subject.found(accepted.commit[:SHORT], [Right("a signed commit", state, advice)])
 
     def _secret_files(self, scope: str, needed_here: AbstractSet[str]) -> Examination:
         """The secrets of a scope, or of those who post webhooks: a file each, for the service alone, and none that

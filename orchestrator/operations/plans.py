@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
+from orchestrator.domain.authority import Refused, check_estate
 from orchestrator.domain.compiler import compile_plan
 from orchestrator.domain.kinds import KINDS
-from orchestrator.domain.model import Direction
+from orchestrator.domain.model import Direction, Mode
 from orchestrator.domain.plan import (
     Placement,
     Plan,
@@ -27,7 +28,7 @@ from orchestrator.engine.spec import ActionSpec
 from orchestrator.engine.workshop import LOOK_FOR, Surveyor
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.gate import Gate
-from orchestrator.operations.request import NotFound, RequestError
+from orchestrator.operations.request import Denied, NotFound, RequestError
 from orchestrator.store import runs
 from orchestrator.store.database import Database
 from providers.base import Presence, ProviderError, Tag
@@ -104,6 +105,13 @@ class Plans:
         Raises BelowPolicy when it would be refused: since it was made, an exception may have ended.
         """
         return used(self._gate.judge_again(plan))
+
+    def require_trusted(self, plan: Plan) -> None:
+        """Raises Denied for a live plan at a commit of the estate that nobody signed."""
+        try:
+            check_estate(Mode(plan.mode), self._estates.accepted(plan.commit).voucher)
+        except Refused as error:
+            raise Denied(str(error)) from error
 
     def moved(self, plan: Plan) -> list[dict[str, Any]]:
         """What has changed outside since the plan was made, step by step."""

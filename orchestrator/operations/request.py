@@ -64,6 +64,11 @@ class Paths:
         return self.data / "audit"
 
     @property
+    def signers(self) -> Path:
+        """Who may sign the estate's commits, unless another file is named."""
+        return self.data / "signers"
+
+    @property
     def token(self) -> Path:
         return self.data / "token"
 

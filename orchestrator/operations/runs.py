@@ -53,6 +53,7 @@ class Runs:
             check_mode(Mode(plan.mode))
         except Refused as error:
             raise Denied(str(error)) from error
+        self._plans.require_trusted(plan)
         fingerprint = hashlib.sha256(f"{digest}\n{actor}\n{reason}".encode()).hexdigest()
         with self._database.read() as conn:
             known = self._known(conn, key, fingerprint)
@@ -80,6 +81,7 @@ class Runs:
             check_mode(Mode(plan.mode))
         except Refused as error:
             raise Denied(str(error)) from error
+        self._plans.require_trusted(plan)
         exceptions = [one.model_dump(mode="json") for one in self._plans.require_lawful(plan)]
         run_id = _new_id()
 

@@ -45,11 +45,16 @@ estate_commits = sa.Table(
     "estate_commits",
     metadata,
     sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("commit", sa.String(64), nullable=False, unique=True),
+    sa.Column("commit", sa.String(64), nullable=False, index=True),
     sa.Column("accepted_at", sa.Double, nullable=False),
     sa.Column("accepted_by", sa.String(200), nullable=False),
     sa.Column("previous", sa.String(64)),
+    sa.Column("follows", sa.Integer, nullable=False, unique=True),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("signer", sa.JSON(none_as_null=True)),
+    sa.Column("policy_signers", sa.JSON(none_as_null=True)),
 )
+"""`follows`: the seq of the row before, so that the history is one line even when two workers accept at once."""
 
 plans = sa.Table(
     "plans",

@@ -205,8 +205,28 @@ class ScopeAnswer(BaseModel):
     mode: str
 
 
+class SignatureAnswer(BaseModel):
+    """Whom the signers file knows by the key, and its fingerprint."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    principals: list[str]
+    key: str
+
+
+class RefusedCommit(BaseModel):
+    """The branch's newest commit, and why it was not accepted."""
+
+    commit: str
+    detail: str
+
+
 class EstateAnswer(BaseModel):
-    """The accepted commit. `url` is without user and password."""
+    """The accepted commit. `url` is without user and password.
+
+    `signed`: null when it is unsigned. `policy_signed`: the two who signed its policy, where it changed that.
+    `reason`: why a person accepted it though it does not come after the one before.
+    """
 
     name: str
     title: dict[str, str]
@@ -215,6 +235,10 @@ class EstateAnswer(BaseModel):
     commit: str
     accepted_at: float
     accepted_by: str
+    reason: str
+    signed: SignatureAnswer | None
+    policy_signed: list[SignatureAnswer]
+    refused: RefusedCommit | None
     services: list[ServiceAnswer]
     scopes: list[ScopeAnswer]
 

@@ -6,10 +6,8 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
-from orchestrator.operations.request import NotFound
-from orchestrator.store import estates
-from orchestrator.web.answers import EstateAnswer, ScopeAnswer, ServiceAnswer, Synced
-from orchestrator.web.orders import SyncOrder
+from orchestrator.web.answers import EstateAnswer, RefusedCommit, ScopeAnswer, ServiceAnswer, SignatureAnswer, Synced
+from orchestrator.web.orders import AcceptOrder, SyncOrder
 from orchestrator.web.parts import Given
 from orchestrator.web.problem import answer, problem
 
@@ -19,11 +17,9 @@ router = APIRouter(tags=["estate"])
 @router.get("/estate")
 def read_estate(given: Given) -> EstateAnswer:
     """The newest accepted commit, with its services and scopes."""
-    with given.service.database.read() as conn:
-        row = estates.newest(conn)
-    if row is None:
-        raise NotFound("No estate has been read yet: run `bascule estate sync`.")
+    row = given.service.estates.accepted()
     estate = given.service.estates.bundle(row.commit).estate
+    refusal = given.service.estates.refusal
     return EstateAnswer(
         name=estate.name,
         title=estate.title.model_dump(),
@@ -32,6 +28,10 @@ def read_estate(given: Given) -> EstateAnswer:
         commit=row.commit,
         accepted_at=row.accepted_at,
         accepted_by=row.accepted_by,
+        reason=row.reason,
+        signed=SignatureAnswer.model_validate(row.voucher.signature) if row.voucher else None,
+        policy_signed=[SignatureAnswer.model_validate(one) for one in row.voucher.policy] if row.voucher else [],
+        refused=RefusedCommit(commit=refusal.commit, detail=refusal.why) if refusal else None,
         services=[
             ServiceAnswer.model_validate({"name": name, **service.model_dump(exclude={"origin"})})
             for name, service in estate.services.items()
@@ -42,8 +42,15 @@ def read_estate(given: Given) -> EstateAnswer:
 
 @router.post("/estate/sync")
 def sync_estate(order: SyncOrder, given: Given) -> Synced:
-    """Fetch the remote now and accept its newest commit, if it is valid."""
+    """Fetch the remote now and accept its newest commit, if it is signed by allowed people, newer, and valid."""
     commit, new = given.service.estates.sync(order.by)
+    return Synced(commit=commit, new=new)
+
+
+@router.post("/estate/accept")
+def accept_history(order: AcceptOrder, given: Given) -> Synced:
+    """Accept the branch's newest commit though its history was rewritten or wound back. Signatures count as ever."""
+    commit, new = given.service.estates.accept(order.commit, order.by, order.reason)
     return Synced(commit=commit, new=new)
 
 

@@ -165,3 +165,11 @@ class AcknowledgeOrder(_Order):
 
 class SyncOrder(_Order):
     by: Person = Field(alias="as")
+
+
+class AcceptOrder(_Order):
+    """Accepts a history that was rewritten. `commit`: the branch's newest; twelve digits are enough."""
+
+    by: Person = Field(alias="as")
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{12,64}$")]
+    reason: Annotated[Remark, Field(min_length=1)]

@@ -16,6 +16,7 @@ from orchestrator.cli import main
 from tests.integration.service_fixture import commit, estate_files, running_service
 from tests.ovhcloud_stand_in import SECRETS as OVH_SECRETS
 from tests.ovhcloud_stand_in import ovhcloud_stand_in
+from tests.signing_people import vouched
 from tests.vendor_stand_ins import SECRETS, StandIn, cloud_stand_in, store_stand_in
 
 SSH_KEY = (
@@ -105,6 +106,7 @@ def practice(tmp_path: Path) -> Iterator[Practice]:
         files = estate_files(9)
         head = files["bascule.yaml"].replace("{mode: live, networks: [127.0.0.0/8]}", json.dumps(scope))
         commit(tmp_path / "estate", {**files, "bascule.yaml": head, "runbooks/desk-failover.yaml": COPY})
+        vouched(tmp_path / "estate", tmp_path / "data")
         found = Practice(tmp_path / "data", tmp_path / "estate", [scaleway, ovhcloud, source, target])
         for reference, value in {**SECRETS, **OVH_SECRETS, "secret://ssh-key": SSH_KEY}.items():
             found.store(reference, value)
@@ -114,6 +116,7 @@ def practice(tmp_path: Path) -> Iterator[Practice]:
 def test_a_scope_that_is_ready(practice: Practice) -> None:
     found = practice.examinations(0)
     assert list(found) == [
+        "estate signatures",
         "secrets live",
         "compute ovhcloud",
         "compute scaleway",
@@ -142,7 +145,7 @@ def test_it_reads_well_at_80_columns(practice: Practice) -> None:
     assert "! too wide: secrets live" in said
     assert "✘ not ready: compute ovhcloud, OVHcloud GRA11" in said
     assert "✔ ready: storage source" in said
-    assert said.rstrip().endswith("6 entries examined, 1 entry not ready; 1 needless right.")
+    assert said.rstrip().endswith("7 entries examined, 1 entry not ready; 1 needless right.")
 
 
 def test_needless_rights_are_warnings(practice: Practice) -> None:
@@ -173,7 +176,7 @@ def test_a_scope_that_does_not_exist(practice: Practice) -> None:
 
 def test_a_scope_without_anything(practice: Practice) -> None:
     found = practice.examinations(0, "--scope", "rehearsal")
-    assert list(found) == ["secrets rehearsal"]
+    assert list(found) == ["estate signatures", "secrets rehearsal"]
 
 
 def test_beside_a_service_the_service_is_asked(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.cli import main
 from tests.integration.service_fixture import commit, estate_files
+from tests.signing_people import vouched
 from tests.vendor_site import indented, probes_block, sites, vendor_file
 
 SOURCE = """
@@ -30,10 +31,12 @@ def test_secrets_of_sources_and_probes(tmp_path: Path, capsys: pytest.CaptureFix
         return said.out
 
     told = doctor("live", 1)
+    assert "✘ missing  a signed commit" in told
     assert "✘ missing  secret://mayor" in told
     assert "✘ missing  secret://prometheus" in told
     assert "secrets/signals" in told
     rehearsal = doctor("rehearsal", 0)
+    assert "? unknown  a signed commit" in rehearsal
     assert "mayor" not in rehearsal
     assert "prometheus" not in rehearsal, "webhooks are posted to the real service"
     for name in ("live/mayor", "signals/prometheus", "signals/left-over"):
@@ -41,6 +44,7 @@ def test_secrets_of_sources_and_probes(tmp_path: Path, capsys: pytest.CaptureFix
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("s")
         path.chmod(0o600)
+    vouched(tmp_path / "estate", tmp_path / "data")
     told = doctor("live", 0)
     assert "! needless secret://left-over" in told
     assert "secret://mayor" not in told

@@ -375,7 +375,12 @@ def test_an_estate_that_cannot_be_read_for_a_while_changes_nothing(town: Town, m
         return readable(wanted)
 
     begin = town.bascule.detection._begin
-    monkeypatch.setattr(town.bascule.detection, "_begin", lambda now: begun.append(now) or begin(now))
+
+    def counted(now: float) -> Any:
+        begun.append(now)
+        return begin(now)
+
+    monkeypatch.setattr(town.bascule.detection, "_begin", counted)
     monkeypatch.setattr(town.bascule.estates, "bundle", bundle)
     for minute in range(1, 6):
         town.look(town.clock.now + minute)
