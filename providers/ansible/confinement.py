@@ -12,13 +12,17 @@ from providers.base import Context, ProviderError
 
 def containment_for(context: Context) -> Containment:
     """What holds for a play of this step. Raises ProviderError(permanent) when it must be contained and can't be."""
-    found = containment()
-    if found.holds:
-        found = _hidden(found, context.workspace)
+    found = found_for(context)
     if not found.holds and context.contained:
         text = f"The play was not started, because in this scope plays run contained only, and {found}."
         raise ProviderError(text, permanent=True)
     return found
+
+
+def found_for(context: Context) -> Containment:
+    """What holds here for steps with such a workspace."""
+    found = containment()
+    return _hidden(found, context.workspace) if found.holds else found
 
 
 def prefix_of(found: Containment, context: Context, private: Path, attempt: str, fence: int) -> list[str]:

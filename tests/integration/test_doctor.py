@@ -120,6 +120,7 @@ def test_a_scope_that_is_ready(practice: Practice) -> None:
         "storage source",
         "storage target",
         "ssh key",
+        "plays sandbox",
     ]
     assert all(one["ok"] for one in found.values())
     told = {right["name"]: right["state"] for right in found["storage target"]["rights"]}
@@ -142,7 +143,7 @@ def test_it_reads_well_at_80_columns(practice: Practice) -> None:
     assert "! too wide: secrets live" in said
     assert "✘ not ready: compute ovhcloud, OVHcloud GRA11" in said
     assert "✔ ready: storage source" in said
-    assert said.rstrip().endswith("6 entries examined, 1 entry not ready; 1 needless right.")
+    assert said.rstrip().endswith("7 entries examined, 1 entry not ready; 1 needless right.")
 
 
 def test_needless_rights_are_warnings(practice: Practice) -> None:
