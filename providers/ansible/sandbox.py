@@ -2,8 +2,8 @@
 
 Everything is left out that is not named here: the data directory with its database,
 secrets, token and other runs; home directories; the processes of others; every
-network. The play has its own process, mount, network, IPC, UTS and user namespace, no
-capability, and no way to make further namespaces. When bwrap's parent ends, it ends.
+network; `/proc` and `/sys`. The play has its own process, mount, network, IPC, UTS and
+user namespace, no capability, and no way to make further namespaces. When bwrap's parent ends, it ends.
 """
 
 import sys
@@ -89,7 +89,9 @@ def _system(etc: Path) -> Iterator[str]:
         yield from ("--ro-bind-try", str(path), str(path))
     for path in sorted(etc.iterdir()):
         yield from ("--ro-bind", str(path), f"/etc/{path.name}")
-    yield from ("--proc", "/proc", "--dev", "/dev")
+    # No /proc: to a service that is root, files of it such as kernel.core_pattern would be writable
+    # without any capability, for their owner has the number 0 on either side.
+    yield from ("--dir", "/proc", "--dev", "/dev")
     for name in ("/dev/shm", "/tmp"):  # noqa: S108
         yield from ("--size", str(SCRATCH), "--tmpfs", name)
     for path in python_roots():

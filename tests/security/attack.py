@@ -30,6 +30,12 @@ def names(directory: Path) -> list[str]:
     return sorted(one.name for one in directory.iterdir())
 
 
+def opened(path: str) -> str:
+    """For writing, though nothing is written."""
+    with Path(path).open("a"):
+        return path
+
+
 def sent(pid: int) -> str:
     os.kill(pid, 0)
     return "sent"
@@ -73,6 +79,7 @@ def main(plan: dict[str, Any]) -> dict[str, Any]:
     done["environments"] = environments(plan["word"])
     done["parent"] = tried(Path(f"/proc/{os.getppid()}/environ").read_text)
     done["signal"] = tried(lambda: sent(plan["pid"]))
+    done["kernel"] = tried(lambda: opened("/proc/sys/kernel/core_pattern"))
     done["service"] = tried(lambda: greeted(("127.0.0.1", plan["port"])))
     done["abstract"] = tried(lambda: greeted("\0" + plan["abstract"], socket.AF_UNIX))
     done["door"] = tried(lambda: through_the_door("127.0.0.1", plan["port"]))

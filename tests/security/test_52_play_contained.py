@@ -155,7 +155,7 @@ def test_every_attempt_of_a_malicious_play_fails(town: Town) -> None:
     assert done["environments"] == []
     assert SECRET not in json.dumps(done)
     assert town.word not in json.dumps(done)
-    assert done["signal"] is None
+    assert (done["parent"], done["signal"], done["kernel"]) == (None, None, None)
     assert (done["service"], done["abstract"]) == (None, None)
     assert done["door"] == f"127.0.0.1 port {town.port} is no target of this play\n"
     assert done["elsewhere"] == "198.51.100.1 port 22 is no target of this play\n"
@@ -177,6 +177,7 @@ def test_without_the_sandbox_it_would_have_succeeded(town: Town, monkeypatch: py
         path.unlink()
     assert str(town.witness) in done["environments"]
     assert (done["service"], done["abstract"]) == ("hello", "hello")
+    assert done["kernel"] == ("/proc/sys/kernel/core_pattern" if os.geteuid() == 0 else None)
     assert said[0] == "not sandboxed: plays are not contained: bubblewrap is missing; install it"
     assert remaining(left) == []  # the fence ends all of it as well
 
