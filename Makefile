@@ -14,10 +14,13 @@ COMPILE := $(BIN)/python -m compileall -q orchestrator providers tests
 TOGETHER := 4
 
 # Tests start simulated servers, which are network namespaces: an ordinary user runs them through sudo, and is told so.
+# CACHE: where pytest keeps what failed. Nothing in this checkout is to belong to root.
 ifeq ($(shell id -u),0)
-PYTEST := $(BIN)/python -m pytest
+CACHE ?=
+PYTEST := $(BIN)/python -m pytest $(CACHE)
 else
-PYTEST := sudo PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m pytest -p no:cacheprovider
+CACHE ?= -p no:cacheprovider
+PYTEST := sudo PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m pytest $(CACHE)
 endif
 
 help: ## list the targets
@@ -32,12 +35,12 @@ test: ## the default test suite (ARGS="-k name" picks)
 	@$(COMPILE)
 	$(PYTEST) -n $(TOGETHER) -m "not faults and not wide" --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-faults: ## crash points and faults, enumerated
+test-faults: ## crash points and faults, enumerated (ARGS="--part 1/6": a sixth)
 	@.ci/setup test
 	@$(COMPILE)
 	$(PYTEST) -n 0 -m "faults and not wide" $(ARGS)
 
-test-wide: ## every provider under every policy of chaos, and large copies (half an hour)
+test-wide: ## every provider under every policy of chaos, and large copies (half an hour; ARGS="--part 1/12")
 	@.ci/setup test
 	@$(COMPILE)
 	$(PYTEST) -n 2 -m wide --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -7,5 +7,6 @@ pytest_plugins = [
     "tests.in_parts",
     "tests.long_first",
     "tests.moto_server",
+    "tests.reading_again",
     "tests.simulator_fixture",
 ]

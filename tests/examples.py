@@ -3,8 +3,9 @@
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
-settings.register_profile("some", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("many", settings.get_profile("some"), max_examples=500)
+SOME, MANY = 25, 500
+settings.register_profile("some", deadline=None, max_examples=SOME, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("many", settings.get_profile("some"), max_examples=250)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -23,3 +24,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _with_faults(config: pytest.Config) -> bool:
     return str(config.option.markexpr).startswith("faults")
+
+
+def slow_examples(some: int, many: int) -> settings:
+    """For a property whose examples take long: so many in the default suite, so many with the faults."""
+    with_faults = settings().max_examples == MANY
+    return settings(max_examples=many if with_faults else some)

@@ -101,12 +101,9 @@ def _answers(process: subprocess.Popen[bytes], moto: Moto) -> bool:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(STOP_SECONDS)
+    """At once: asked to end, it would wait for clients that keep their connections, and nothing of it is kept."""
+    process.kill()
+    process.wait(STOP_SECONDS)
 
 
 def _free_port() -> int:

@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import yaml
-
 from providers.base import ProviderError, Secret
 from providers.simulator.addresses import Addresses
 from providers.simulator.effects import EffectLog
@@ -15,7 +13,7 @@ from providers.simulator.fleet_catalogue import Catalogue
 from providers.simulator.http_service import HttpService
 from providers.simulator.openstack_api import OpenStackApi
 from providers.simulator.openstack_keystone import ApplicationCredential, Keystone
-from tests.vendor_stand_ins import SEED, CloudStandIn, NoMachines, Tally, at_once, listening
+from tests.vendor_stand_ins import CloudStandIn, NoMachines, Tally, at_once, listening, seed
 
 CREDENTIAL = ApplicationCredential("21dced0fd20347869b93710d2b98aae0", "rEaSonNGP6HMcLzzLo4")
 SECRETS = {"secret://openstack-credential": CREDENTIAL.id, "secret://openstack-secret": CREDENTIAL.secret}
@@ -38,7 +36,7 @@ def openstack_stand_in(
 ) -> Iterator[OpenStackStandIn]:
     """`wait` passes the seconds that a boot takes."""
     effects, faults, tally = EffectLog(), FaultTable(), Tally()
-    catalogue = Catalogue.from_seed(yaml.safe_load((SEED / "openstack.yaml").read_text()))
+    catalogue = Catalogue.from_seed(seed("openstack"))
     fleet = Fleet("openstack", catalogue, Addresses(0), Hosts(), NoMachines(), effects, wait, faults)
     api = OpenStackApi(fleet, Keystone(catalogue, credential))
     with listening(HttpService("openstack", tally.counting(api.handle), faults, api.refusal)) as url:

@@ -28,7 +28,7 @@ from providers.simulator.http_service import HttpService, Request, Response
 from providers.simulator.outscale_api import OutscaleApi
 from providers.simulator.outscale_signature import AccessKey
 from providers.vendor_http import Deadline
-from tests.vendor_stand_ins import SEED, CloudStandIn, NoMachines, Tally, at_once, listening
+from tests.vendor_stand_ins import CloudStandIn, NoMachines, Tally, at_once, listening, seed
 
 REGION = "eu-west-2"
 ACCESS, SECRET = "EXAMPLEACCESSKEY0001", "EXAMPLE+SECRET/KEY0001"
@@ -67,7 +67,7 @@ def outscale_stand_in(
 ) -> Iterator[OutscaleStandIn]:
     """`wait` passes the seconds that a boot takes; not `strict`: without the vendor's description, which takes time."""
     effects, faults, tally = EffectLog(), FaultTable(), Tally()
-    catalogue = Catalogue.from_seed(yaml.safe_load((SEED / "outscale.yaml").read_text()))
+    catalogue = Catalogue.from_seed(seed("outscale"))
     fleet = Fleet("outscale", catalogue, Addresses(0), Hosts(), NoMachines(), effects, wait, faults)
     api = OutscaleApi(fleet, AccessKey(ACCESS, SECRET, REGION), policy=policy)
     wrong: list[str] = []

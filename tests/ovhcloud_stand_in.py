@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
 from providers.base import ProviderError, Secret
 from providers.compute.ovhcloud import NativeDriver, connect
 from providers.simulator.addresses import Addresses
@@ -21,7 +19,7 @@ from providers.simulator.http_service import HttpService, Request, Response
 from providers.simulator.ovh_api import OvhApi
 from providers.simulator.ovh_signature import Secrets, Signatures
 from providers.vendor_http import Deadline
-from tests.vendor_stand_ins import SEED, CloudStandIn, NoMachines, at_once, listening
+from tests.vendor_stand_ins import CloudStandIn, NoMachines, at_once, listening, seed
 
 SECRETS = {
     "secret://ovh-application-key": "application-key-1234",
@@ -66,7 +64,7 @@ def reveal(reference: str) -> Secret:
 
 
 def seed_rules() -> list[str]:
-    rules: list[str] = yaml.safe_load((SEED / "ovhcloud.yaml").read_text())["access_rules"]
+    rules: list[str] = seed("ovhcloud")["access_rules"]
     return rules
 
 
@@ -97,7 +95,7 @@ def block_of(catalogue: Catalogue) -> dict[str, Any]:
 
 
 def new_fleet(effects: EffectLog, faults: FaultTable | None = None, wait: Callable[[float], None] = at_once) -> Fleet:
-    catalogue = Catalogue.from_seed(yaml.safe_load((SEED / "ovhcloud.yaml").read_text()))
+    catalogue = Catalogue.from_seed(seed("ovhcloud"))
     return Fleet("ovhcloud", catalogue, Addresses(0), Hosts(), NoMachines(), effects, wait, faults)
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,13 @@ SECRETS = {
 
 WRONGLY_SIGNED = (b"INVALID_SIGNATURE", b"INVALID_KEY", b"INVALID_CREDENTIAL", b"NOT_CREDENTIAL", b"QUERY_TIME_OUT")
 """The words of vendors that do not answer a wrong signature with 401."""
+
+
+@cache
+def seed(cloud: str) -> dict[str, Any]:
+    """What the simulator's cloud begins with, read once for all tests; nobody changes it."""
+    found: dict[str, Any] = yaml.safe_load((SEED / f"{cloud}.yaml").read_text())
+    return found
 
 
 def at_once(_seconds: float) -> None:
@@ -152,7 +160,7 @@ def cloud_stand_in(
 ) -> Iterator[CloudStandIn]:
     """Scaleway; `wait` passes the seconds that a boot takes."""
     effects, faults, tally = EffectLog(), FaultTable(), Tally()
-    catalogue = Catalogue.from_seed(yaml.safe_load((SEED / "scaleway.yaml").read_text()))
+    catalogue = Catalogue.from_seed(seed("scaleway"))
     fleet = Fleet("scaleway", catalogue, Addresses(0), Hosts(), NoMachines(), effects, wait)
     api = ScalewayApi(fleet, TOKEN, wider)
     with listening(HttpService("scaleway", tally.counting(api.handle), faults, api.refusal)) as url:

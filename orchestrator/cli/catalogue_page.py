@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from orchestrator.cli.wording import clean, duration
-from orchestrator.domain.catalogue import Catalogue, Fact, Product, Target, Vendor
+from orchestrator.domain.catalogue import Catalogue, Clock, Fact, Product, Target, Vendor
 from providers.wants import Words
 
 Language = Literal["fr", "en"]
@@ -115,7 +115,7 @@ def _target(known: Catalogue, target: Target, language: Language) -> Iterator[st
 
 def _vendor(vendor: Vendor, language: Language) -> Iterator[str]:
     sensors = [f"{one.aspect}: {_said(one.title, language)} ({one.uses})" for one in vendor.sensors]
-    clocks = [f"{duration(one.lasts)}: {_said(one.title, language)}. {fact(one.source)}" for one in vendor.clocks]
+    clocks = [f"{_clock(one, language)} {fact(one.source)}" for one in vendor.clocks]
     denials = [
         f"{_said(one.means, language)}: {', '.join([*map(str, one.codes), *one.texts])}" for one in vendor.denials
     ]
@@ -159,6 +159,11 @@ def _wrapped(text: str, first: str) -> list[str]:
         clean(text), WIDTH, initial_indent=first, subsequent_indent=" " * len(first),
         break_on_hyphens=False, break_long_words=False,
     )  # fmt: skip
+
+
+def _clock(one: Clock, language: Language) -> str:
+    breaks = f" {_said(one.breaks, language)}." if one.breaks else ""
+    return f"{duration(one.lasts)}: {_said(one.title, language)}.{breaks}"
 
 
 def _said(words: Words, language: Language) -> str:

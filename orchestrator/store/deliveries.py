@@ -38,8 +38,8 @@ class Kept:
 
 def keep(conn: sa.Connection, delivery: Delivery) -> Kept:
     """Store a delivery with its observations; once, however often it arrives. Each shows that its source is alive."""
-    insert_or_ignore(conn, source_beats, {"source": delivery.source, "slot": int(delivery.received // BEAT)})
     new = _insert(conn, delivery)
+    insert_or_ignore(conn, source_beats, {"source": delivery.source, "slot": int(delivery.received // BEAT)})
     if new is None:
         again = {"repeats": deliveries.c.repeats + 1, "last_at": delivery.received}
         mine = (deliveries.c.source == delivery.source, deliveries.c.key == delivery.key)

@@ -16,7 +16,10 @@ from orchestrator.web.reading import Cursor
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
-After = Annotated[int, Query(ge=0, le=2**53)]
+_LAST = 2**31 - 1
+"""The highest number that an event or a line can have: what an integer of PostgreSQL holds."""
+
+After = Annotated[int, Query(ge=0, le=_LAST)]
 Position = Annotated[str, Query(pattern=r"^\d{1,15}\.\d{1,15}$", max_length=40)]
 LastEventId = Annotated[str | None, Header(pattern=r"^\d{1,15}\.\d{1,15}$", max_length=40)]
 
@@ -28,7 +31,7 @@ def stream_slot(given: Given) -> Iterator[None]:
 def cursor_of(last_event_id: LastEventId = None, after: Position = "0.0") -> Cursor:
     """Where a stream begins: a browser's own `Last-Event-ID` is newer than the address it was opened with."""
     event, _, line = (last_event_id or after).partition(".")
-    return Cursor(int(event), int(line))
+    return Cursor(min(int(event), _LAST), min(int(line), _LAST))
 
 
 From = Annotated[Cursor, Depends(cursor_of)]

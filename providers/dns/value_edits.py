@@ -58,18 +58,17 @@ def edits(held: Iterable[Value], wanted: RecordSet, *, in_place: bool) -> tuple[
     if not in_place:
         return (*renewed, *(Edit(None, new) for new in missing), *(Edit(old, None) for old in present))
     kept, apart = renewed[:1], renewed[1:]
+    # What goes and comes back is lacking like any other value, so that it is once it has gone.
+    missing = sorted([*missing, *(edit.new for edit in apart if edit.new is not None)])
     paired = min(len(present), len(missing))
-    replaced = [Edit(old, new) for old, new in zip(present[:paired], missing[:paired], strict=True)]
-    gone = [Edit(old, None) for old in present[paired:]]
     lowers = any(edit.old is not None and edit.new is not None and edit.old.ttl > edit.new.ttl for edit in kept)
     return (
         *(Edit(edit.old, None) for edit in apart),
         *(kept if lowers else ()),
-        *replaced,
-        *gone,
+        *(Edit(old, new) for old, new in zip(present[:paired], missing[:paired], strict=True)),
+        *(Edit(old, None) for old in present[paired:]),
         *(() if lowers else kept),
         *(Edit(None, new) for new in missing[paired:]),
-        *(Edit(None, edit.new) for edit in apart),
     )
 
 

@@ -1,17 +1,21 @@
 """How soon a loss is noticed, and how often one is noticed that is none, on generated months of observations.
 
-    python -m tests.bench.detection            1,000,000 vendor-hours of troubles that are no loss, and 200 losses
-    python -m tests.bench.detection --quick    10,000 vendor-hours, and 40 losses
-    python -m tests.bench.detection --tune     the seeds on which thresholds are tuned, instead of the held-out ones
+    python -m tests.bench.detection              losses, the curve, and 1,000,000 vendor-hours that are no loss
+    python -m tests.bench.detection --quick      40 losses and 10,000 vendor-hours
+    python -m tests.bench.detection --tune       the seeds that thresholds are tuned on, instead of the held-out ones
+    python -m tests.bench.detection --only quiet --part 2/4     one of: losses, curve, quiet; a quarter of it
+    python -m tests.bench.detection --jobs 2     on two cores
 
 Probes look every five minutes from two trust domains. The months hold outages of single vendors, our own networks
 and resolvers failing, certificates and credentials of ours that ran out, flapping, a lying vantage, a source whose
 every sensor is forged, clocks that jump, and the rhythm of days and weeks (`detection_world`). Nothing in them is a
-loss: each `cut` is false. The losses are hard cuts, erosions that take a service within three days (with and without
-a lag that shows), and the refusal of one account.
+loss: each `cut` is false, and so is each proposal to leave that a policy would make of a verdict (`cut` for 15
+minutes, `eroding` for an hour). The losses are hard cuts, erosions that take a service within three days (with a lag
+that shows, or by refusals alone), and the refusal of one account.
 
-The rules that it is compared with see the same observations (`detection_rules`). Delays are from the onset to the
-alarm, in minutes; of verdicts with the lateness that is waited for stragglers. Ends with 1 when a measure is missed.
+The rules that it is compared with see the same observations (`detection_rules`). A rival is dominated when a verdict,
+at one of its thresholds, has no more false alarms, no more delay and misses no more. Delays are from the onset to the
+alarm; of verdicts with the lateness that is waited for stragglers. Ends with 1 when a measure is missed.
 """
 
 import argparse
@@ -19,153 +23,93 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.catalogue_files import shipped
-from orchestrator.domain.signals.change import Change
-from orchestrator.domain.signals.quorum import Verdict
-from orchestrator.domain.signals.replay import replay
-from orchestrator.domain.signals.thresholds import DEFAULT, Thresholds
-from tests.bench.detection_rules import RULES, alarms
-from tests.bench.detection_world import DAY, INTERVAL, REAL, VENDORS, Kind, World, months, observations, stricken
+from tests.bench.detection_chart import chart
+from tests.bench.detection_curve import Task, judged, points, sample, unbeaten
+from tests.bench.detection_measures import WORLD_DAYS, YEAR_HOURS, Quiet, loss, quiet
+from tests.bench.detection_world import DAY, INTERVAL, REAL, VENDORS, Kind
 
 HELD_OUT = 2_000_000
 """Seeds from here on are for measuring; thresholds are tuned on those below."""
-WORKERS = 2
-MONTHS = 60.0
-"""Days of one world; its vendors' hours are counted together."""
-YEAR_HOURS = 8766.0
 TENTH = 3 * DAY / 10
-"""After so many seconds of an erosion a tenth of the service is gone."""
-
-VARIANTS: Sequence[tuple[str, Thresholds]] = (
-    ("verdict, at once", replace(DEFAULT, hold_cut=0.0, alpha=1e-2, thorough=0.3, refusal_bar=1.0, lateness=60.0)),
-    ("verdict, quick", replace(DEFAULT, hold_cut=0.0)),
-    ("verdict", DEFAULT),
-    ("verdict, slow", replace(DEFAULT, hold_cut=900.0)),
-    ("verdict, alpha 1e-8", replace(DEFAULT, alpha=1e-8)),
-)
+"""After so many seconds of an erosion, one request in ten is refused."""
+LOSSES: dict[Kind, int] = {"cut": 50, "erosion": 50, "quiet-erosion": 200, "thin-erosion": 50, "targeted": 50}
+UNMEASURED: Kind = "thin-erosion"
+"""Shown for what it is: two sensors that sign in see too little of it to tell it from chance in time."""
+R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
-class Quiet:
-    """What one world without losses gave. `false`: sentences of false cuts."""
+class Work:
+    """Maps tasks over so many processes, in order, and says now and then how far it is."""
 
-    hours: float
-    readings: int
-    false: tuple[str, ...]
-    verdicts: Counter[str]
+    def __init__(self, jobs: int) -> None:
+        self._pool = ProcessPoolExecutor(jobs) if jobs > 1 else None
+        self._progress = Console(stderr=True)
 
+    def run(self, what: str, do: Callable[[Any], R], tasks: Sequence[Any]) -> Iterator[R]:
+        started = said = time.monotonic()
+        found = self._pool.map(do, tasks) if self._pool else map(do, tasks)
+        for number, one in enumerate(found, start=1):
+            yield one
+            now = time.monotonic()
+            if now - said >= 10 or number == len(tasks):
+                said = now
+                self._progress.print(f"{what}: {number} of {len(tasks)}, {now - started:.0f} s")
 
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Seconds from the onset to the verdict that it must reach, None when it never did. `account`: found to be hit."""
-
-    kind: Kind
-    seed: int
-    delay: float | None
-    account: str | None
-    elsewhere: int
-    """Verdicts of eroding or cut on vendors that nothing happened to."""
-
-
-def quiet(seed: int) -> Quiet:
-    world = months(seed, MONTHS)
-    found = replay(observations(world), shipped())
-    vendors = [one for one in found.changes if ":" not in one.subject]
-    false = tuple(f"seed {seed}: {one.words['en']}" for one in found.changes if one.verdict is Verdict.CUT)
-    hours = world.days * 24 * len(world.vendors)
-    return Quiet(hours, found.count, false, Counter(one.verdict.value for one in vendors))
-
-
-def loss(task: tuple[Kind, int]) -> Loss:
-    kind, seed = task
-    world = stricken(seed, kind)
-    found = replay(observations(world), shipped())
-    wanted = Verdict.CUT if kind == "cut" else Verdict.ERODING
-    first = _first(found.changes, world, wanted)
-    elsewhere = sum(
-        one.verdict.rank >= 2 and one.subject not in (world.vendors[0], "jurisdiction:US") for one in found.changes
-    )
-    delay = None if first is None else first.at + DEFAULT.lateness - _onset(world)
-    return Loss(kind, seed, delay, first.targeted if first else None, elsewhere)
-
-
-def variant(task: tuple[int, Sequence[int], Sequence[int]]) -> tuple[str, float, list[float | None]]:
-    """False alarms in a vendor-year, and the delays of hard cuts, for one set of thresholds."""
-    number, calm, cuts = task
-    name, bars = VARIANTS[number]
-    false, hours = 0, 0.0
-    for seed in calm:
-        world = months(seed, MONTHS)
-        changes = replay(observations(world), shipped(), bars).changes
-        false += sum(one.verdict is Verdict.CUT and ":" not in one.subject for one in changes)
-        hours += world.days * 24 * len(world.vendors)
-    delays: list[float | None] = []
-    for seed in cuts:
-        world = stricken(seed, "cut")
-        first = _first(replay(observations(world), shipped(), bars).changes, world, Verdict.CUT)
-        delays.append(None if first is None else first.at + bars.lateness - _onset(world))
-    return name, false / hours * YEAR_HOURS, delays
-
-
-def rules(task: tuple[Sequence[int], Sequence[int]]) -> list[tuple[str, float, list[float | None]]]:
-    """The same for each of the rules."""
-    calm, cuts = task
-    false: Counter[str] = Counter()
-    delays: dict[str, list[float | None]] = {rule.name: [] for rule in RULES}
-    hours = 0.0
-    for seed in calm:
-        world = months(seed, MONTHS)
-        hours += world.days * 24 * len(world.vendors)
-        for name, raised in alarms(RULES, observations(world)).items():
-            false[name] += len(raised)
-    for seed in cuts:
-        world = stricken(seed, "cut")
-        for name, raised in alarms(RULES, observations(world)).items():
-            onset = _onset(world)
-            hits = [at - onset for at, vendor in raised if vendor == world.vendors[0] and at >= onset]
-            delays[name].append(hits[0] if hits else None)
-    return [(rule.name, false[rule.name] / hours * YEAR_HOURS, delays[rule.name]) for rule in RULES]
-
-
-def _first(changes: Iterable[Change], world: World, wanted: Verdict) -> Change | None:
-    onset, vendor = _onset(world), world.vendors[0]
-    hits = (one for one in changes if one.subject == vendor and one.at >= onset and one.verdict.rank >= wanted.rank)
-    return next(hits, None)
-
-
-def _onset(world: World) -> float:
-    return next(one.start for one in world.troubles if one.kind in REAL)
+    def close(self) -> None:
+        if self._pool:
+            self._pool.shutdown()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="10,000 vendor-hours and 40 losses")
-    parser.add_argument("--tune", action="store_true", help="the seeds that thresholds are tuned on")
-    arguments = parser.parse_args()
-    first = 1 if arguments.tune else HELD_OUT
-    hours, each, calm = (10_000, 10, 1) if arguments.quick else (1_000_000, 50, 2)
-    console = Console(width=100)
-    with ProcessPoolExecutor(WORKERS) as pool:
-        missed = [
-            *_losses(console, pool.map(loss, [(kind, first + n) for kind in REAL for n in range(each)])),
-            *_curve(console, pool, range(first, first + calm), range(first, first + each // 2)),
-            *_quiet(console, pool, first, hours),
-        ]
+    asked = _asked()
+    first = 1 if asked.tune else HELD_OUT
+    console, work = Console(width=130), Work(asked.jobs)
+    missed: list[str] = []
+    if asked.only in (None, "losses"):
+        missed += _losses(console, work, first, 10 if asked.quick else None)
+    if asked.only in (None, "curve"):
+        missed += _curve(console, work, first, (1, 10) if asked.quick else (2, 25), asked.svg)
+    if asked.only in (None, "quiet"):
+        hours = 10_000 if asked.quick else 1_000_000
+        seeds = range(first, first + round(-(-hours // (WORLD_DAYS * 24 * len(VENDORS)))))
+        part, of = asked.part
+        missed += _quiet(console, work, seeds[part - 1 :: of])
+    work.close()
     for one in missed:
         console.print(f"MISSED: {one}", style="bold")
     sys.exit(1 if missed else 0)
 
 
-def _losses(console: Console, found: Iterable[Loss]) -> list[str]:
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="10,000 vendor-hours and 40 losses")
+    parser.add_argument("--tune", action="store_true", help="the seeds that thresholds are tuned on")
+    parser.add_argument("--only", choices=("losses", "curve", "quiet"), help="one of the three measurements")
+    parser.add_argument("--part", type=_part, default=(1, 1), help="of the quiet hours: 2/4 is the second quarter")
+    parser.add_argument("--jobs", type=int, default=1, help="processes; 1 unless said")
+    parser.add_argument("--svg", type=Path, help="where the curve is drawn")
+    return parser.parse_args()
+
+
+def _part(written: str) -> tuple[int, int]:
+    part, of = (int(one) for one in written.split("/"))
+    if not 1 <= part <= of:
+        raise ValueError(written)
+    return part, of
+
+
+def _losses(console: Console, work: Work, first: int, each: int | None) -> list[str]:
     missed = []
-    losses = list(found)
+    tasks = [(kind, first + n) for kind in REAL for n in range(each or LOSSES[kind])]
+    losses = list(work.run("losses", loss, tasks))
     table = Table(title="Losses", title_justify="left")
     for column in ("loss", "of", "found", "in time", "median min", "worst min", "named", "elsewhere"):
         table.add_column(column, justify="left" if column == "loss" else "right")
@@ -179,9 +123,9 @@ def _losses(console: Console, found: Iterable[Loss]) -> list[str]:
         row = [kind, len(mine), len(delays), timely, f"{median / 60:.0f}", f"{max(delays, default=0) / 60:.0f}"]
         row += [named if kind == "targeted" else "", sum(one.elsewhere for one in mine)]
         table.add_row(*map(str, row))
-        if kind != "quiet-erosion" and timely < len(mine):
+        if kind != UNMEASURED and timely < len(mine):
             missed.append(f"{len(mine) - timely} of {len(mine)} losses of kind {kind}")
-        if kind == "cut" and median > 4 * INTERVAL:
+        if kind == "cut" and not median <= 4 * INTERVAL:
             missed.append(f"the median delay of a cut is {median / INTERVAL:.1f} probe intervals")
         if kind == "targeted" and named < len(mine):
             missed.append(f"{len(mine) - named} accounts were not named")
@@ -189,47 +133,52 @@ def _losses(console: Console, found: Iterable[Loss]) -> list[str]:
     return missed
 
 
-def _curve(console: Console, pool: ProcessPoolExecutor, calm: Sequence[int], cuts: Sequence[int]) -> list[str]:
-    compared = pool.submit(rules, (calm, cuts))
-    ours = list(pool.map(variant, [(number, calm, cuts) for number in range(len(VARIANTS))]))
+def _curve(console: Console, work: Work, first: int, counts: tuple[int, int], svg: Path | None) -> list[str]:
+    calm, cuts = counts
+    tasks = [Task(first + n, cut=False) for n in range(calm)] + [Task(first + n, cut=True) for n in range(cuts)]
+    found = points(list(work.run("curve", sample, tasks)))
+    ours = [one for one in found if one.ours]
     table = Table(title="Delay of a hard cut against false alarms, on the same observations", title_justify="left")
-    for column in ("rule", "false alarms a vendor-year", "median min", "worst min", "never"):
-        table.add_column(column, justify="left" if column == "rule" else "right")
-    ours_at = [(false, _median(delays)) for _, false, delays in ours]
-    behind = []
-    for name, false, delays in [*ours, *compared.result()]:
-        never = sum(one is None for one in delays)
-        worst = max((one for one in delays if one is not None), default=0.0)
-        table.add_row(name, f"{false:.2f}", f"{_median(delays) / 60:.0f}", f"{worst / 60:.0f}", str(never))
-        beaten = any(false_ours <= false and median <= _median(delays) for false_ours, median in ours_at)
-        if not name.startswith("verdict") and not beaten:
-            behind.append(f"`{name}` is ahead of every verdict on one axis")
+    for column in ("rule", "false a vendor-year", "median min", "worst min", "found", ""):
+        table.add_column(column, justify="right" if column and column != "rule" else "left")
+    for one in found:
+        worst = max((delay for delay in one.delays if delay is not None), default=0.0)
+        judgement = "" if one.ours else judged(one, ours)
+        row = [f"{one.false:.2f}", f"{one.median / 60:.0f}", f"{worst / 60:.0f}", f"{one.found}/{len(one.delays)}"]
+        table.add_row(one.name, *row, judgement)
     console.print(table)
-    return behind
+    rivals = [one for one in found if not one.ours]
+    dominated = sum(any(mine.no_worse(one) for mine in ours) for one in rivals)
+    console.print(f"{dominated} of {len(rivals)} rivals dominated")
+    if svg:
+        svg.write_text(chart(found))
+    return [f"`{one.name}` has no false alarm, and none of ours is ahead of it" for one in unbeaten(found)]
 
 
-def _median(delays: Sequence[float | None]) -> float:
-    return statistics.median(float("inf") if one is None else one for one in delays)
-
-
-def _quiet(console: Console, pool: ProcessPoolExecutor, first: int, hours: float) -> list[str]:
-    worlds = round(-(-hours // (MONTHS * 24 * len(VENDORS))))
+def _quiet(console: Console, work: Work, seeds: Sequence[int]) -> list[str]:
+    hours, readings, cuts, cut_proposals, eroding_proposals = 0.0, 0, 0, 0, 0
+    verdicts: Counter[str] = Counter()
     started = time.perf_counter()
-    found = list(pool.map(quiet, range(first, first + worlds)))
+    for one in work.run("quiet", quiet, seeds):
+        hours, readings, verdicts = hours + one.hours, readings + one.readings, verdicts + one.verdicts
+        cuts += one.verdicts["cut"]
+        cut_proposals, eroding_proposals = cut_proposals + one.cut_proposals, eroding_proposals + one.eroding_proposals
+        _tell(console, one)
     spent = time.perf_counter() - started
-    total, readings = sum(one.hours for one in found), sum(one.readings for one in found)
-    verdicts: Counter[str] = sum((one.verdicts for one in found), Counter())
-    false = [sentence for one in found for sentence in one.false]
     console.print(
-        f"{total:,.0f} vendor-hours without a loss, {readings:,} readings, {spent:.0f} s on {WORKERS} processes "
-        f"({spent * WORKERS / readings * 1e6:.1f} µs a reading, with its making): {len(false)} false cuts; "
-        f"{verdicts['eroding'] / total * YEAR_HOURS:.2f} times eroding and "
-        f"{verdicts['suspect'] / total * YEAR_HOURS:.1f} times suspect a vendor-year",
+        f"{hours:,.0f} vendor-hours without a loss, {readings:,} readings, {spent:.0f} s: {cuts} false cuts, "
+        f"{cut_proposals} proposals of cut for 15m, {eroding_proposals} of eroding for 1h; "
+        f"{verdicts['eroding'] / hours * YEAR_HOURS:.2f} times eroding and "
+        f"{verdicts['suspect'] / hours * YEAR_HOURS:.1f} times suspect a vendor-year",
         soft_wrap=True,
     )
-    for sentence in false[:20]:
-        console.print(f"  {sentence}", markup=False)
-    return [f"{len(false)} false cuts in {total:,.0f} vendor-hours"] if false else []
+    wrong = {"false cuts": cuts, "proposals of cut for 15m": cut_proposals, "of eroding for 1h": eroding_proposals}
+    return [f"{many} {what} in {hours:,.0f} vendor-hours" for what, many in wrong.items() if many]
+
+
+def _tell(console: Console, one: Quiet) -> None:
+    for sentence in one.false[:5]:
+        console.print(f"  {sentence}", markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What most monitoring does instead, on the same observations: failures in a row, and alerts with a `for:`."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from orchestrator.domain.signals.observation import Observation
 
@@ -17,11 +17,11 @@ class Rule:
     places: int = 1
 
 
+_MINUTES = (5, 10, 15, 30, 60, 120, 240, 360)
+_PLACES = ((1, ""), (2, ", both places"))
 RULES: Sequence[Rule] = (
-    *(Rule(f"{count} in a row", count=count) for count in (2, 3, 6, 12)),
-    *(Rule(f"for: {minutes}m", lasting=minutes * 60.0) for minutes in (5, 15, 60, 240)),
-    *(Rule(f"{count} in a row, both places", count=count, places=2) for count in (2, 3, 12, 144)),
-    *(Rule(f"for: {minutes}m, both places", lasting=minutes * 60.0, places=2) for minutes in (5, 15, 60, 720)),
+    *(Rule(f"{n} in a row{said}", count=n, places=places) for places, said in _PLACES for n in range(1, 21)),
+    *(Rule(f"for: {n}m{said}", lasting=n * 60.0, places=places) for places, said in _PLACES for n in _MINUTES),
 )
 
 
@@ -31,44 +31,45 @@ class _Run:
     since: float = 0.0
 
 
-def alarms(rules: Sequence[Rule], observations: Iterable[Observation]) -> dict[str, list[tuple[float, str]]]:
-    """By rule, when it raised an alarm for which vendor. It raises the next one after all has answered in between."""
-    runs: dict[tuple[str, str, str, str], _Run] = {}
-    firing: dict[str, dict[str, dict[tuple[str, str], set[str]]]] = {rule.name: {} for rule in rules}
-    raised: dict[str, set[str]] = {rule.name: set() for rule in rules}
-    found: dict[str, list[tuple[float, str]]] = {rule.name: [] for rule in rules}
-    for one in observations:
+_Firing = dict[str, dict[tuple[str, str], set[str]]]
+"""By vendor, by aspect and sensor, the vantages from which it fires."""
+
+
+@dataclass(slots=True)
+class Watcher:
+    """All rules over one stream. Each raises its next alarm for a vendor after all has answered in between."""
+
+    rules: Sequence[Rule] = RULES
+    raised: list[tuple[str, float, str]] = field(default_factory=list)
+    """By which rule, when, for which vendor."""
+    _runs: dict[tuple[str, str, str, str], _Run] = field(default_factory=dict)
+    _firing: dict[str, _Firing] = field(default_factory=dict)
+    _on: set[tuple[str, str]] = field(default_factory=set)
+
+    def take(self, one: Observation) -> None:
         if one.is_control:
-            continue
-        run = runs.setdefault((one.vendor, one.aspect, one.sensor, one.vantage), _Run())
+            return
+        run = self._runs.setdefault((one.vendor, one.aspect, one.sensor, one.vantage), _Run())
         if one.outcome == "ok":
             if not run.count:
-                continue
+                return
             run.count = 0
         else:
             run.since = run.since if run.count else one.at
             run.count += 1
-        for rule in rules:
-            _weigh(rule, run, one, firing[rule.name], raised[rule.name], found[rule.name])
-    return found
+        for rule in self.rules:
+            self._weigh(rule, run, one)
 
-
-def _weigh(
-    rule: Rule,
-    run: _Run,
-    one: Observation,
-    firing: dict[str, dict[tuple[str, str], set[str]]],
-    raised: set[str],
-    found: list[tuple[float, str]],
-) -> None:
-    places = firing.setdefault(one.vendor, {}).setdefault((one.aspect, one.sensor), set())
-    on = run.count >= rule.count if rule.count else run.count > 0 and one.at - run.since >= rule.lasting
-    if not on:
-        places.discard(one.vantage)
-        if not any(firing[one.vendor].values()):
-            raised.discard(one.vendor)
-        return
-    places.add(one.vantage)
-    if len(places) >= rule.places and one.vendor not in raised:
-        raised.add(one.vendor)
-        found.append((one.at, one.vendor))
+    def _weigh(self, rule: Rule, run: _Run, one: Observation) -> None:
+        firing = self._firing.setdefault(rule.name, {}).setdefault(one.vendor, {})
+        places = firing.setdefault((one.aspect, one.sensor), set())
+        on = run.count >= rule.count if rule.count else run.count > 0 and one.at - run.since >= rule.lasting
+        if not on:
+            places.discard(one.vantage)
+            if not any(firing.values()):
+                self._on.discard((rule.name, one.vendor))
+            return
+        places.add(one.vantage)
+        if len(places) >= rule.places and (rule.name, one.vendor) not in self._on:
+            self._on.add((rule.name, one.vendor))
+            self.raised.append((rule.name, one.at, one.vendor))

@@ -27,13 +27,17 @@ VENDORS = (
 CONTROLS = ("control-eu-north", "control-eu-south", "control-us")
 PLACES = (("own", "paris"), ("peer", "lyon"))
 """Trust domain and vantage."""
-ASPECTS = (("tls", "tls"), ("auth", "token-refresh"), ("sync", "mailbox-sync"))
+ASPECTS = (("tls", "tls"), ("auth", "token-refresh"), ("semantic", "api"), ("sync", "mailbox-sync"))
+"""As the catalogue watches Microsoft 365, with a mailbox of one's own beside it."""
+SIGNED_IN = frozenset(("auth", "semantic", "sync"))
+THIN = tuple(one for one in ASPECTS if one[0] != "semantic")
+"""What may be left of it elsewhere: two sensors that sign in."""
 
 Kind = Literal[
     "outage", "network", "both-networks", "resolver", "certificate", "credential", "flapping", "liar", "compromised",
-    "clock", "clocks", "cut", "erosion", "quiet-erosion", "targeted",
+    "clock", "clocks", "cut", "erosion", "quiet-erosion", "thin-erosion", "targeted",
 ]  # fmt: skip
-REAL: tuple[Kind, ...] = ("cut", "erosion", "quiet-erosion", "targeted")
+REAL: tuple[Kind, ...] = ("cut", "erosion", "quiet-erosion", "thin-erosion", "targeted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class World:
     seed: int
     days: float
     vendors: tuple[str, ...] = VENDORS
+    aspects: tuple[tuple[str, str], ...] = ASPECTS
     troubles: list[Trouble] = field(default_factory=list)
 
     @property
@@ -75,7 +80,7 @@ def months(seed: int, days: float) -> World:
             world.troubles.append(_outage(rng, vendor, start))
         for start in _times(rng, 60, end):
             period = rng.uniform(8, 40) * MINUTE
-            spoils = frozenset(rng.choice((("auth",), ("auth", "sync"), ())))
+            spoils = frozenset(rng.choice((("auth",), ("auth", "semantic", "sync"), ())))
             hours = rng.uniform(1, 8) * HOUR
             world.troubles.append(Trouble("flapping", start, start + hours, vendor, None, 1.0, spoils, period=period))
     for place in range(len(PLACES)):
@@ -86,7 +91,7 @@ def months(seed: int, days: float) -> World:
             long = rng.uniform(0.5, 12) * HOUR
             world.troubles.append(Trouble("resolver", start, start + long, place=place, share=rng.uniform(0.15, 1)))
         for start in _times(rng, 45, end):
-            spoils = frozenset(rng.choice((("tls", "auth", "sync"), ("tls",))))
+            spoils = frozenset(rng.choice((("tls", "auth", "semantic", "sync"), ("tls",))))
             world.troubles.append(
                 Trouble("certificate", start, start + rng.uniform(1, 48) * HOUR, place=place, aspects=spoils)
             )
@@ -109,16 +114,16 @@ def stricken(seed: int, kind: Kind) -> World:
     rng = random.Random(seed)
     start = START + rng.uniform(2, 8) * DAY
     vendors = tuple(rng.sample([name for name in VENDORS if name not in ("scaleway", "mailo")], 3))
-    world = World(seed, (start - START) / DAY + 1.0, vendors)
+    world = World(seed, (start - START) / DAY + 1.0, vendors, THIN if kind == "thin-erosion" else ASPECTS)
     match kind:
         case "cut":
-            spoils = frozenset(rng.choice((("auth", "sync"), ("tls", "auth", "sync"))))
+            spoils = rng.choice((SIGNED_IN, SIGNED_IN | {"tls"}))
             share, denying = rng.uniform(0.9, 1.0), rng.uniform(0.7, 1.0)
             struck = Trouble("cut", start, world.end, vendors[0], share=share, aspects=spoils, denying=denying)
         case "targeted":
             struck = Trouble("targeted", start, world.end, vendors[0], aspects=frozenset(("auth",)), denying=1.0)
         case _:
-            struck = Trouble(kind, start, world.end, vendors[0], aspects=frozenset(("auth", "sync")), denying=0.8)
+            struck = Trouble(kind, start, world.end, vendors[0], aspects=SIGNED_IN, denying=0.8)
     world.troubles.append(struck)
     world.troubles += [_outage(rng, vendors[1], START + rng.uniform(1, world.days - 1) * DAY)]
     return world
@@ -150,7 +155,7 @@ def _sensors(world: World, rng: random.Random) -> list[Sensor]:
     found: list[Sensor] = []
     for place in range(len(PLACES)):
         for vendor in world.vendors:
-            for aspect, sensor in ASPECTS:
+            for aspect, sensor in world.aspects:
                 lag = rng.uniform(60, 240) if aspect == "sync" else 0.0
                 found.append((rng.uniform(0, 290), vendor, aspect, sensor, place, None, lag))
             accounts = ("canary", "mayor") if targeted else ()
@@ -213,7 +218,7 @@ def _spoiled(trouble: Trouble, one: Observation, where: Sensor, rng: random.Rand
             hit = _hits(trouble, where) and (one.at - trouble.start) % trouble.period < trouble.period / 2
         case "targeted":
             hit = where[1] == trouble.vendor and where[5] == "mayor"
-        case "erosion" | "quiet-erosion":
+        case "erosion" | "quiet-erosion" | "thin-erosion":
             return _eroded(trouble, one, where, rng)
         case _:
             hit = _hits(trouble, where) and rng.random() < trouble.share
@@ -242,7 +247,7 @@ def _eroded(trouble: Trouble, one: Observation, where: Sensor, rng: random.Rando
 def _outage(rng: random.Random, vendor: str, start: float) -> Trouble:
     """Hours; of some aspects or all; some of them answer with refusals now and then."""
     long = min(rng.lognormvariate(0.7, 0.9), 16.0) * HOUR
-    spoils = frozenset(rng.choice((("auth",), ("sync",), ("auth", "sync"), ("auth", "sync"), ())))
+    spoils = rng.choice((frozenset(("auth",)), frozenset(("sync",)), SIGNED_IN, SIGNED_IN, frozenset()))
     denying = rng.choice((0.0, 0.0, 0.0, rng.uniform(0.02, 0.2)))
     return Trouble("outage", start, start + long, vendor, None, rng.uniform(0.6, 1.0), spoils, denying=denying)
 
@@ -257,7 +262,7 @@ def _wrong(rng: random.Random, end: float) -> list[Trouble]:
             continue
         kind: Kind = rng.choice(("credential", "liar", "compromised"))
         vendor = "" if kind == "compromised" else rng.choice(VENDORS)
-        spoils = frozenset(("auth", "sync")) if kind == "credential" else frozenset[str]()
+        spoils = SIGNED_IN if kind == "credential" else frozenset[str]()
         denying = 1.0 if kind == "credential" else rng.choice((0.0, 0.5, 1.0))
         found.append(Trouble(kind, start, start + long, vendor, place, 1.0, spoils, denying=denying))
     return found

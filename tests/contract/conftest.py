@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from providers import vendor_http
 from providers.base import Context
-from providers.dns import api_session, in_flight, signed_exchange
+from providers.dns import in_flight, signed_exchange
 from providers.storage import open_writes
 from tests.vendor_stand_ins import CloudStandIn, StoreStandIn, cloud_stand_in, reveal, store_stand_in
 
@@ -21,8 +20,6 @@ def _soon_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(in_flight, "IN_FLIGHT_SECONDS", 0.3)
     monkeypatch.setattr(open_writes, "IN_FLIGHT_SECONDS", 0.3)
     monkeypatch.setattr(signed_exchange, "FUDGE_SECONDS", 1)
-    for again in (api_session, vendor_http):
-        monkeypatch.setattr(again, "READ_AGAIN_SECONDS", 0.02)
 
 
 @pytest.fixture

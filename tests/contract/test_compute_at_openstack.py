@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from providers.base import Context, Finding, Presence, ProviderError, Tag
+from providers.compute import sent
 from providers.compute.server import ComputeServer
 from providers.simulator.fleet_parts import ServerOrder
 from providers.wants import FirewallRule, Resources, Server
@@ -115,9 +116,10 @@ def test_a_server_comes_up_with_all_that_is_its(case: Case, cloud: OpenStackStan
 
 
 def test_a_death_after_each_write_leaves_nothing_twice_and_nothing_behind(
-    cloud: OpenStackStandIn, make_context: MakeContext
+    cloud: OpenStackStandIn, make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer to the n-th write is lost, for each n; then the step goes on, and is undone."""
+    monkeypatch.setattr(sent, "IN_FLIGHT_SECONDS", 1.0)  # what was done shows at once here
     case = case_of(cloud, make_context, GUARDED.model_copy(update={"size": "SCS-1V-2"}), 5, **FLOATING)
     world = case.world()
     for lost in range(4):

@@ -109,7 +109,7 @@ def test_a_server_made_by_a_process_that_died_is_taken_on(case: Case, cloud: Ovh
 def test_a_creation_in_flight_is_waited_for_before_another_is_asked_for(case: Case, cloud: OvhStandIn) -> None:
     before = case.before()
     with cloud.faulty({"route": "POST */instance", "kind": "drop"}):
-        first = case.provider(deadline=4.0).apply(case.want, case.tag, before, quiet)
+        first = case.provider(deadline=2.0).apply(case.want, case.tag, before, quiet)
     assert first.presence is Presence.PENDING
     assert case.observe(before).presence is Presence.PENDING
     long_ago = time.time() - IN_FLIGHT_SECONDS - 1

@@ -11,7 +11,7 @@ import dns.rcode
 import dns.tsig
 import dns.update
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.base import Context, Finding, JsonMap, Presence, Provider, ProviderError, Secret, Tag
@@ -24,6 +24,7 @@ from tests.contract.test_dns import World, world
 from tests.contract.test_dns_vendors import VENDORS
 from tests.dns_hosts import dns_host
 from tests.dns_servers import KEY, KEY_NAME, ZONE, Server, powerdns
+from tests.examples import slow_examples
 from tests.mail_move import TARGETS, dns_wishes
 from tests.mail_zones import mail_zones
 
@@ -140,7 +141,7 @@ def kept_world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         yield world(stack, tmp_path_factory.mktemp("dns"), request.param)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@slow_examples(5, 20)
 @given(sets=mail_zones(), target=st.sampled_from(sorted(TARGETS)))
 def test_a_mail_move_at_a_real_server_is_taken_back_exactly(
     kept_world: World, sets: dict[Key, RecordSet], target: str
@@ -155,7 +156,7 @@ def test_a_mail_move_at_a_real_server_is_taken_back_exactly(
     assert kept_world.server.records() == start
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@slow_examples(3, 12)
 @given(sets=mail_zones(), target=st.sampled_from(sorted(TARGETS)), data=st.data())
 def test_what_others_add_during_a_move_at_a_real_server_stays(
     kept_world: World, sets: dict[Key, RecordSet], target: str, data: st.DataObject

@@ -188,8 +188,9 @@ def test_no_space_left_is_seen_without_writing(town: Town) -> None:
 
 
 @contextmanager
-def faulty_cloud(town: Town, fault: Fault) -> Iterator[tuple[Nextcloud, WebdavProbe]]:
-    service, faults = Nextcloud({USER: PASSWORD}), FaultTable()
+def faulty_cloud(town: Town, fault: Fault, faults: FaultTable | None = None) -> Iterator[tuple[Nextcloud, WebdavProbe]]:
+    """`faults`: where the fault is put, and no longer is once it has struck."""
+    service, faults = Nextcloud({USER: PASSWORD}), faults or FaultTable()
     faults.replace([fault])
     yield service, in_nextcloud(town.other("nextcloud", service, faults))
     faults.stopping.set()
@@ -222,13 +223,14 @@ WebdavCheck(context).apply(WebdavProbe.model_validate(want), Tag(run, step), {},
 
 
 def test_a_killed_attempt_is_tidied_up_by_the_next(town: Town) -> None:
-    with faulty_cloud(town, Fault(service="nextcloud", kind="hang", route="GET *")) as (service, asked):
+    faults = FaultTable()
+    with faulty_cloud(town, Fault(service="nextcloud", kind="hang", route="GET *"), faults) as (service, asked):
         told = json.dumps([town.scope, asked.model_dump(), TAG.run, TAG.step])
         with subprocess.Popen([sys.executable, "-c", KILLED, told], stdin=subprocess.PIPE, cwd=ROOT) as attempt:
             assert attempt.stdin is not None
             attempt.stdin.write(f"{PASSWORD}\n".encode() * 9)
             attempt.stdin.flush()
-            wait_until(lambda: canary_name(TAG) in service.home(USER).files)
+            wait_until(lambda: faults.listed()[0]["times"] == 0)  # it is reading the canary back, and has no answer
             attempt.kill()
         assert canary_name(TAG) in service.home(USER).files
         assert apply(town, asked).presence is Presence.ALREADY

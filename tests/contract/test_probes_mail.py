@@ -4,6 +4,7 @@ import os
 import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from providers.probes.smtp import SmtpCheck
 from providers.probes.spf import SpfCheck
 from providers.wants import DnsProbe, ImapProbe, MailProbe, MtaStsProbe, SmtpProbe, SpfProbe
 from tests.contract.suite import Case, ReadOnlyContract, quiet
-from tests.contract.test_probes import Town, at
+from tests.contract.test_probes import Town, at, town
 from tests.contract.test_probes_details import look
 from tests.dns_servers import ZONE
 from tests.mail_servers import MAILDIR_USER, Dovecot, dovecot, loopback, postfix
@@ -154,14 +155,28 @@ def test_a_domain_without_mta_sts_needs_no_policy(at: Town) -> None:
     assert "has no MTA-STS" in found.message
 
 
-@pytest.fixture
-def boxes(at: Town) -> Iterator[Dovecot]:
+@contextmanager
+def mailboxes(at: Town) -> Iterator[Dovecot]:
+    """The domain's own, at its name `mx`."""
     address = loopback()
     at.authority.server_context(MX)
     at.dns.change(f"add mx 60 A {address}")
     at.secrets["box"] = PASSWORD
     with dovecot(address, at.directory / f"{MX}-30.pem", {BOX: PASSWORD}) as server:
         yield server
+
+
+@pytest.fixture
+def boxes(at: Town) -> Iterator[Dovecot]:
+    with mailboxes(at) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Town, Dovecot]]:
+    """A town with mailboxes for all tests that leave both as they were."""
+    with town(tmp_path_factory.mktemp("town")) as at, mailboxes(at) as server:
+        yield at, server
 
 
 def put(boxes: Dovecot, number: int) -> Path:
@@ -186,7 +201,9 @@ def in_box(number: int, **more: str) -> ImapProbe:
 
 class TestImap(ReadOnlyContract):
     @pytest.fixture
-    def case(self, at: Town, boxes: Dovecot) -> Case:
+    def case(self, kept: tuple[Town, Dovecot], tmp_path: Path) -> Case:
+        shared, boxes = kept
+        at = replace(shared, directory=tmp_path)
         put(boxes, 1)
         moved = at.published(
             "delete mx A", "add mx 60 A 127.9.9.9", undone_by=("delete mx A", f"add mx 60 A {boxes.address}")
@@ -291,14 +308,23 @@ def sent(at: Town, want: MailProbe, tag: Tag = TAG) -> Finding:
     return MailCheck(at.context).apply(want, tag, {}, quiet)
 
 
+@pytest.fixture(scope="module")
+def sending(kept: tuple[Town, Dovecot]) -> Iterator[SubmissionServer]:
+    """The new side, after the canary of run-1's step-1 arrived."""
+    at, boxes = kept
+    with submission(at, boxes) as server:
+        sent(at, outgoing(), Tag("run-1", "step-1"))
+        yield server
+
+
 class TestMail(ReadOnlyContract):
     @pytest.fixture
-    def case(self, at: Town, boxes: Dovecot) -> Iterator[Case]:
+    def case(self, kept: tuple[Town, Dovecot], sending: SubmissionServer, tmp_path: Path) -> Case:
+        shared, boxes = kept
+        at = replace(shared, directory=tmp_path)
         back = ("delete mx A", f"add mx 60 A {boxes.address}")
-        with submission(at, boxes) as server:
-            sent(at, outgoing(), Tag("run-1", "step-1"))
-            moved = at.published("delete mx A", "add mx 60 A 127.9.9.9", undone_by=back)
-            yield at.case(outgoing(), MailCheck, lambda: moved, lambda: (at.dns.records(), len(server.taken)))
+        moved = at.published("delete mx A", "add mx 60 A 127.9.9.9", undone_by=back)
+        return at.case(outgoing(), MailCheck, lambda: moved, lambda: (at.dns.records(), len(sending.taken)))
 
 
 def test_what_is_said_to_a_mail_server_stays_on_one_line() -> None:

@@ -146,7 +146,7 @@ def test_a_step_that_was_undone_can_make_its_server_again(case: Case, cloud: Out
 def test_a_creation_in_flight_is_waited_for_before_another_is_asked_for(case: Case, cloud: OutscaleStandIn) -> None:
     before = case.before()
     with cloud.faulty({"route": "POST */CreateVms", "kind": "drop"}):
-        first = case.provider(deadline=4.0).apply(case.want, case.tag, before, quiet)
+        first = case.provider(deadline=2.0).apply(case.want, case.tag, before, quiet)
     assert first.presence is Presence.PENDING
     assert case.observe(before).presence is Presence.PENDING
     long_ago = time.time() - IN_FLIGHT_SECONDS - 1

@@ -109,7 +109,14 @@ def plain_user() -> list[str]:
     return ["unshare", "--user", "--map-user=65534", "--map-group=65534"]
 
 
-@pytest.mark.parametrize("prefix", [[], plain_user(), no_namespaces()], ids=["root", "plain-user", "no-namespaces"])
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        pytest.param([], id="root"),
+        pytest.param(plain_user(), id="plain-user", marks=pytest.mark.faults),
+        pytest.param(no_namespaces(), id="no-namespaces", marks=pytest.mark.faults),
+    ],
+)
 def test_play_dies_with_the_service(slow: Slow, prefix: list[str]) -> None:
     with slow.service(*prefix) as service:
         family = descendants(service.pid)
@@ -124,6 +131,7 @@ def test_play_dies_with_the_service(slow: Slow, prefix: list[str]) -> None:
     assert_interrupted_then_finishes(slow)
 
 
+@pytest.mark.faults
 def test_everything_killed_at_once(slow: Slow) -> None:
     """As the kernel does when memory is short: nobody is left to clear up, so the next attempt does."""
     with slow.service() as service:

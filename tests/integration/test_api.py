@@ -28,6 +28,7 @@ from tests.integration.service_fixture import (
     running_service,
     until,
 )
+from tests.sampling import sampled
 
 SHEET, GO = "desk-failover/sheet", "desk-failover/go"
 
@@ -107,6 +108,20 @@ def test_a_whole_run_with_two_approvers(service: RunningService) -> None:
     assert later == events[-1:]
 
 
+def test_nothing_comes_after_the_highest_number_that_there_can_be(service: RunningService) -> None:
+    run_id = service.start(service.plan("phone", port=service.listening_port)["digest"])
+    service.wait(run_id, "succeeded")
+    place = f"/api/v1/runs/{run_id}"
+    assert service.http.get(f"{place}/events", params={"after": 2**31 - 1}).json() == {"events": []}
+    assert service.http.get(f"{place}/logs", params={"after": 2**31 - 1}).json() == {"lines": []}
+    for more in ("events", "logs"):
+        problem_in(service.http.get(f"{place}/{more}", params={"after": 2**31}), 422, "invalid")
+    with listening(service, run_id, last=(10**15 - 1, 10**15 - 1)) as messages:
+        names = [message.name for message in messages]
+    assert "step" not in names
+    assert names[-1] == "end"
+
+
 def test_output_is_listed_by_step_and_after_a_line(service: RunningService) -> None:
     run_id = service.start(service.plan("phone")["digest"])
     service.wait(run_id, "succeeded")
@@ -140,10 +155,11 @@ def test_a_service_is_held_by_one_run(service: RunningService) -> None:
     assert run_id in said["detail"]
 
 
-def test_200_simultaneous_requests_make_one_run(service: RunningService) -> None:
+@pytest.mark.parametrize("many", sampled([50, 200], lambda many: many == 50))
+def test_simultaneous_requests_make_one_run(service: RunningService, many: int) -> None:
     order = {"digest": service.plan("desk")["digest"], "as": "olga", "reason": "at once"}
-    start = Barrier(200)
-    limits = httpx.Limits(max_connections=200)
+    start = Barrier(many)
+    limits = httpx.Limits(max_connections=many)
     with httpx.Client(
         base_url=service.url, headers=service.http.headers, limits=limits, timeout=60, trust_env=False
     ) as http:
@@ -154,9 +170,9 @@ def test_200_simultaneous_requests_make_one_run(service: RunningService) -> None
                 "/api/v1/runs", json=order, headers={"Idempotency-Key": f"{order['digest'][-9:]}-{number}"}
             )
 
-        with ThreadPoolExecutor(200) as pool:
-            answers = list(pool.map(ask, range(200)))
-    assert sorted(answer.status_code for answer in answers) == [200] * 199 + [201]
+        with ThreadPoolExecutor(many) as pool:
+            answers = list(pool.map(ask, range(many)))
+    assert sorted(answer.status_code for answer in answers) == [200] * (many - 1) + [201]
     assert len({answer.json()["id"] for answer in answers}) == 1
     assert len(service.http.get("/api/v1/runs", params={"active": True}).json()["runs"]) == 1
 

@@ -10,7 +10,7 @@ from tests.databases import new_postgres_database
 from tests.integration.service_fixture import RunningService, running_service
 from tests.signal_senders import SIGNALS, alertmanager, as_bytes, proven, store_secrets
 
-EXAMPLES, MANY = 4, 60
+EXAMPLES, MANY = 2, 60
 """Random requests of each operation. They come after about 35 of each that reach the limits of its description."""
 
 

@@ -1,5 +1,6 @@
 """Several workers on one PostgreSQL: one of them watches, another takes over, and nothing is said or proposed twice."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,12 +17,15 @@ from tests.integration.service_fixture import ESTATE, commit, estate_files, open
 from tests.integration.test_proposals import POLICY, Clock
 from tests.unit.signals_readings import HOUR, MINUTE, START, as_it_is, refused, rounds
 
+_TELLS = re.compile(r"^ +(?:notify: |warnings: ).*\n", re.M)
+"""Lines of the policy that name a channel."""
+
 
 @pytest.fixture
 def workers(tmp_path: Path, postgres: str) -> Iterator[tuple[list[Bascule], Clock]]:
     """Two whole services with data directories of their own, on one database and one clock."""
     clock, url = Clock(), new_postgres_database(postgres)
-    sheet = ESTATE + POLICY.replace("      notify: [duty]\n", "")
+    sheet = ESTATE + _TELLS.sub("", POLICY)
     with open_port() as port, ExitStack() as stack:
         commit(tmp_path / "estate", {**estate_files(port), "bascule.yaml": sheet})
         made = list[Bascule]()

@@ -65,7 +65,7 @@ def test_readers_take_500_hostile_bodies_each(name: str, marker: Path) -> None:
             reading = READERS[source.format]({"content-type": "application/json"}, body)
         except Unfit as error:
             reading = Reading(notes=[str(error)])
-        told = meaning(name, source, reading, 1795608000.0)
+        told = meaning(name, source, reading, 1795608000.0, {"microsoft-365"})
         assert told.seen or told.unmapped
         assert all(left.reason.endswith(".") for left in told.unmapped)
         understood += len(told.seen)

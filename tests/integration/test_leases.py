@@ -1,11 +1,24 @@
-"""One of several workers holds a lease, on SQLite and on PostgreSQL."""
+"""One of several workers on PostgreSQL holds a lease. On SQLite there is one process: whoever held it is gone."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
 
 from orchestrator.store import leases
 from orchestrator.store.database import Database
+from tests.databases import new_postgres_database
 
 NOON = 1_795_608_000.0
+
+
+@pytest.fixture
+def database(postgres: str) -> Iterator[Database]:
+    made = Database(new_postgres_database(postgres))
+    made.migrate()
+    yield made
+    made.close()
 
 
 def take(database: Database, holder: str, now: float = NOON, name: str = "probes") -> bool:
@@ -41,3 +54,11 @@ def test_of_many_at_once_one_gets_it(database: Database) -> None:
             now = NOON + 1000.0 * moment
             taken = list(pool.map(lambda holder, at=now: take(database, f"w{holder}", at), range(8)))
             assert sum(taken) == 1
+
+
+def test_on_sqlite_nobody_waits_for_a_process_that_is_gone(tmp_path: Path) -> None:
+    made = Database(f"sqlite:///{tmp_path / 'bascule.db'}")
+    made.migrate()
+    assert take(made, "killed")
+    assert take(made, "begun anew", NOON + 1.0)
+    made.close()

@@ -177,7 +177,7 @@ def test_what_is_not_understood_is_kept_and_shown(service: RunningService) -> No
     assert len(left(service, limit=2)) == 2
     page = service.http.get("/signals?lang=fr")
     assert page.status_code == 200
-    assert "Signaux qui ne concernent rien" in page.text
+    assert "Messages qui ne concernent rien" in page.text
     assert "Disk" in page.text
 
 

@@ -36,6 +36,19 @@ def test_edits_lead_from_anything_to_what_is_wanted(held: list[Value], wanted: R
     assert done(held, edits(held, wanted, in_place=in_place)) == values_of(wanted)
 
 
+TWO, THREE = RecordSet(*KEY, 300, ("1.2.3.1", "1.2.3.2")), RecordSet(*KEY, 60, ("1.2.3.1", "1.2.3.2", "1.2.3.3"))
+OTHERS = RecordSet(*KEY, 300, ("1.2.3.1", "1.2.3.2", "1.2.3.5"))
+
+
+@pytest.mark.parametrize(("start", "end"), [(TWO, THREE), (THREE, TWO), (OTHERS, THREE), (OTHERS, TWO)])
+@pytest.mark.parametrize("cut", range(1, 4))
+def test_values_that_go_and_come_back_come_in_the_same_order_wherever_it_was_cut(
+    start: RecordSet, end: RecordSet, cut: int
+) -> None:
+    whole = edits(values_of(start), end, in_place=True)
+    assert edits(done(values_of(start), whole[:cut]), end, in_place=True) == whole[cut:]
+
+
 @given(ends, ends, st.booleans(), st.data())
 def test_going_on_from_any_point_is_the_rest_of_the_same_way(
     start: RecordSet, end: RecordSet, in_place: bool, data: st.DataObject

@@ -1,6 +1,7 @@
 """Whom a plan relies on: targets, endpoints' targets and providers of a failover; a failback leads home."""
 
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.unit.test_swap import ESTATE, MOVE, RUNBOOK
 STARTER = Path(__file__).parents[2] / "playbooks"
 
 
+@cache
 def starter() -> Bundle:
     files = {str(path.relative_to(STARTER)): path.read_bytes() for path in STARTER.rglob("*") if path.is_file()}
     bundle, problems = read_bundle(files, shipped())

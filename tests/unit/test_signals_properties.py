@@ -3,7 +3,7 @@
 import random
 from dataclasses import replace
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.domain.signals.controls import Control, Failing, health, our_side
@@ -14,9 +14,10 @@ from orchestrator.domain.signals.sequential_test import SequentialTest
 from orchestrator.domain.signals.standing import Standing, acknowledged, weighed
 from orchestrator.domain.signals.thresholds import DAY, DEFAULT, MINUTE
 from orchestrator.domain.signals.view import Vote
+from tests.examples import slow_examples
 from tests.unit.signals_readings import HOUR, START, after, refused, rounds, verdicts, watched
 
-SLOW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = slow_examples(4, 12)
 ASPECTS = st.frozensets(st.sampled_from(["dns", "tls", "auth", "semantic", "sync"]))
 
 

@@ -22,6 +22,8 @@ CONTROL = "control-"
 
 ASPECTS: tuple[str, ...] = get_args(Aspect)
 OUTCOMES: tuple[str, ...] = get_args(Outcome)
+NEVER_REFUSED = frozenset({"dns", "tcp", "tls"})
+"""Aspects that show no credential: a refusal there is a failure, and an answer says nothing of refusals."""
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,98}[a-z0-9])?")
 _TEXT = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}")

@@ -5,9 +5,11 @@ adding one, never turns `nominal` or `suspect` into `cut` by itself; whatever on
 domain says alone is at most `suspect`.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import combinations
 
 from orchestrator.domain.signals.thresholds import Thresholds
 from orchestrator.domain.signals.view import Vote
@@ -73,9 +75,18 @@ def is_cut(votes: Sequence[Vote], whole_for: float, companions: int, bars: Thres
 
 def is_eroding(votes: Iterable[Vote], lost_for: float, bars: Thresholds) -> bool:
     votes = list(votes)
-    if sum(one.eroding for one in votes) >= 2:
+    if any(agree(one, other, bars) for one, other in combinations([one for one in votes if one.eroding], 2)):
         return True
     return sum(bool(one.failing) for one in votes) >= 2 and lost_for >= bars.outage_longest
+
+
+def agree(one: Vote, other: Vote, bars: Thresholds) -> bool:
+    """Whether two trust domains that see an erosion see the same one. Refusals here and there are rare at each by
+    chance, and a few of them never prove what the other says alone."""
+    least, most = sorted((one.drip, other.drip))
+    if math.isinf(least):
+        return True
+    return least >= bars.pool_beside if math.isinf(most) else least + most >= bars.pool_joint
 
 
 def is_lost(votes: Iterable[Vote]) -> bool:

@@ -96,7 +96,7 @@ def _of_sensors(what: What, aspect: str, name: str, sensors: Sequence[Sensor]) -
 
 def _of_pools(views: Sequence[View], now: float) -> Iterable[Reason]:
     for name, what in _POOLS.items():
-        full = [view for view in views if (view.partly_refused if name == "denied" else view.partly_failed(now))]
+        full = [view for view in views if (view.refused_lately(now) if name == "denied" else view.partly_failed(now))]
         if not full:
             continue
         outcome = "denied" if name == "denied" else "fail"

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from orchestrator.domain.signals.observation import Observation
+from orchestrator.domain.signals.observation import NEVER_REFUSED, Observation
 from orchestrator.domain.signals.sequential_test import SequentialTest
 from orchestrator.domain.signals.slope import Slope
 from orchestrator.domain.signals.thresholds import Thresholds
@@ -16,11 +16,13 @@ class Sensor:
 
     __slots__ = (
         "_bars", "account", "aspect", "at", "bad", "bad_before", "denied", "denied_at", "failing", "name", "ok",
-        "onset", "quiet", "recent", "recent_denied", "run", "slope", "vantage", "view",
+        "onset", "quiet", "recent", "recent_denied", "run", "signs_in", "slope", "vantage", "view",
     )  # fmt: skip
 
     def __init__(self, one: Observation, view: "View", bars: Thresholds) -> None:
         self.aspect, self.name, self.vantage, self.account = one.aspect, one.sensor, one.vantage, one.account
+        self.signs_in = one.aspect not in NEVER_REFUSED
+        """It shows a credential, which may be refused."""
         self.view = view
         self._bars = bars
         self.at = float("-inf")
@@ -50,7 +52,7 @@ class Sensor:
         if one.outcome == "ok":
             self._answered(one.at, fading, spotless=spotless)
         else:
-            self._failed(one, fading, spotless=spotless)
+            self._failed(one, fading)
         self.quiet = not (self.run or self.failing.level or self.denied.level)
         if self.quiet:
             self.recent = self.recent_denied = 0
@@ -90,19 +92,19 @@ class Sensor:
         self.failing.add(-self._bars.ok_loss, fading)
         self.denied.add(-self._bars.ok_loss, fading)
 
-    def _failed(self, one: Observation, fading: float, *, spotless: bool) -> None:
+    def _failed(self, one: Observation, fading: float) -> None:
         if self.quiet:
             self.onset = one.at
         self.ok = False
         self.recent = self.recent << 1 & 255 | 1
         self.recent_denied = self.recent_denied << 1 & 255 | (one.outcome == "denied")
         self.bad_before, self.bad = self.bad, one
+        if self.signs_in:
+            self.view.note_bad(one)
         if one.outcome == "denied":
             self.failing.add(self._bars.denied_gain, fading)
             self.denied.add(self._bars.denied_gain, fading)
             self.denied_at = one.at
-            if spotless:
-                self.view.denied.hit(one.at, self.view.count)
         else:
             self.run += 1
             self.failing.add(self._bars.fail_gain, fading)

@@ -43,7 +43,19 @@ class Pool:
     share teaches it next to nothing before it is noticed.
     """
 
-    __slots__ = ("_at", "_burst", "_chance", "_hits", "_interval", "_most", "_part", "level", "loss", "since")
+    __slots__ = (
+        "_burst",
+        "_chance",
+        "_hits",
+        "_interval",
+        "_most",
+        "_part",
+        "_started",
+        "at",
+        "level",
+        "loss",
+        "since",
+    )
 
     def __init__(self, chance: float, part: float, bar: float, interval: float) -> None:
         self._chance, self._part = chance, part
@@ -52,13 +64,16 @@ class Pool:
         self.loss = math.log((1 - chance) / (1 - part))
         self._most = bar * 3
         self._interval = interval
-        self._burst, self._at = 0, float("-inf")
+        self._burst, self._started = 0, float("-inf")
+        self.at = float("-inf")
+        """Of the latest event."""
         self._hits = 0
 
     def hit(self, at: float, readings: int) -> None:
         """An event among so many readings since the beginning."""
-        if at - self._at >= self._interval:
-            self._at, self._burst = at, 0
+        self.at = at
+        if at - self._started >= self._interval:
+            self._started, self._burst = at, 0
         self._burst += 1
         if self._burst > 2:
             return

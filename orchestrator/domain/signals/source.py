@@ -126,7 +126,7 @@ class Source(Part):
     silent_after: Seconds = Field(
         default=SILENT_AFTER,
         ge=300.0,
-        le=7 * 86400.0,
+        le=SILENT_AFTER,
         description="without any delivery for so long, nothing that it said holds",
     )
     map: tuple[Rule, ...] = Field(default=(), max_length=500)

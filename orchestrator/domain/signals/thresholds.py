@@ -34,14 +34,24 @@ class Thresholds:
 
     partial: float = 0.08
     """The share of failures that an erosion has at least when it is told from chance."""
-    partial_denied: float = 0.05
+    partial_denied: float = 0.02
     chance_pooled: float = 0.0005
     """The share of refusals by chance, over all sensors of a trust domain, until more is known."""
-    pool_bar_denied: float = 5.0
+    pool_bar_denied: float = 4.0
     pool_bar: float = 6.0
     """Log-likelihood that one trust domain's pooled failures or refusals must reach: chance passes once in e**6."""
+    pool_joint: float = 14.0
+    """What the pooled refusals of two trust domains must reach together, where neither has more to show."""
+    pool_beside: float = 11.0
+    """What those of one must reach beside another that is refused outright: so different a share has another cause."""
     pool_age: float = HOUR
-    """Partial failures without refusals count after so long: a short fault has gone by then."""
+    """Partial failures without refusals make suspect after so long: a short fault has gone by then."""
+    mostly: float = 0.6
+    """Of what is no answer lately, the share that are refusals in an erosion by refusals."""
+    outage_failures: float = 4.0
+    outage_refusals: float = 0.33
+    """So many failures lately beyond chance, with at most so many refusals for each, are an outage: its refusals say
+    nothing of an erosion."""
 
     thorough: float = 0.66
     """Of the last readings of what was refused `lately`, the share that is lost in a cut."""
@@ -77,7 +87,7 @@ class Thresholds:
     unrelated: int = 2
     """Unrelated vendors of one law that make its verdict."""
 
-    hold_eroding: float = 15 * MINUTE
+    hold_eroding: float = 10 * MINUTE
     hold_cut: float = 5 * MINUTE
     """Evidence must hold so long before it is a verdict."""
     hold_unknown: float = 5 * MINUTE

@@ -1,8 +1,10 @@
 """What one trust domain sees of one vendor, and the vote that follows."""
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from orchestrator.domain.signals.balance import Balance
 from orchestrator.domain.signals.controls import Health
 from orchestrator.domain.signals.observation import Observation
 from orchestrator.domain.signals.sensor import Sensor
@@ -18,8 +20,9 @@ class Vote:
     """One trust domain's say on one vendor at one moment.
 
     `refused`, `failing`: aspects of which most fresh sensors say so. `whole`: all aspects that it watches, two at
-    least. `eroding`: something is refused, partly failing, or running away. `doubt`: anything at all is held
+    least. `eroding`: something is refused, failing in part for long, or running away. `doubt`: anything at all is held
     against the vendor. `targeted`: the one account, or the one sensor, that is refused while others are let in.
+    `drip`: the log-likelihood of refusals here and there, where they are all that it has; infinite elsewhere.
     """
 
     domain: str
@@ -33,6 +36,7 @@ class Vote:
     eroding: bool = False
     doubt: bool = False
     targeted: str | None = None
+    drip: float = math.inf
 
     @property
     def well(self) -> bool:
@@ -44,8 +48,8 @@ class View:
     """One trust domain's sensors at one vendor. `failed` and `denied` pool what single sensors show too seldom."""
 
     __slots__ = (
-        "_bars", "at", "count", "denied", "domain", "failed", "first", "hot", "last", "sensors", "vendor", "waits",
-        "width",
+        "_balance", "_bars", "at", "count", "denied", "domain", "failed", "first", "hot", "last", "sensors", "vendor",
+        "waits", "width",
     )  # fmt: skip
 
     def __init__(self, one: Observation, bars: Thresholds) -> None:
@@ -62,6 +66,7 @@ class View:
         self.hot: dict[Sensor, None] = {}
         self.failed = Pool(bars.chance, bars.partial, bars.pool_bar, bars.interval)
         self.denied = Pool(bars.chance_pooled, bars.partial_denied, bars.pool_bar_denied, bars.interval)
+        self._balance = Balance(bars)
 
     @property
     def silence(self) -> float:
@@ -82,6 +87,15 @@ class View:
         if at - self.at > self._bars.silent_after * self._bars.slowest * self._bars.interval:
             self.first += at - self.at
 
+    def note_bad(self, one: Observation) -> None:
+        """A sensor that signs in had no answer, and the controls say that it is not us."""
+        refused = one.outcome == "denied"
+        self._balance.note(one.at, refused=refused)
+        if self._balance.is_outage(self._rate):
+            self.denied.level = 0.0
+        elif refused:
+            self.denied.hit(one.at, self.count)
+
     def vote(self, now: float, healths: Callable[[Sensor], Health]) -> Vote:
         """`healths` says how the controls are where a sensor stands; what stands where they fail does not count."""
         silence = self.silence
@@ -99,6 +113,8 @@ class View:
         lost = _most({*refusing, *failing}, counted)
         rising = any(one.runs_away(now) for one in counted)
         aspects = {one.aspect for one in counted}
+        mostly = self._balance.refuses(now, self._rate)
+        more = rising or self._lingers(now) or (mostly and bool(refusing))
         return Vote(
             self.domain,
             fresh,
@@ -107,9 +123,10 @@ class View:
             refused=_most(refusing, counted) if self._thorough(counted, now) else frozenset(),
             failing=lost,
             whole=len(aspects) >= 2 and lost == aspects,
-            eroding=bool(refusing) or rising or self._parts(now),
+            eroding=more or (mostly and self.refused_lately(now)),
             doubt=bool(refusing or failing) or rising or self._clearly_parts(now),
             targeted=_targeted(refusing, counted),
+            drip=math.inf if more else self.denied.level,
         )
 
     def _thorough(self, counted: Iterable[Sensor], now: float) -> bool:
@@ -124,12 +141,22 @@ class View:
 
     def _clearly_parts(self, now: float) -> bool:
         """What one trust domain's word alone makes suspect: chance fills a pool now and then."""
-        if self.denied.level >= 2 * self._bars.pool_bar_denied:
+        if self.denied.level >= 2 * self._bars.pool_bar_denied and self.refused_lately(now):
             return True
         return self.failed.level >= 1.5 * self._bars.pool_bar and self.partly_failed(now)
 
+    def _lingers(self, now: float) -> bool:
+        """Parts have failed for longer than outages last."""
+        return self.failed.level >= self._bars.pool_bar and now - self.failed.since >= self._bars.outage_longest
+
+    @property
+    def _rate(self) -> float:
+        """Readings a second."""
+        seen = self.at - self.first
+        return self.count / seen if seen > 0 else 0.0
+
     def _parts(self, now: float) -> bool:
-        return self.partly_refused or self.partly_failed(now)
+        return self.refused_lately(now) or self.partly_failed(now)
 
     @property
     def speaks(self) -> bool:
@@ -139,6 +166,10 @@ class View:
     @property
     def partly_refused(self) -> bool:
         return self.denied.level >= self._bars.pool_bar_denied
+
+    def refused_lately(self, now: float) -> bool:
+        """Refusals here and there are no chance, and go on."""
+        return self.partly_refused and now - self.denied.at <= self._bars.lately
 
     def partly_failed(self, now: float) -> bool:
         return self.failed.level >= self._bars.pool_bar and now - self.failed.since >= self._bars.pool_age

@@ -120,7 +120,7 @@ class Watch:
             view.resume(one[0])
             self._wake(self._vendors[one[1]], one[0])
         if outcome == "ok":
-            if view.denied.level:
+            if view.denied.level and sensor.signs_in:
                 view.denied.miss()
             if view.failed.level:
                 view.failed.miss()
