@@ -1,18 +1,19 @@
 """The ProxyCommand of a contained play's ssh: asks the broker for a connection and hands it to ssh.
 
-`python -I -S door.py SOCKET HOST PORT`, with `ProxyUseFdpass yes` (ssh_config(5)): ssh
-goes on with the descriptor that it is given here, and this program ends. It runs
-inside the sandbox, once for each connection, so it imports next to nothing.
+`python -I -S door.py SOCKET HOST PORT`, with `ProxyUseFdpass yes` (ssh_config(5)): ssh goes on
+with the descriptor that it is given here, and this program ends. It runs inside the sandbox, once
+for each connection; `socket` would take longer to import than all else that it does, so it takes `_socket`.
 """
 
-import socket
+import _socket
 import sys
 
 REFUSED = 1
+STANDARD_OUTPUT = 1
 
 
 def main(path: str, host: str, port: str) -> int:
-    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    door = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     door.connect(path)
     door.sendall(f"{host} {port}\n".encode())
     # Byte by byte: what follows the line is ssh's already.
@@ -22,9 +23,10 @@ def main(path: str, host: str, port: str) -> int:
     if answer != b"open\n":
         print(answer.decode(errors="replace").strip() or "the connection's broker is gone", file=sys.stderr)  # noqa: T201
         return REFUSED
-    with socket.socket(fileno=sys.stdout.fileno()) as ssh:
-        socket.send_fds(ssh, [b"\0"], [door.fileno()])
-        ssh.detach()
+    ssh = _socket.socket(fileno=STANDARD_OUTPUT)
+    descriptor = door.fileno().to_bytes(4, sys.byteorder)
+    ssh.sendmsg([b"\0"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, descriptor)])
+    ssh.detach()
     return 0
 
 

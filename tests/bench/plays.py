@@ -44,7 +44,7 @@ def pairs(host: SshHost, directory: Path, count: int) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(-1, count):
         for name, way in ways.items():
-            confinement.containment = way
+            vars(confinement)["containment"] = way
             spent = seconds(host, directory, f"{name}-{number}")
             if number >= 0:  # the first of each warms up
                 found[name].append(spent)

@@ -61,9 +61,9 @@ def test_ssh_gets_a_connection_that_is_no_network_socket(tmp_path: Path) -> None
     """By the program that ssh starts, as ssh receives it."""
     ssh, proxy = socket.socketpair()
     with echo() as port, serving(tmp_path, {"localhost": port}) as path:
-        command = [sys.executable, "-I", "-S", str(door.__file__), str(path), "LocalHost", str(port)]
+        command = [sys.executable, "-I", "-S", door.__file__, str(path), "LocalHost", str(port)]
         with ssh, proxy:
-            assert subprocess.run(command, stdout=proxy, check=False).returncode == 0
+            assert subprocess.run(command, stdout=proxy.fileno(), check=False).returncode == 0
             _, descriptors, _, _ = socket.recv_fds(ssh, 16, 1)
         with socket.socket(fileno=descriptors[0]) as given:
             assert given.family == socket.AF_UNIX
