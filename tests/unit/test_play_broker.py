@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -36,13 +36,19 @@ def echo() -> Iterator[int]:
 @contextmanager
 def serving(directory: Path, targets: dict[str, int]) -> Iterator[Path]:
     path = directory / "door"
+
+    def serve() -> None:
+        with suppress(OSError):  # it goes on for ever; the socket's end is its end here, as the process's is in a play
+            broker.serve(listener, targets)
+
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
-        threading.Thread(target=broker.serve, args=(listener, targets), daemon=True).start()
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
         yield path
-        # `serve` goes on for ever; the socket's end is its end here, as the process's is in a play.
         listener.shutdown(socket.SHUT_RDWR)
+        thread.join(timeout=10)
 
 
 def asked(path: Path, request: bytes) -> bytes:
@@ -56,7 +62,6 @@ def asked(path: Path, request: bytes) -> bytes:
         return answer
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_ssh_gets_a_connection_that_is_no_network_socket(tmp_path: Path) -> None:
     """By the program that ssh starts, as ssh receives it."""
     ssh, proxy = socket.socketpair()
@@ -79,7 +84,6 @@ def test_ssh_gets_a_connection_that_is_no_network_socket(tmp_path: Path) -> None
         # The target learns that its visitor is gone: `echo` ends.
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize(
     ("request_line", "answer"),
     [
@@ -97,7 +101,6 @@ def test_whatever_was_not_declared_is_refused(tmp_path: Path, request_line: byte
         assert asked(path, request_line) == answer
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_target_that_is_away_is_told(tmp_path: Path) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
