@@ -17,9 +17,9 @@ COPY . /src/
 RUN /opt/bascule/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation /src
 
 FROM ${REGISTRY}${PYTHON}
-# git reads the estate, OpenSSH's client carries Ansible, gpgv checks package mirrors; all come from the base image's own Debian sources.
+# git reads the estate, OpenSSH's client carries Ansible, bubblewrap contains it, gpgv checks package mirrors; all come from the base image's own Debian sources.
 RUN apt-get update \
- && apt-get install -y --no-install-recommends git gpgv openssh-client \
+ && apt-get install -y --no-install-recommends bubblewrap git gpgv openssh-client \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --user-group --home-dir /var/lib/bascule --create-home bascule
 COPY --from=build /opt/bascule /opt/bascule

@@ -1,7 +1,7 @@
 # `make demo` and `make test` prepare everything themselves on Debian or Ubuntu; `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-security test-faults test-wide bench bench-audit bench-detection bench-dns bench-servers bench-rulebook \
-	bench-webhooks lint \
+.PHONY: help demo test test-security test-faults test-wide bench bench-audit bench-detection bench-dns bench-plays \
+	bench-servers bench-rulebook bench-webhooks lint \
 	types format lock compose clean
 
 BIN := .venv/bin
@@ -62,6 +62,10 @@ bench-audit: ## verifying a million audit entries, beside plain SHA-256, one tab
 bench-dns: ## the same change in 200 zones, by a dns.records step and by octodns-sync, one table
 	@.ci/setup test
 	$(BIN)/python -m tests.bench.dns_zones $(ARGS)
+
+bench-plays: ## the same play with and without its sandbox, one table
+	@.ci/setup test
+	$(BIN)/python -m tests.bench.plays $(ARGS)
 
 bench-servers: ## 100 servers at each simulated cloud, beside plain libcloud, one table
 	@.ci/setup test

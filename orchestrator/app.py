@@ -42,6 +42,7 @@ from orchestrator.operations.verdicts import Verdicts
 from orchestrator.operations.warnings import Warnings
 from orchestrator.store.database import Database
 from orchestrator.store.secret_files import secrets_of
+from providers.ansible.containment import containment
 
 log = logging.getLogger("bascule")
 
@@ -117,7 +118,7 @@ class Bascule:
         gate = Gate(self.database, self.estates, self.workshop, clock, self.maps.owner_of)
         self.plans = Plans(self.database, self.estates, self.workshop, clock, gate, onsets)
         self.clocks = Clocks(self.estates, clock, onsets)
-        self.runs = Runs(self.progress, self.plans)
+        self.runs = Runs(self.progress, self.plans, self.uncontained)
         self.decisions = Decisions(self.progress)
         self.halt = Halt(self.progress)
         self.resources = Resources(self.database, self.estates, self.workshop, clock)
@@ -171,6 +172,20 @@ class Bascule:
     def _after_a_look(self, situation: Situation) -> None:
         self.proposals.consider(situation)
         self.warnings.consider(situation.board.onsets, situation.now)
+
+    @staticmethod
+    def uncontained() -> str:
+        """Why plays can't be contained on this machine, and what to do; empty when they can. Tried out, then known."""
+        found = containment()
+        return "" if found.holds else str(found)
+
+    def say_containment(self) -> None:
+        """Into the log, where whoever starts the service sees it."""
+        missing = self.uncontained()
+        if missing:
+            log.warning("%s. Rehearsals and drills run on, live runs are refused", missing)
+        else:
+            log.info("plays are contained: each runs in a sandbox of its own")
 
     def hasten_sync(self) -> None:
         """A push webhook's whole power: fetch a little sooner."""

@@ -171,6 +171,7 @@ class Context:
     `estate`: the estate's files at the run's commit, read-only.
     `deadline`: seconds this call may take in all; providers bound every wait by it.
     `clock`: seconds since the epoch, UTC; durations that outlive a call are measured by it.
+    `contained`: plays run in a sandbox, or not at all.
     `halted`: a call with several effects begins none of them once it says so, and ends as if its time were over.
     """
 
@@ -180,6 +181,7 @@ class Context:
     estate: Path
     deadline: float = 60.0
     clock: Callable[[], float] = time.time
+    contained: bool = False
     halted: Halted = never
 
 

@@ -24,6 +24,7 @@ EXAMINERS: dict[tuple[str, str], str] = {
     ("storage", "s3"): "providers.storage.rights:examine",
     ("sources", "aws"): "providers.sources.aws_rights:examine",
     ("ssh", NO_DRIVER): "providers.probes.ssh_key:examine",
+    ("plays", NO_DRIVER): "providers.ansible.rights:examine",
     ("tls", NO_DRIVER): "providers.probes.authorities:examine",
     ("people", NO_DRIVER): "providers.people.rights:examine",
     ("social", "mastodon"): "providers.social.rights:examine",

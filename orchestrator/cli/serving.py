@@ -14,6 +14,7 @@ def serve_api(session: Session, host: str, port: int) -> None:
     bascule = Bascule(settings_of(session, host, port))
     if not bascule.settings.estate_url and not bascule.mirror.exists:
         session.note("No estate is named, so nothing can be planned: start with --estate URL, or set BASCULE_ESTATE.")
+    bascule.say_containment()
     serve(bascule, host, port)
 
 
@@ -23,6 +24,7 @@ def work_on_runs(session: Session) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     bascule = Bascule(settings_of(session))
+    bascule.say_containment()
     bascule.start()
     session.note("This worker works on runs. Ctrl-C stops it; what is under way is taken up again later.")
     try:

@@ -31,6 +31,23 @@ def check_estate(mode: Mode, voucher: Voucher | None) -> None:
         )
 
 
+def must_contain(mode: Mode) -> bool:
+    """Whether plays of such runs are contained, or do not run: a playbook is a program, and live it meets secrets."""
+    return mode is Mode.LIVE
+
+
+def check_containment(mode: Mode, missing: str) -> None:
+    """Raises Refused for live runs where plays can't be contained.
+
+    `missing`: what is lacking and its remedy, empty when nothing is.
+    """
+    if must_contain(mode) and missing:
+        raise Refused(
+            f"Live runs are refused on this machine, because {missing}. Rehearsals and drills go on without; "
+            "`bascule doctor` tells when it is mended."
+        )
+
+
 def check_approver(actor: str, requester: str, given: Sequence[str]) -> None:
     """Distinct people, and never the one who asked. Raises Refused."""
     person = _same(actor)

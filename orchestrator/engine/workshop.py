@@ -8,7 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol
 
+from orchestrator.domain.authority import must_contain
 from orchestrator.domain.kinds import parse_inputs
+from orchestrator.domain.model import Mode
 from orchestrator.domain.references import UNKNOWN_YET, substitute
 from orchestrator.engine.spec import ActionSpec
 from providers.base import Context, Halted, Provider, ProviderError, Reveal, never
@@ -91,13 +93,15 @@ class EstateWorkshop:
 
     def context(self, run: Any, step_id: str, deadline: float, halted: Halted = never) -> Context:
         estate = self._checkout(run.commit)
+        scope = self._scope_at(run.commit, run.scope)
         return Context(
-            scope=_with_authorities(self._scope_at(run.commit, run.scope), estate),
+            scope=_with_authorities(scope, estate),
             reveal=self._secrets(run.scope),
             workspace=self._workspace(run.id, step_id),
             estate=estate,
             deadline=deadline,
             clock=self._clock,
+            contained="mode" in scope and must_contain(Mode(scope["mode"])),
             halted=halted,
         )
 

@@ -127,6 +127,7 @@ def _others(scope: Scope, now: float) -> Iterator[Subject]:
         yield Subject("sources", entry, source.driver, now)
     if scope.ssh is not None:
         yield Subject("ssh", "key", "", now)
+        yield Subject("plays", "sandbox", "", now)
     for entry, channel in sorted(scope.notify.items()):
         yield Subject("notify", entry, channel.driver, now)
     for entry, account in sorted(scope.social.items()):

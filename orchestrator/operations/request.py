@@ -26,6 +26,12 @@ class Denied(RequestError):
     code = "refused"
 
 
+class Uncontained(Denied):
+    """Plays can't be contained on this machine, and such a run needs that."""
+
+    code = "containment_missing"
+
+
 @dataclass(frozen=True, slots=True)
 class Paths:
     """The data directory's rooms."""

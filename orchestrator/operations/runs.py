@@ -7,14 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.domain.authority import RELEASES_NEEDED, Refused, check_approver, check_mode
+from orchestrator.domain.authority import (
+    RELEASES_NEEDED,
+    Refused,
+    check_approver,
+    check_containment,
+    check_mode,
+    must_contain,
+)
 from orchestrator.domain.journal import IllegalTransition, RunEvent
 from orchestrator.domain.model import Mode
 from orchestrator.domain.plan import Plan
 from orchestrator.engine.progress import Progress
 from orchestrator.operations.halt import require_free
 from orchestrator.operations.plans import Plans
-from orchestrator.operations.request import Conflict, Denied, NotFound
+from orchestrator.operations.request import Conflict, Denied, NotFound, Uncontained
 from orchestrator.store import runs
 from orchestrator.store.database import Connection
 from orchestrator.store.journal import RunJournal, RunNotFound
@@ -38,9 +45,11 @@ class Approval:
 
 
 class Runs:
-    def __init__(self, progress: Progress, plans: Plans) -> None:
+    def __init__(self, progress: Progress, plans: Plans, uncontained: Callable[[], str] = lambda: "") -> None:
+        """`uncontained`: why plays can't be contained on this machine, and what to do; empty when they can."""
         self._progress = progress
         self._plans = plans
+        self._uncontained = uncontained
         self._database = progress.database
 
     def start(self, digest: str, actor: str, reason: str = "", key: str | None = None) -> Started:
@@ -49,10 +58,7 @@ class Runs:
         `key` makes a repeated request harmless; so does an active run of the same plan.
         """
         plan = self._plans.get(digest)
-        try:
-            check_mode(Mode(plan.mode))
-        except Refused as error:
-            raise Denied(str(error)) from error
+        self._require_permitted(Mode(plan.mode))
         self._plans.require_trusted(plan)
         fingerprint = hashlib.sha256(f"{digest}\n{actor}\n{reason}".encode()).hexdigest()
         with self._database.read() as conn:
@@ -77,10 +83,7 @@ class Runs:
         Raises RequestError, Conflict, Denied, while halted IsHalted.
         """
         plan = self._plans.get(digest)
-        try:
-            check_mode(Mode(plan.mode))
-        except Refused as error:
-            raise Denied(str(error)) from error
+        self._require_permitted(Mode(plan.mode))
         self._plans.require_trusted(plan)
         exceptions = [one.model_dump(mode="json") for one in self._plans.require_lawful(plan)]
         run_id = _new_id()
@@ -122,6 +125,17 @@ class Runs:
             raise NotFound(str(error)) from error
         except IllegalTransition as error:
             raise Conflict(f"Not possible now: {error}.") from error
+
+    def _require_permitted(self, mode: Mode) -> None:
+        """Raises Uncontained, Denied."""
+        try:
+            check_containment(mode, self._uncontained() if must_contain(mode) else "")
+        except Refused as error:
+            raise Uncontained(str(error)) from error
+        try:
+            check_mode(mode)
+        except Refused as error:
+            raise Denied(str(error)) from error
 
     def _require_lawful(self, run_id: str) -> None:
         """The run's plan, held against the policy once more. Raises RunNotFound, BelowPolicy."""

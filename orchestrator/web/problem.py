@@ -20,7 +20,8 @@ from orchestrator.store.journal import RunNotFound, StepNotFound
 MEDIA_TYPE = "application/problem+json"
 
 _STATUS = {"invalid": 422, "invalid_estate": 422, "not_found": 404, "conflict": 409, "refused": 403}
-_STATUS |= {"below_policy": 403, "untrusted": 403, "halted": 423, "unauthenticated": 401, "busy": 503}
+_STATUS |= {"below_policy": 403, "untrusted": 403, "containment_missing": 403}
+_STATUS |= {"halted": 423, "unauthenticated": 401, "busy": 503}
 """The status of each `RequestError.code`."""
 
 _CODES = {400: "bad_request", 401: "unauthenticated", 403: "refused", 404: "not_found", 405: "method_not_allowed"}
@@ -35,6 +36,7 @@ _TITLES = {
     "refused": "A gate is closed",
     "below_policy": "The policy refuses a place",
     "untrusted": "The estate's commit is not trusted",
+    "containment_missing": "Plays can't be contained here",
     "halted": "The kill switch is engaged",
     "unauthenticated": "The token is missing or wrong",
     "estate_unreachable": "The estate can't be reached",

@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from providers.ansible.event_file import LEFT_OUT
 from providers.ansible.mask import Mask
 
 Event = dict[str, Any]
@@ -37,11 +38,14 @@ class Tally:
     unreachable: dict[str, Trouble] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
     task: str = ""
+    left_out: int = 0
+    """Bytes of the last event that was too large to be read."""
 
     def take(self, event: Event) -> None:
         """Count one event in."""
         data = event.get("event_data") or {}
         host = str(data.get("host", ""))
+        self.left_out = event.get(LEFT_OUT, self.left_out)
         match event.get("event"):
             case "playbook_on_task_start":
                 self.task = self.mask(str(data.get("name", "")))
@@ -98,6 +102,7 @@ def _result_words(kind: str, event: Event, mask: Mask) -> str:
         word = "changed" if result.get("changed") else "ok"
         # Ansible sets this on what a play says on purpose, by `debug`.
         words = mask(_text(result.get("msg", ""))) if result.get("_ansible_verbose_always") else ""
+        words = words if data.get("res") else "its result is too large to be shown"
     elif kind != "runner_on_skipped":
         word += " (ignored)" if data.get("ignore_errors") else ""
         words = reason(result, mask)
@@ -141,9 +146,14 @@ class Allowance:
     def __init__(self, size: int) -> None:
         self._size = self._left = size
 
+    @property
+    def spent(self) -> bool:
+        """Whether nothing passes any more."""
+        return self._left <= 0
+
     def __call__(self, line: str) -> str:
         """The line, or empty when it must not pass."""
-        if self._left <= 0:
+        if self.spent:
             return ""
         self._left -= len(line.encode(errors="replace")) + 1
         return line if self._left > 0 else f"more output than {self._size} bytes: the rest is not shown"

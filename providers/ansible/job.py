@@ -13,9 +13,10 @@ class Job:
 
     `attempt`: its directory in the workspace. `private`: its directory in memory.
     `estate`, `play`: where the estate is, and the play within it.
-    `fence`: the descriptor that every process of the attempt keeps open.
+    `fence`: the descriptor that the processes of the attempt keep open.
     `user`, `port`: how its hosts are logged in to.
-    `namespace`: what to put before the command so that it ends as a whole; may be empty.
+    `prefix`: what to put before the command so that it is contained, or at least ends as a whole; may be empty.
+    `contained`: whether it is contained; its connections then come through the broker.
     `secrets`: the values to mask.
     """
 
@@ -28,7 +29,8 @@ class Job:
     port: int
     known_hosts: str
     fence: int
-    namespace: list[str]
+    prefix: list[str]
+    contained: bool
     ansible_playbook: str
     secrets: list[str]
     play_digest: str
@@ -41,6 +43,11 @@ class Job:
     @property
     def variables(self) -> Path:
         return Path(self.private, "vars.json")
+
+    @property
+    def name(self) -> str:
+        """The attempt's number, as it is written."""
+        return Path(self.attempt).name
 
     def write(self) -> Path:
         path = Path(self.private, "job.json")

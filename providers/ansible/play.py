@@ -15,11 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from providers.ansible.attempts import Attempt, Attempts
+from providers.ansible.collections import fault_of_collections
+from providers.ansible.confinement import containment_for, prefix_of
 from providers.ansible.events import cut, flat
 from providers.ansible.job import Job
 from providers.ansible.launch import DeadlineError, HaltedError, supervise
 from providers.ansible.private import Access, environment, fill, private_directory
-from providers.ansible.processes import namespace_command, program
+from providers.ansible.processes import program
 from providers.ansible.verdict import Verdict
 from providers.base import HALTED, Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
 from providers.wants import Play
@@ -99,9 +101,12 @@ class AnsiblePlay:
         secrets = {name: self._context.reveal(reference) for name, reference in want.secrets.items()}
         known_hosts = self._context.workspace.absolute().parent / f"known_hosts-{_digest(tag.run)[:16]}"
         program("ssh", "openssh-client")
-        namespace = namespace_command()
+        self._require_collections(want)
+        held = containment_for(self._context)
+        if not held.holds:
+            report(f"not sandboxed: {held}")
         with private_directory() as private:
-            fill(private, want, secrets, access, known_hosts)
+            fill(private, want, secrets, access, known_hosts, contained=held.holds)
             attempt = self._attempts.start(private)
             job = Job(
                 attempt=str(attempt.path.absolute()),
@@ -113,7 +118,8 @@ class AnsiblePlay:
                 port=access.port,
                 known_hosts=str(known_hosts),
                 fence=fence,
-                namespace=namespace,
+                prefix=prefix_of(held, self._context, private, attempt.name, fence),
+                contained=held.holds,
                 ansible_playbook=_ansible_playbook(),
                 secrets=[secret.reveal() for secret in (access.key, *secrets.values())],
                 play_digest=digest_of_tree(self._play_file(want).parent),
@@ -125,6 +131,12 @@ class AnsiblePlay:
                 return attempt, f"it was ended because {HALTED}"
             except DeadlineError:
                 return attempt, f"it was ended at its deadline of {self._context.deadline:g} s (the step's `timeout`)"
+
+    def _require_collections(self, want: Play) -> None:
+        fault = fault_of_collections(self._play_file(want).parent)
+        if fault:
+            text = f"{want.play} was not started, because of the collection {fault}; put it into the estate anew."
+            raise ProviderError(text, permanent=True)
 
     def _ended_early(self, want: Play, attempt: Attempt, complaint: str) -> ProviderError:
         """What to say of an attempt without a verdict, once it is sure that nothing of it lives on."""

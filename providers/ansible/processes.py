@@ -1,9 +1,9 @@
 """How a tree of processes truly ends, on Linux.
 
 Killing ansible-playbook leaves its workers and their ssh clients alive: they
-start sessions of their own. So the play runs in a process namespace, which the
-kernel ends as a whole; where the kernel grants none (a locked-down container),
-the supervisor adopts every orphan below it and ends them one by one.
+start sessions of their own. So the play runs in a process namespace, the sandbox's
+or one of its own, which the kernel ends as a whole; where the kernel grants none (a
+locked-down container), the supervisor adopts every orphan below it and ends them one by one.
 """
 
 import ctypes

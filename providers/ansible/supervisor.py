@@ -9,6 +9,7 @@ Lines for people go to standard output; the verdict goes to the attempt's direct
 import json
 import os
 import queue
+import resource
 import shlex
 import shutil
 import signal
@@ -23,18 +24,30 @@ import ptyprocess  # type: ignore[import-untyped]
 from ansible_runner.config.runner import RunnerConfig
 from ansible_runner.runner import Runner
 
-from providers.ansible import processes
-from providers.ansible.ahead import open_ahead
+from providers.ansible import host_keys, processes
+from providers.ansible.ahead import opening_ahead
 from providers.ansible.attempts import Attempt
+from providers.ansible.broker import start_broker
+from providers.ansible.console import Bounded, Sink
+from providers.ansible.event_file import bytes_waiting, take_event
 from providers.ansible.events import Allowance, Event, Tally, cut, line_of
 from providers.ansible.job import Job
 from providers.ansible.mask import Mask
-from providers.ansible.verdict import Asked, Verdict, failure_of
+from providers.ansible.private import door_of, events_of, known_hosts_of
+from providers.ansible.verdict import Asked, Failure, Verdict, failure_of
 
 LINE_LIMIT = 4096
 """Bytes of one line of output."""
 OUTPUT_LIMIT = 2 * 1024 * 1024
 """Bytes of output of one attempt."""
+EVENTS_LIMIT = 128 * 1024 * 1024
+"""Bytes of events that may wait unread, in memory; a play that leaves more is ended."""
+LOOK_EVERY = 0.5
+"""Seconds between two looks at them."""
+MEMORY_LIMIT = 2 * 1024**3
+"""Bytes of address space of each process of a play: what a host answers is held there several times over."""
+FILE_LIMIT = 256 * 1024 * 1024
+"""Bytes of each file that a process of a play writes."""
 ENDING = 3.0
 """Seconds that killed processes may take to be gone."""
 
@@ -44,7 +57,7 @@ class Output:
 
     def __init__(self, job: Job, mask: Mask) -> None:
         self._mask = mask
-        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._log = Path(job.attempt, "output.log").open("w", encoding="utf-8")  # noqa: SIM115
         # Standard output is for these lines only: whatever a library prints goes to standard error.
         self._lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -54,23 +67,32 @@ class Output:
         self._thread.start()
 
     def put(self, event: Event) -> None:
-        self._events.put(event)
+        """Only what may still be said is kept: events come faster than a busy service takes lines."""
+        if self._allowance.spent:
+            return
+        line = line_of(event, self._mask)
+        if line and (allowed := self._allowance(cut(line, LINE_LIMIT))):
+            self._queue.put(allowed)
 
     def close(self) -> None:
         """Return when every line is written."""
-        self._events.put(None)
+        self._queue.put(None)
         self._thread.join()
 
     def _write_all(self) -> None:
-        while (event := self._events.get()) is not None:
-            line = line_of(event, self._mask)
-            if line and (allowed := self._allowance(cut(line, LINE_LIMIT))):
-                self._write(allowed)
+        while (line := self._queue.get()) is not None:
+            for file in (self._log, self._lines):
+                file.write(line + "\n")
+                file.flush()
 
-    def _write(self, line: str) -> None:
-        for file in (self._log, self._lines):
-            file.write(line + "\n")
-            file.flush()
+
+class PlayRunner(Runner):  # type: ignore[misc]
+    """Ansible-runner, but for how it reads events: the play can write what it finds there."""
+
+    def event_callback(self, event_data: Event) -> None:
+        if "uuid" in event_data:
+            left = take_event(Path(self.config.artifact_dir, "job_events"), event_data["uuid"])
+            self.event_handler({**event_data, **left})
 
 
 class Supervisor:
@@ -82,13 +104,17 @@ class Supervisor:
         self._mask = Mask(job.secrets)
         self._tally = Tally(self._mask)
         self._output = Output(job, self._mask)
+        self._ended = threading.Event()
+        self._flooded = False
 
     def run(self) -> None:
         """Run the play to its end and leave the verdict."""
-        runner = Runner(self._config(), event_handler=self._take)
+        runner = PlayRunner(self._config(), event_handler=self._take)
+        threading.Thread(target=self._watch_events, name="events", daemon=True).start()
         runner.run()
         if self._abandoned.is_set():
             signal.pause()  # another thread is ending this process: what ansible-runner saw of that is no verdict
+        self._ended.set()
         Attempt(Path(self._job.attempt)).conclude(self._verdict(runner.rc))
         self._output.close()
 
@@ -98,10 +124,18 @@ class Supervisor:
         self._output.put(event)
         return False
 
+    def _watch_events(self) -> None:
+        """End a play that leaves events faster than they are read: they lie in memory."""
+        events = events_of(Path(self._job.private), self._job.name)
+        while not self._flooded and not self._ended.wait(LOOK_EVERY):
+            self._flooded = bytes_waiting(events) > EVENTS_LIMIT
+        if self._flooded:
+            processes.end_descendants(ENDING)
+
     def _verdict(self, rc: int | None) -> Verdict:
         job, tally = self._job, self._tally
         asked = Asked(play=job.play, hosts=job.hosts, known_hosts=job.known_hosts)
-        failure = failure_of(tally, rc, len(json.dumps(tally.outputs)), asked)
+        failure = self._flood() or failure_of(tally, rc, len(json.dumps(tally.outputs)), asked)
         return Verdict(
             rc=rc,
             stats=tally.stats or {},
@@ -111,6 +145,12 @@ class Supervisor:
             failure=failure,
         )
 
+    def _flood(self) -> Failure | None:
+        if not self._flooded:
+            return None
+        text = f"{self._job.play} was ended because it left more than {EVENTS_LIMIT} bytes of events; print less in it."
+        return Failure(text, permanent=True, effect_possible=True)
+
     def _config(self) -> RunnerConfig:
         job = self._job
         config = RunnerConfig(
@@ -119,7 +159,7 @@ class Supervisor:
             playbook=str(Path(job.estate, job.play)),
             inventory=str(job.inventory),
             cmdline=f"-e @{shlex.quote(str(job.variables))}",
-            ident=Path(job.attempt).name,
+            ident=job.name,
             suppress_env_files=True,
             fact_cache_type="memory",
             quiet=True,
@@ -128,8 +168,20 @@ class Supervisor:
         # Settings files are off (they would keep secrets), so what they could set is set here.
         config.pexpect_timeout = 0.2
         config.suppress_output_file = True
-        config.command = [*job.namespace, sys.executable, job.ansible_playbook, *config.command[1:]]
+        config.command = [*job.prefix, *_ahead(job), sys.executable, job.ansible_playbook, *config.command[1:]]
         return config
+
+
+def _ahead(job: Job) -> list[str]:
+    """Only where all ends with the namespace: a connection that nobody ends would outlive the play."""
+    return opening_ahead(Path(job.private), job.hosts.values(), job.user, job.port) if job.prefix else []
+
+
+LIMITS = {
+    resource.RLIMIT_AS: MEMORY_LIMIT,
+    resource.RLIMIT_FSIZE: FILE_LIMIT,
+    resource.RLIMIT_CORE: 0,
+}
 
 
 def dying_with(supervisor: int) -> Callable[[], None]:
@@ -146,18 +198,46 @@ def dying_with(supervisor: int) -> Callable[[], None]:
 def terminal_of(fence: int, bind: Callable[[], None]) -> type[pexpect.spawn]:
     """The pseudo-terminal that ansible-runner starts Ansible in, mended for what it has no setting for.
 
-    Ansible keeps the fence open, dies with this process, and isn't waited for after its end.
+    Ansible keeps the fence open, dies with this process, and isn't waited for after its
+    end. It is never asked for a password, so what it writes is passed on, and not kept.
     """
+
+    def limited() -> None:
+        bind()
+        for limit, most in LIMITS.items():
+            hard = resource.getrlimit(limit)[1]
+            most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            resource.setrlimit(limit, (most, most))
 
     class Terminal(pexpect.spawn):  # type: ignore[misc]
         def __init__(self, *args: Any, **settings: Any) -> None:
-            super().__init__(*args, **settings, preexec_fn=bind, maxread=65536)
+            super().__init__(*args, **settings, preexec_fn=limited, maxread=65536)
             self.ptyproc.delayafterclose = 0
+
+        def read_nonblocking(self, size: int = 1, timeout: float | None = -1) -> str:
+            super().read_nonblocking(size, timeout)
+            return ""
+
+        @property
+        def logfile_read(self) -> Bounded | None:
+            """Where ansible-runner wants to be told what was read."""
+            return self._told
+
+        @logfile_read.setter
+        def logfile_read(self, file: Sink | None) -> None:
+            self._told = Bounded(file) if file else None
 
         def _spawnpty(self, args: list[str], **settings: Any) -> ptyprocess.PtyProcess:
             return ptyprocess.PtyProcess.spawn(args, pass_fds=(fence,), **settings)
 
     return Terminal
+
+
+def end_all(job: Job) -> None:
+    """End every process of the attempt, and keep the host keys that it has seen for the steps to come."""
+    processes.end_descendants(ENDING)
+    names = host_keys.names_of(job.hosts.values(), job.port)
+    host_keys.take_back(Path(job.known_hosts), known_hosts_of(Path(job.private)), names)
 
 
 def watch_lifeline(job: Job) -> threading.Event:
@@ -166,7 +246,7 @@ def watch_lifeline(job: Job) -> threading.Event:
 
     def abort(*_: object) -> None:
         abandoned.set()
-        processes.end_descendants(ENDING)
+        end_all(job)
         shutil.rmtree(job.private, ignore_errors=True)
         os._exit(os.EX_TEMPFAIL)
 
@@ -184,14 +264,16 @@ def main(path: Path) -> None:
     job = Job.read(path)
     processes.die_with_parent(signal.SIGTERM)
     bind = dying_with(os.getpid())
-    # While there are no threads yet: what runs between fork and exec must find no lock held.
-    open_ahead(job, bind)
+    events_of(Path(job.private), job.name).mkdir(mode=0o700, parents=True)
+    if job.contained:
+        # While there are no threads yet: a fork must find no lock held.
+        start_broker(door_of(Path(job.private)), {host.lower(): job.port for host in job.hosts.values()}, bind)
     abandoned = watch_lifeline(job)
     processes.adopt_orphans()
     pexpect.spawn = terminal_of(job.fence, bind)
     supervisor = Supervisor(job, abandoned)
     supervisor.run()
-    processes.end_descendants(ENDING)
+    end_all(job)
     # All is written; Python's own clearing up would only keep the service waiting.
     os._exit(os.EX_OK)
 

@@ -95,6 +95,8 @@ def _unreachable(tally: Tally, asked: Asked) -> str:
 
 def _unfinished(tally: Tally, rc: int | None, asked: Asked) -> Failure:
     begun = bool(tally.task)
+    if rc == 0 and tally.left_out:
+        return _too_much(asked.play, tally.left_out)
     where = f' during task "{_said(tally.task)}"' if begun else " before its first task"
     words = _said(" ".join(tally.said)) or "it said nothing"
     ended_by_itself = rc is not None and 0 < rc < 128
@@ -107,9 +109,14 @@ def _outputs(tally: Tally, size: int, asked: Asked) -> Failure | None:
     if tally.mask.finds_in(tally.outputs):
         text = f"{asked.play} hands out a secret by set_stats; take it out of the play's `data`."
     elif size > OUTPUTS_LIMIT:
-        text = f"{asked.play} hands out {size} bytes by set_stats, {OUTPUTS_LIMIT} are allowed; hand out less."
+        return _too_much(asked.play, size)
     else:
         return None
+    return Failure(text, permanent=True, effect_possible=True)
+
+
+def _too_much(play: str, size: int) -> Failure:
+    text = f"{play} hands out {size} bytes by set_stats, {OUTPUTS_LIMIT} are allowed; hand out less."
     return Failure(text, permanent=True, effect_possible=True)
 
 

@@ -123,6 +123,7 @@ def test_a_scope_that_is_ready(practice: Practice) -> None:
         "storage source",
         "storage target",
         "ssh key",
+        "plays sandbox",
     ]
     assert all(one["ok"] for one in found.values())
     told = {right["name"]: right["state"] for right in found["storage target"]["rights"]}

@@ -45,6 +45,7 @@ def test_what_the_starter_estate_has_to_be_examined(starter: Bundle) -> None:
         ("storage", "source"),
         ("storage", "target"),
         ("ssh", "key"),
+        ("plays", "sandbox"),
         ("notify", "crisis"),
         ("social", "town"),
         ("tls", "secret://simulator-authority"),
