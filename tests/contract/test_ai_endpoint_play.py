@@ -40,6 +40,7 @@ def run(host: SshHost, tmp_path: Path, step: str, consumers: list[dict[str, Any]
     return said
 
 
+@pytest.mark.faults
 def test_a_second_run_changes_nothing_and_the_key_is_never_told(host: SshHost, tmp_path: Path) -> None:
     file = host.home / "config.json"
     file.write_text('{"openai": {"url": "https://api.openai.com/v1", "key": "old"}, "else": 1}\n')

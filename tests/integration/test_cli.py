@@ -288,6 +288,7 @@ def test_the_estate_is_synced_and_shown(village: Village) -> None:
     assert "service paper: aws → scaleway" in village.said(0, "estate", "show")
 
 
+@pytest.mark.faults
 def test_watching_bridges_a_restart_of_the_service(alone: Village) -> None:
     alone.serve()
     run = alone.rehearsed("paper")

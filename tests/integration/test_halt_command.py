@@ -23,6 +23,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
         yield made
 
 
+@pytest.mark.faults
 def test_the_command_halts_with_and_without_a_service_and_survives_a_kill(
     village: Village, monkeypatch: pytest.MonkeyPatch
 ) -> None:

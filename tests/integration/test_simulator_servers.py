@@ -85,7 +85,8 @@ def test_a_server_is_a_real_host(api: Api) -> None:
     told = api.ssh(
         server,
         "hostname; id -u; python3 -c 'print(6*7)'; service nginx start; service slapd start;"
-        "curl -so /dev/null -w '%{http_code}\n' localhost; ldapwhoami -x -H ldap://localhost;"
+        "curl -so /dev/null -w '%{http_code}\n' localhost;"
+        "for try in 1 2 3 4 5 6 7 8 9; do ldapwhoami -x -H ldap://localhost 2>/dev/null && break; sleep 0.3; done;"
         "getent hosts id.valbourg.example | cut -d' ' -f1; cat /proc/1/comm;"
         f"curl -so /dev/null -w '%{{http_code}}\n' {api.simulator.addresses['s3-target-for-servers']}",
     )

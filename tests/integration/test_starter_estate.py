@@ -53,6 +53,7 @@ def test_failover_then_undo_leaves_the_world_as_it_was(town_hall: TownHall) -> N
     town_hall.check_fold(run_id)
 
 
+@pytest.mark.faults
 def test_failover_then_failback_brings_home_what_was_written_meanwhile(town_hall: TownHall) -> None:
     simulator = town_hall.simulator
     before = endpoints(simulator)
@@ -67,6 +68,7 @@ def test_failover_then_failback_brings_home_what_was_written_meanwhile(town_hall
     assert "depot/plainte.txt" in simulator.state()["buckets"]["s3-source"]["valbourg-portal"]
 
 
+@pytest.mark.faults
 def test_the_old_provider_leaves_spf_later_and_comes_back_with_the_mail(town_hall: TownHall) -> None:
     simulator = town_hall.simulator
     other = Record(name="@", type="TXT", add=['"another=proof"'])
