@@ -8,6 +8,18 @@ from orchestrator.domain.trust import Voucher, is_trusted
 RELEASES_NEEDED = {Mode.REHEARSAL: 0, Mode.DRILL: 1, Mode.LIVE: 2}
 """How many people release a plan's digest before its first effect."""
 
+NOBODY = frozenset({"bascule", "timer", "start", "webhook"})
+"""Actors that are no people."""
+BY_RULE = "policy:"
+"""What the name of an actor begins with that is a rule of the estate."""
+PSEUDONYM = "person-"
+"""What the chains of the audit call people, with random digits behind it."""
+
+
+def is_nobody(name: str) -> bool:
+    """Whether the name, in lower case, is one that no person may go by."""
+    return name in NOBODY or name.startswith((BY_RULE, PSEUDONYM))
+
 
 class Refused(Exception):
     """A gate is closed; the text says which, and what opens it."""

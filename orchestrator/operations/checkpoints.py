@@ -24,6 +24,8 @@ from providers.kept import Kept
 log = logging.getLogger("bascule.audit")
 
 LOOK_EVERY = 2.0
+AFTER_NO_KEY = 300.0
+"""Seconds until the key is looked for again."""
 SEND_FOR = 60.0
 """Seconds that a witness may take; for twice as long a checkpoint is nobody else's to give."""
 STOPS_WITHIN = 10.0
@@ -120,7 +122,7 @@ class Checkpoints:
                     pass
             except NoKey as error:
                 log.error("no checkpoint of the audit can be made: %s", error)
-                return
+                over = over or self._stopping.wait(AFTER_NO_KEY)
             except Exception:
                 log.exception("the audit had no checkpoint once; the next look comes by itself")
 

@@ -37,6 +37,8 @@ STOPS_WITHIN = 30.0
 """Seconds: a plan that is being made looks around for that long."""
 LONGEST = 60 * DAY
 """Seconds that are read again at most."""
+RENEW_EVERY = 2000
+"""Of what is read again, after so many the lease is asked for once more."""
 LEASE_FOR = 30.0
 LEASE = "detection"
 
@@ -145,7 +147,9 @@ class Detection:
             if at > seen.get(subject, float("-inf")) and subject in catalogue.vendors:
                 feed.watch.remember_cut(subject)
         last: dict[str, Change] = {}
-        for one in arrivals.read(now):
+        for number, one in enumerate(arrivals.read(now)):
+            if number % RENEW_EVERY == 0 and not self._is_mine(self._clock()):
+                raise LeaseLost
             last |= {change.subject: change for change in _taken(feed, one)}
         last |= {change.subject: change for change in feed.pass_time(now)}
         watching = _Watching(feed, arrivals, board, commit)
@@ -169,7 +173,7 @@ class Detection:
         if not changes:
             return
         with self._database.write() as conn:
-            if not self._database.is_sqlite and not leases.take(conn, LEASE, self._worker, now, LEASE_FOR):
+            if not self._database.is_sqlite and not leases.take(conn, LEASE, self._worker, self._clock(), LEASE_FOR):
                 self._held = False
                 raise LeaseLost
             for one in changes:
@@ -182,7 +186,7 @@ class Detection:
 
 def _since(board: Board, now: float) -> float:
     """A fortnight, or one before the oldest of what is not well: what was usual before it must be learned again."""
-    earliest = board.earliest()
+    earliest = board.earliest(now - LONGEST)
     since = now - FORTNIGHT if earliest is None else min(now, earliest) - FORTNIGHT
     return max(since, now - LONGEST)
 

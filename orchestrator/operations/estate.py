@@ -23,6 +23,12 @@ from orchestrator.store.estates import Accepted
 log = logging.getLogger("bascule.estate")
 
 
+class NotHere(RequestError):
+    """The commit was accepted, by another worker perhaps, and this mirror does not have it yet."""
+
+    code = "estate_unreachable"
+
+
 class InvalidEstate(RequestError):
     """The estate at a commit has problems; `problems` lists them all."""
 
@@ -171,7 +177,7 @@ class Estates:
         try:
             files = self._mirror.files(commit)
         except EstateGitError as error:
-            raise NotFound(f"The estate's commit {commit[:12]} is not in the mirror: {error}") from error
+            raise NotHere(f"The estate's commit {commit[:12]} is not in the mirror: {error}") from error
         bundle, problems = read_bundle(files, self.shipped, judged=judged, today=today)
         if bundle is None:
             raise InvalidEstate(commit, problems)

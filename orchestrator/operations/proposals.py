@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from orchestrator.domain.authority import RELEASES_NEEDED, Refused, check_approver, check_mode
+from orchestrator.domain.authority import BY_RULE, RELEASES_NEEDED, Refused, check_approver, check_mode
 from orchestrator.domain.bundle import Bundle
 from orchestrator.domain.model import Mode
 from orchestrator.domain.proposals.proposal import (
@@ -48,8 +48,6 @@ from orchestrator.store.runs import Row
 
 log = logging.getLogger("bascule.proposals")
 
-POLICY = "policy"
-"""The requester of what policy proposes; with the rule's name behind it."""
 TRIES = 5
 """A release is tried so often when others release at the same time."""
 STOPS_WITHIN = 30.0
@@ -77,12 +75,14 @@ class Proposals:
         self._read: tuple[str, Bundle] | None = None
         self._wanted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._planning: set[str] = set()
+        self._stopping = False
         self._thread = threading.Thread(target=self._keep_planning, name="proposals", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
+        self._stopping = True
         self._wanted.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout=STOPS_WITHIN)
@@ -129,12 +129,12 @@ class Proposals:
 
     def _consider(self, situation: Situation) -> None:
         read = self._newest()
-        halted, halted_at = self._halt.in_force() is not None, self._halted_at()
+        halted, last_halt = self._halt.in_force() is not None, self._last_halt()
         with self._database.read() as conn:
             waiting = proposals.waiting(conn)
         for row in waiting:
             with _alone(row.rule):
-                if halted or row.raised_at <= halted_at:
+                if halted or row.evidence.get("halt", last_halt) != last_halt:
                     self._withdraw(row, Reason.HALTED)
                 elif read is not None:
                     self._tend(row, *read, situation)
@@ -145,7 +145,7 @@ class Proposals:
         for name, rule in bundle.estate.policy.proposals.items():
             if name not in taken:
                 with _alone(name):
-                    self._raise_if_due(name, rule, commit, bundle, situation)
+                    self._raise_if_due(name, rule, commit, bundle, situation, last_halt)
 
     def _newest(self) -> tuple[str, Bundle] | None:
         """The newest estate that can be read; None where there never was one that could."""
@@ -156,10 +156,10 @@ class Proposals:
             log.debug("the estate can't be read now, the rules known before go on: %s", error)
         return self._read
 
-    def _halted_at(self) -> float:
-        """When the kill switch was engaged last: what was proposed before that is withdrawn, even if it was lifted."""
+    def _last_halt(self) -> int:
+        """The last halt's id, 0 before the first: what was proposed before it is withdrawn, even if it was lifted."""
         last = self._halt.history(1)
-        return last[0].at if last else float("-inf")
+        return last[0].id if last else 0
 
     def _tend(self, row: Row, commit: str, bundle: Bundle, situation: Situation) -> None:
         now, rule = situation.now, bundle.estate.policy.proposals.get(row.rule)
@@ -172,14 +172,15 @@ class Proposals:
             self._withdraw(row, Reason.EVIDENCE)
             return
         self._note(row, weak, max(row.approvals_needed, _needed(rule, bundle)))
-        if row.state == ProposalState.BLOCKED and not 0 <= now - row.looked_at < LOOK_AGAIN:
+        never = not row.message and row.looked_at == row.raised_at
+        if row.state == ProposalState.BLOCKED and weak is None and (never or not 0 <= now - row.looked_at < LOOK_AGAIN):
             self._want_plan(row.id)
         elif row.state == ProposalState.ARMED and not row.counted_down and now >= row.armed_until:
             self._count_down(row.id)
 
     def _is_another(self, row: Row, rule: ProposalRule) -> bool:
         """People were shown a plan of a rule that says something else now; without a plan, what is mended is used."""
-        return bool(row.state == ProposalState.ARMED and row.evidence["rule"] != _what(rule))
+        return bool(row.state == ProposalState.ARMED and row.evidence.get("rule") != _what(rule))
 
     def _note(self, row: Row, weak: float | None, needed: int) -> None:
         """What is no event. A policy that now asks for more people asks them of this one as well."""
@@ -203,7 +204,9 @@ class Proposals:
         except Conflict as error:
             log.info("proposal %s ended before it could be withdrawn: %s", row.id, error)
 
-    def _raise_if_due(self, name: str, rule: ProposalRule, commit: str, bundle: Bundle, situation: Situation) -> None:
+    def _raise_if_due(
+        self, name: str, rule: ProposalRule, commit: str, bundle: Bundle, situation: Situation, last_halt: int
+    ) -> None:
         sight = _sight(rule, situation)
         if sight.reached is None:
             return
@@ -213,8 +216,9 @@ class Proposals:
         if not changes or not is_due(rule, sight, past, situation.now):
             return
         row = self._new(name, rule, commit, bundle, sight.reached, changes[0])
+        row["evidence"]["halt"] = last_halt
         with self._database.write() as conn:
-            if not proposals.insert(conn, row, situation.now, f"{POLICY}:{name}"):
+            if not proposals.insert(conn, row, situation.now, f"{BY_RULE}{name}"):
                 return
         self._want_plan(row["id"])
 
@@ -241,7 +245,7 @@ class Proposals:
             self._wanted.put(proposal_id)
 
     def _keep_planning(self) -> None:
-        while (wanted := self._wanted.get()) is not None:
+        while (wanted := self._wanted.get()) is not None and not self._stopping:
             self._plan_safely(wanted)
 
     def _plan_safely(self, proposal_id: str | None) -> None:
@@ -273,9 +277,12 @@ class Proposals:
             return
         with self._database.write() as conn:
             locked = self._locked(conn, row.id)
-            if locked.state != ProposalState.BLOCKED or locked.weak_since is not None:
-                return  # while the plan was made, what it stands on went
             now = self._clock()
+            if locked.state != ProposalState.BLOCKED:
+                return
+            if locked.weak_since is not None or self._halt.in_force() is not None:
+                proposals.note(conn, row.id, looked_at=now)  # while the plan was made, what it stands on went
+                return
             values = {"digest": plan.digest, "armed_until": now + rule.arm, "looked_at": now, "message": {}}
             values |= {"commit": commit, "services": services, "scope": rule.scope}
             values["evidence"] = {**locked.evidence, "rule": _what(rule)}
@@ -296,9 +303,7 @@ class Proposals:
     def _approve_once(self, proposal_id: str, digest: str, by: str, comment: str) -> str | None:
         row = self.get(proposal_id)
         self._require_open(row, digest, by)
-        if row.raised_at <= self._halted_at():
-            self._halt.require_free()
-            raise Denied(f"The kill switch was engaged since {proposal_id} was proposed: it is being withdrawn.")
+        self._require_no_halt_since(row)
         self._halt.require_free()
         try:
             check_mode(Mode(self._plans.get(digest).mode))
@@ -318,11 +323,19 @@ class Proposals:
             given = [str(one["by"]) for one in approved.approvals]
             if given != [one.by for one in approvals] or len(given) < approved.approvals_needed:
                 raise _Overtaken
+            self._require_no_halt_since(approved)
             said = {"run_id": run_id}
             proposals.move(conn, approved, ProposalEvent.RELEASED, self._clock(), by, said, said)
             self._tell(conn, ProposalEvent.RELEASED, approved, approvals=given, run_id=run_id)
 
-        return self._runs.start_released(digest, f"{POLICY}:{row.rule}", evidence, approvals, first)
+        return self._runs.start_released(digest, f"{BY_RULE}{row.rule}", evidence, approvals, first)
+
+    def _require_no_halt_since(self, row: Row) -> None:
+        """Raises IsHalted, Denied."""
+        last = self._last_halt()
+        if row.evidence.get("halt", last) != last:
+            self._halt.require_free()
+            raise Denied(f"The kill switch was engaged since {row.id} was proposed: it is being withdrawn.")
 
     def _require_open(self, row: Row, digest: str, by: str) -> None:
         """Raises Denied, Conflict."""

@@ -64,6 +64,8 @@ class Trust:
 
         Raises Untrusted while only one has.
         """
+        if trusted is not None and not self._mirror.has(trusted):
+            trusted = None  # its history is gone from here: all of the policy counts as new, and two people sign it
         charter = self._charter(commit)
         before = NOTHING if trusted is None else self._charter(trusted)
         changed = changes(before, charter)

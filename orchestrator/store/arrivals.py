@@ -73,7 +73,7 @@ class Arrivals:
 
     def _beats(self, conn: sa.Connection, until: float) -> list[Arrived]:
         """Of the newest slot and the one before again: another source may have been heard in them since."""
-        rows = [row for row in deliveries.beats(conn, self._beat - 1) if row[1] * deliveries.BEAT <= until]
+        rows = [row for row in deliveries.beats(conn, self._beat - 2) if row[1] * deliveries.BEAT <= until]
         new = [row for row in rows if row not in self._beaten]
         self._beat = max((slot for _, slot in rows), default=self._beat)
         self._beaten = {row for row in rows if row[1] >= self._beat - 1}
@@ -86,9 +86,8 @@ class Arrivals:
 
     def _go_on(self, rows: Sequence[sa.Row[Any]], now: float) -> None:
         """Up to where no earlier id can appear any more. What lies beyond now is of a clock that was ahead."""
-        settled = now if self.database.is_sqlite else now - SETTLED
         for row in rows:
-            if settled < row.received_at <= now:
+            if not self.database.is_sqlite and now - SETTLED < row.received_at <= now + SETTLED:
                 break
             self._low = row.id
         self._seen = {row.id for row in rows if row.id > self._low}

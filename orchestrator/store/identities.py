@@ -11,15 +11,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from orchestrator.domain.authority import BY_RULE, NOBODY, PSEUDONYM
 from orchestrator.domain.journal import Event
 from orchestrator.store.tables import events, identities
 
-PREFIX = "person-"
+PREFIX = PSEUDONYM
 _TOKEN = re.compile(r"person-[0-9a-f]{20}(?![0-9a-f])")
-NOBODY = frozenset({"bascule", "timer", "start", "webhook"})
-"""Actors that are no people."""
-POLICY = "policy:"
-"""What the name of an actor that is a rule begins with."""
 
 _FIND = sa.select(identities.c.pseudonym).where(identities.c.name == sa.bindparam("n"))
 _FIRST = _FIND.order_by(identities.c.created_at, identities.c.pseudonym).limit(1)
@@ -27,7 +24,7 @@ _FIRST = _FIND.order_by(identities.c.created_at, identities.c.pseudonym).limit(1
 
 def pseudonym(conn: sa.Connection, name: str, at: float) -> str:
     """What the chains call this actor, from the first time on. Who is no person keeps the name."""
-    if name in NOBODY or name.startswith(POLICY) or not name:
+    if name in NOBODY or name.startswith(BY_RULE) or not name:
         return name
     known = conn.execute(_FIRST, {"n": name}).scalar_one_or_none()
     if known is not None:

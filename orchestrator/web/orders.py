@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import Path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 
+from orchestrator.domain.authority import is_nobody
 from orchestrator.domain.model import Direction
-from orchestrator.store.journal import SYSTEM
 
 
 def _no_controls(text: str) -> str:
@@ -27,8 +27,8 @@ def _one_line(given: Any) -> Any:
 
 
 def _a_person(name: str) -> str:
-    if name.casefold() == SYSTEM:
-        raise ValueError(f"{SYSTEM!r} is the service itself; name the person")
+    if is_nobody(name.casefold()):
+        raise ValueError(f"{name!r} is what the service itself goes by; name the person")
     return name
 
 

@@ -21,7 +21,7 @@ MEDIA_TYPE = "application/problem+json"
 
 _STATUS = {"invalid": 422, "invalid_estate": 422, "not_found": 404, "conflict": 409, "refused": 403}
 _STATUS |= {"below_policy": 403, "untrusted": 403, "containment_missing": 403}
-_STATUS |= {"halted": 423, "unauthenticated": 401, "busy": 503}
+_STATUS |= {"halted": 423, "unauthenticated": 401, "estate_unreachable": 502, "busy": 503}
 """The status of each `RequestError.code`."""
 
 _CODES = {400: "bad_request", 401: "unauthenticated", 403: "refused", 404: "not_found", 405: "method_not_allowed"}

@@ -328,7 +328,7 @@ def test_a_halt_at_the_last_release_leaves_no_run_behind(town: Town, monkeypatch
     row = town.lose()
     town.bascule.proposals.approve(row.id, row.digest, "anne")
     monkeypatch.setattr(town.bascule.halt, "require_free", lambda: town.bascule.halt.engage("olga", "now"))
-    with pytest.raises(IsHalted):
+    with pytest.raises(Denied):
         town.bascule.proposals.approve(row.id, row.digest, "bruno")
     assert (town.only().state, len(town.only().approvals)) == ("armed", 1)
     with town.bascule.database.read() as conn:
@@ -428,6 +428,33 @@ def test_a_halt_that_was_lifted_at_once_has_withdrawn_it_all_the_same(town: Town
         town.bascule.proposals.approve(row.id, row.digest, "anne")
     town.look(town.clock.now + 1)
     assert town.only().state == "withdrawn"
+
+
+def test_a_halt_under_a_clock_that_was_ahead_stops_nothing_later(town: Town) -> None:
+    town.clock.now = START + 100 * 24 * HOUR
+    town.bascule.halt.engage("olga", "wait")
+    town.bascule.halt.lift("olga", "go on")
+    town.clock.now = START
+    row = town.lose()
+    town.look(town.clock.now + MINUTE)
+    assert town.only().state == "armed"
+    assert town.bascule.proposals.approve(row.id, row.digest, "anne") is None
+
+
+def test_a_proposal_of_an_older_version_is_withdrawn_and_made_anew(town: Town) -> None:
+    row = town.lose()
+    old = {key: value for key, value in row.evidence.items() if key not in ("rule", "halt")}
+    with town.bascule.database.write() as conn:
+        proposals.note(conn, row.id, evidence=old)
+    town.look(town.clock.now + MINUTE)
+    assert town.only().state == "withdrawn"
+
+
+@pytest.mark.parametrize("name", ["policy:microsoft-gone", "Timer", "bascule", "person-0123456789abcdef0123"])
+def test_nobody_goes_by_the_name_of_a_rule_or_of_the_service(town: Town, http: httpx.Client, name: str) -> None:
+    del town
+    order = {"as": name, "reason": "mine"}
+    assert http.post("/api/v1/halt", json=order).status_code == 422
 
 
 def test_what_nobody_observes_any_more_is_never_proposed(opened: Opened) -> None:

@@ -63,9 +63,11 @@ class Board:
     def subjects(self) -> tuple[str, ...]:
         return tuple(self._latest)
 
-    def earliest(self) -> float | None:
-        """When the oldest of what is suspect at least, or was when it fell silent, began (UTC seconds)."""
-        return min((min(found.values()) for found in self._reached.values() if found), default=None)
+    def earliest(self, after: float) -> float | None:
+        """When the oldest of what is suspect at least, or was when it fell silent, began (UTC seconds); what began
+        before `after` is left out."""
+        began = (min(found.values()) for found in self._reached.values() if found)
+        return min((at for at in began if at >= after), default=None)
 
     def onsets(self) -> dict[str, float]:
         """Of each vendor that erodes or is cut, when that began (UTC seconds): clocks run from there."""
