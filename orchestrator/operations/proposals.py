@@ -13,7 +13,7 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,7 +22,6 @@ from orchestrator.domain.bundle import Bundle
 from orchestrator.domain.model import Mode
 from orchestrator.domain.proposals.proposal import (
     LOOK_AGAIN,
-    IllegalProposalEvent,
     ProposalEvent,
     ProposalState,
     Reason,
@@ -33,15 +32,15 @@ from orchestrator.domain.proposals.proposal import (
 )
 from orchestrator.domain.proposals.rule import ProposalRule
 from orchestrator.domain.proposals.subject import services_of
-from orchestrator.domain.proposals.words import Told, body, title
 from orchestrator.domain.signals.board import Situation
 from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.halt import Halt
 from orchestrator.operations.plans import Plans
+from orchestrator.operations.proposal_record import ProposalRecord
 from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
 from orchestrator.operations.runs import Approval, Runs
-from orchestrator.store import notices, proposals, runs, verdicts
+from orchestrator.store import proposals, verdicts
 from orchestrator.store.database import Connection, Database
 from orchestrator.store.journal import SYSTEM
 from orchestrator.store.runs import Row
@@ -73,6 +72,7 @@ class Proposals:
         self._clock = clock
         self._halt = halt
         self._read: tuple[str, Bundle] | None = None
+        self._record = ProposalRecord(clock)
         self._wanted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._planning: set[str] = set()
         self._stopping = False
@@ -116,9 +116,9 @@ class Proposals:
         if not reason.strip():
             raise RequestError("Give a reason: it is kept with the proposal.")
         with self._database.write() as conn:
-            row = self._locked(conn, proposal_id)
-            self._move(conn, row, ProposalEvent.REJECTED, by, data={"reason": reason})
-            self._tell(conn, ProposalEvent.REJECTED, row, by=by, why=reason)
+            row = self._record.locked(conn, proposal_id)
+            self._record.move(conn, row, ProposalEvent.REJECTED, by, data={"reason": reason})
+            self._record.tell(conn, ProposalEvent.REJECTED, row, by=by, why=reason)
 
     def get(self, proposal_id: str) -> Row:
         with self._database.read() as conn:
@@ -152,6 +152,7 @@ class Proposals:
         try:
             commit = self._estates.newest()
             self._read = commit, self._estates.bundle(commit)
+            self._record.estate = self._read[1].estate
         except RequestError as error:
             log.debug("the estate can't be read now, the rules known before go on: %s", error)
         return self._read
@@ -190,17 +191,17 @@ class Proposals:
 
     def _count_down(self, proposal_id: str) -> None:
         with self._database.write() as conn:
-            row = self._locked(conn, proposal_id)
+            row = self._record.locked(conn, proposal_id)
             if not row.counted_down:
-                self._move(conn, row, ProposalEvent.COUNTED_DOWN, SYSTEM, {"counted_down": True})
-                self._tell(conn, ProposalEvent.COUNTED_DOWN, row)
+                self._record.move(conn, row, ProposalEvent.COUNTED_DOWN, SYSTEM, {"counted_down": True})
+                self._record.tell(conn, ProposalEvent.COUNTED_DOWN, row)
 
     def _withdraw(self, row: Row, why: Reason) -> None:
         try:
             with self._database.write() as conn:
-                locked = self._locked(conn, row.id)
-                self._move(conn, locked, ProposalEvent.WITHDRAWN, SYSTEM, data={"reason": why.value})
-                self._tell(conn, ProposalEvent.WITHDRAWN, locked, why=why.value)
+                locked = self._record.locked(conn, row.id)
+                self._record.move(conn, locked, ProposalEvent.WITHDRAWN, SYSTEM, data={"reason": why.value})
+                self._record.tell(conn, ProposalEvent.WITHDRAWN, locked, why=why.value)
         except Conflict as error:
             log.info("proposal %s ended before it could be withdrawn: %s", row.id, error)
 
@@ -276,7 +277,7 @@ class Proposals:
             self._block(row, "fault", f"{type(error).__name__}; the service's log has the details.")
             return
         with self._database.write() as conn:
-            locked = self._locked(conn, row.id)
+            locked = self._record.locked(conn, row.id)
             now = self._clock()
             if locked.state != ProposalState.BLOCKED:
                 return
@@ -286,25 +287,25 @@ class Proposals:
             values = {"digest": plan.digest, "armed_until": now + rule.arm, "looked_at": now, "message": {}}
             values |= {"commit": commit, "services": services, "scope": rule.scope}
             values["evidence"] = {**locked.evidence, "rule": _what(rule)}
-            self._move(conn, locked, ProposalEvent.ARMED, SYSTEM, values, {"digest": plan.digest})
-            self._tell(conn, ProposalEvent.ARMED, self._locked(conn, row.id), steps=len(plan.steps))
+            self._record.move(conn, locked, ProposalEvent.ARMED, SYSTEM, values, {"digest": plan.digest})
+            self._record.tell(conn, ProposalEvent.ARMED, self._record.locked(conn, row.id), steps=len(plan.steps))
 
     def _block(self, row: Row, code: str, why: str) -> None:
         message = {"code": code, "text": why}
         with self._database.write() as conn:
-            locked = self._locked(conn, row.id)
+            locked = self._record.locked(conn, row.id)
             if locked.message == message:
                 proposals.note(conn, row.id, looked_at=self._clock())
                 return
             values = {"looked_at": self._clock(), "message": message}
-            self._move(conn, locked, ProposalEvent.BLOCKED, SYSTEM, values, message)
-            self._tell(conn, ProposalEvent.BLOCKED, locked, why=why)
+            self._record.move(conn, locked, ProposalEvent.BLOCKED, SYSTEM, values, message)
+            self._record.tell(conn, ProposalEvent.BLOCKED, locked, why=why)
 
     def _approve_once(self, proposal_id: str, digest: str, by: str, comment: str) -> str | None:
         row = self.get(proposal_id)
         self._require_open(row, digest, by)
-        self._require_no_halt_since(row)
         self._halt.require_free()
+        self._require_no_halt_since(row)
         try:
             check_mode(Mode(self._plans.get(digest).mode))
         except Refused as error:
@@ -326,15 +327,14 @@ class Proposals:
             self._require_no_halt_since(approved)
             said = {"run_id": run_id}
             proposals.move(conn, approved, ProposalEvent.RELEASED, self._clock(), by, said, said)
-            self._tell(conn, ProposalEvent.RELEASED, approved, approvals=given, run_id=run_id)
+            self._record.tell(conn, ProposalEvent.RELEASED, approved, approvals=given, run_id=run_id)
 
         return self._runs.start_released(digest, f"{BY_RULE}{row.rule}", evidence, approvals, first)
 
     def _require_no_halt_since(self, row: Row) -> None:
-        """Raises IsHalted, Denied."""
+        """Raises Denied."""
         last = self._last_halt()
         if row.evidence.get("halt", last) != last:
-            self._halt.require_free()
             raise Denied(f"The kill switch was engaged since {row.id} was proposed: it is being withdrawn.")
 
     def _require_open(self, row: Row, digest: str, by: str) -> None:
@@ -349,77 +349,15 @@ class Proposals:
             raise Denied(str(error)) from error
 
     def _approve(self, conn: Connection, proposal_id: str, digest: str, by: str, comment: str) -> Row:
-        row = self._locked(conn, proposal_id)
+        row = self._record.locked(conn, proposal_id)
         self._require_open(row, digest, by)
         approvals = [*row.approvals, {"by": by, "comment": comment, "at": self._clock()}]
-        self._move(conn, row, ProposalEvent.APPROVED, by, {"approvals": approvals}, {"comment": comment})
-        return self._locked(conn, proposal_id)
-
-    def _locked(self, conn: Connection, proposal_id: str) -> Row:
-        row = proposals.locked(conn, proposal_id)
-        if row is None:
-            raise NotFound(f"There is no proposal {proposal_id}; `bascule proposals` lists them.")
-        return row
-
-    def _move(
-        self,
-        conn: Connection,
-        row: Row,
-        event: ProposalEvent,
-        actor: str,
-        values: Mapping[str, Any] | None = None,
-        data: Mapping[str, Any] | None = None,
-    ) -> None:
-        try:
-            proposals.move(conn, row, event, self._clock(), actor, values, data)
-        except IllegalProposalEvent as error:
-            raise Conflict(f"Not possible now: {error}.") from error
-
-    def _tell(self, conn: Connection, event: ProposalEvent, row: Row, **said: Any) -> None:
-        """Queue the message on the proposal's channels, in the transaction in which it happens.
-
-        Words that can't be found never stand in the way of what happens.
-        """
-        facts = {"approvals": [one["by"] for one in row.approvals], "steps": _steps(conn, row), **said}
-        told = Told(
-            id=row.id,
-            services=self._titles(row),
-            scope=row.scope,
-            digest=row.digest,
-            approvals_needed=row.approvals_needed,
-            armed_until=row.armed_until,
-            evidence=row.evidence["words"],
-            refused=self._refused(row),
-            **facts,
-        )
-        key = f"{row.id}:{event.value}:{int(self._clock())}"
-        words = title(event, told), body(event, told)
-        notices.add(conn, key, row.commit, row.scope, row.notify, *words, self._clock())
-
-    def _titles(self, row: Row) -> dict[str, dict[str, str]]:
-        """Names in place of titles where the estate can't be read."""
-        services = self._read[1].estate.services if self._read else {}
-        named = {name: {"fr": name, "en": name} for name in row.services}
-        return named | {name: services[name].title.model_dump() for name in row.services if name in services}
-
-    def _refused(self, row: Row) -> str:
-        """Why a run in this scope would be refused whoever releases it."""
-        scope = self._read[1].estate.scopes.get(row.scope) if self._read else None
-        try:
-            if scope is not None:
-                check_mode(Mode(scope.mode))
-        except Refused as error:
-            return str(error)
-        return ""
+        self._record.move(conn, row, ProposalEvent.APPROVED, by, {"approvals": approvals}, {"comment": comment})
+        return self._record.locked(conn, proposal_id)
 
 
 class _Overtaken(Exception):
     """Somebody else released it in between; nothing was changed."""
-
-
-def _steps(conn: Connection, row: Row) -> int:
-    document = runs.load_plan(conn, row.digest) if row.digest else None
-    return len(document["steps"]) if document else 0
 
 
 @contextmanager
