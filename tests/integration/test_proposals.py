@@ -36,8 +36,6 @@ policy:
       notify: [duty]
   warnings: {scope: drill, notify: [duty]}
 """
-LATER = START + 1.25 * HOUR + 2 * MINUTE
-"""A refusal that begins at START has been a cut for long enough by then."""
 
 
 @dataclass

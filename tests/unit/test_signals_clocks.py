@@ -11,7 +11,6 @@ from orchestrator.domain.signals.clock import (
     crisis_order,
     rescue_steps,
     running_clocks,
-    running_out,
 )
 
 ONSET, HOUR, DAY = 1_800_000_000.0, 3600.0, 86400.0
@@ -43,12 +42,6 @@ def test_clocks_start_at_the_onset_and_reach_who_needs_the_service() -> None:
     assert {one.at for one in first} == {ONSET + HOUR}
     assert first[0].as_json()["at"] == "2027-01-15T09:00:00Z"
     assert first[0].left(ONSET + 2 * HOUR) == 0.0
-
-
-def test_what_runs_out_soon_is_warned_of_once_it_is_near() -> None:
-    clocks = running_clocks({"aws": ONSET, "microsoft-365": ONSET}, SERVICES, shipped())
-    assert {one.clock for one in running_out(clocks, ONSET, DAY)} == {"aws-session", "entra-access-token"}
-    assert not running_out(clocks, ONSET + 100 * DAY, 10 * DAY)
 
 
 def test_no_loss_no_clock() -> None:

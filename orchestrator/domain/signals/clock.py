@@ -1,6 +1,6 @@
 """What runs out by itself once a vendor is lost: when, for which service; and in which order to leave because of it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -69,11 +69,6 @@ def running_clocks(
         for through in _needed(name, services):
             found |= set(_clocks(name, through, services[through].vendor, onsets, catalogue))
     return tuple(sorted(found))
-
-
-def running_out(clocks: Iterable[RunningClock], now: float, within: float) -> tuple[RunningClock, ...]:
-    """Those that will have run out in so many seconds, and have not yet: what to warn of."""
-    return tuple(one for one in clocks if now < one.at <= now + within)
 
 
 def crisis_order(
