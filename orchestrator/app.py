@@ -30,6 +30,7 @@ from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.notices import Notices
+from orchestrator.operations.people.people import People
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.probing import Probing
 from orchestrator.operations.proposals import Proposals
@@ -41,6 +42,7 @@ from orchestrator.operations.trust import Trust
 from orchestrator.operations.verdicts import Verdicts
 from orchestrator.operations.warnings import Warnings
 from orchestrator.store.database import Database
+from orchestrator.store.sealing import KeyFault, Keyring, key_source
 from orchestrator.store.secret_files import secrets_of
 from providers.ansible.containment import containment
 
@@ -118,8 +120,9 @@ class Bascule:
         gate = Gate(self.database, self.estates, self.workshop, clock, self.maps.owner_of)
         self.plans = Plans(self.database, self.estates, self.workshop, clock, gate, onsets)
         self.clocks = Clocks(self.estates, clock, onsets)
-        self.runs = Runs(self.progress, self.plans, self.uncontained)
-        self.decisions = Decisions(self.progress)
+        self.people = People.of(self.database, clock, _keyring(settings), settings.host, self.estates)
+        self.runs = Runs(self.progress, self.plans, self.uncontained, self.people.approvals)
+        self.decisions = Decisions(self.progress, self.people.approvals)
         self.halt = Halt(self.progress)
         self.resources = Resources(self.database, self.estates, self.workshop, clock)
         self.doctor = Doctor(self.estates, self.workshop, self.paths.secrets, clock)
@@ -127,7 +130,9 @@ class Bascule:
             self.estates, self.workshop, clock, settings.database, owner_of=self.maps.owner_of
         )
         self.signals = Signals(self.database, self.estates, self.paths.secrets, clock)
-        self.proposals = Proposals(self.database, self.estates, self.plans, self.runs, clock, self.halt)
+        self.proposals = Proposals(
+            self.database, self.estates, self.plans, self.runs, clock, self.halt, self.people.approvals
+        )
         self.notices = Notices(self.database, self.estates, self.workshop, clock)
         self.checkpoints = Checkpoints(
             self.database, self.estates, self.workshop, clock, self.paths.audit, settings.witness_dir
@@ -233,6 +238,16 @@ class Bascule:
                 self.probing.hasten()
         except (EstateGitError, RequestError) as error:
             log.warning("the estate was not brought up to date, the mirror serves on: %s", error)
+
+
+def _keyring(settings: Settings) -> Keyring:
+    """Raises RequestError when the keys of the secrets can't be had."""
+    try:
+        keyring = Keyring(key_source(settings.data, {}))
+        keyring.make_first()
+    except KeyFault as error:
+        raise RequestError(str(error)) from error
+    return keyring
 
 
 def _own(path: Path) -> int:
