@@ -45,6 +45,7 @@ from orchestrator.store.database import Database
 from orchestrator.store.sealing import KeyFault, Keyring, key_source
 from orchestrator.store.secret_files import secrets_of
 from providers.ansible.containment import containment
+from providers.oidc import IdentityProvider
 
 log = logging.getLogger("bascule")
 
@@ -61,6 +62,7 @@ class Settings:
     `database_url` empty means the embedded SQLite file in the data directory. `witness_dir`: a directory, on other
     media or another machine, that is given the audit's checkpoints. `signers`: the file of those who may sign the
     estate's commits; None means `signers` in the data directory, and unsigned commits while there is no such file.
+    `identity`: where people may sign in besides.
     """
 
     data: Path
@@ -72,6 +74,7 @@ class Settings:
     port: int = 8700
     sync_every: float = SYNC_EVERY
     witness_dir: Path | None = None
+    identity: IdentityProvider | None = None
 
     @property
     def database(self) -> str:
@@ -120,7 +123,9 @@ class Bascule:
         gate = Gate(self.database, self.estates, self.workshop, clock, self.maps.owner_of)
         self.plans = Plans(self.database, self.estates, self.workshop, clock, gate, onsets)
         self.clocks = Clocks(self.estates, clock, onsets)
-        self.people = People.of(self.database, clock, _keyring(settings), settings.host, self.estates)
+        self.people = People.of(
+            self.database, clock, _keyring(settings), settings.host, self.estates, settings.identity
+        )
         self.runs = Runs(self.progress, self.plans, self.uncontained, self.people.approvals)
         self.decisions = Decisions(self.progress, self.people.approvals)
         self.halt = Halt(self.progress)
