@@ -30,6 +30,7 @@ from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.notices import Notices
+from orchestrator.operations.people.identity_provider import Provider
 from orchestrator.operations.people.people import People
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.probing import Probing
@@ -45,7 +46,6 @@ from orchestrator.store.database import Database
 from orchestrator.store.sealing import KeyFault, Keyring, key_source
 from orchestrator.store.secret_files import secrets_of
 from providers.ansible.containment import containment
-from providers.oidc import IdentityProvider
 
 log = logging.getLogger("bascule")
 
@@ -74,7 +74,7 @@ class Settings:
     port: int = 8700
     sync_every: float = SYNC_EVERY
     witness_dir: Path | None = None
-    identity: IdentityProvider | None = None
+    identity: Provider | None = None
 
     @property
     def database(self) -> str:
