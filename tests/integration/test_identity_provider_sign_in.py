@@ -107,7 +107,7 @@ def test_a_token_that_is_not_for_this_sign_in_opens_nothing(
 
 
 def test_a_token_signed_by_somebody_else_opens_nothing(service: tuple[Bascule, str], provider: OpenIdProvider) -> None:
-    provider.published = KeySet([ECKey.generate_key("P-256", {"kid": provider.key.kid})])
+    provider.published = KeySet([ECKey.generate_key("P-256", {"kid": provider.key.kid or ""})])
     with browser(service[1]) as one:
         assert went(one, provider).status_code == 401
 
