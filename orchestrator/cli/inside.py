@@ -17,6 +17,9 @@ from orchestrator.estate_git import EstateGitError
 WITNESS_DIR = "BASCULE_WITNESS_DIR"
 """Names the directory that is given the audit's checkpoints: only who starts the service says so, never an estate."""
 
+TLS_CERT = "BASCULE_TLS_CERT"
+"""Names the service's own certificate, as `bascule serve --tls-cert` does."""
+
 
 def settings_of(session: Session, host: str = "127.0.0.1", port: int = 8700) -> Settings:
     return Settings(
@@ -27,6 +30,7 @@ def settings_of(session: Session, host: str = "127.0.0.1", port: int = 8700) -> 
         database_url=database_address(session.database_url, os.environ),
         host=host,
         port=port,
+        tls_cert=Path(certificate).expanduser().absolute() if (certificate := os.environ.get(TLS_CERT, "")) else None,
         witness_dir=Path(witness).expanduser().absolute() if (witness := os.environ.get(WITNESS_DIR, "")) else None,
     )
 

@@ -4,6 +4,7 @@ It fails closed: a route added later is guarded without doing anything for it.
 """
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -12,7 +13,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orchestrator.web.access import Access, is_our_host
+from orchestrator.web import strict_json, well_formed
+from orchestrator.web.access import Access
+from orchestrator.web.limited import too_often
+from orchestrator.web.limits import Limits, is_costly
 from orchestrator.web.problem import answer, problem
 
 MAX_BODY = 1024 * 1024
@@ -22,11 +26,12 @@ BODY_WITHIN = 30.0
 _READ_AT_MOST = 8 * MAX_BODY
 """A body that is too large is read this far before it is refused, so that the refusal is heard."""
 
-_API = "/api/"
+_API = ("/api/", "/metrics")
+"""What programs ask: they are told in their own form what is wrong."""
 _WEBHOOKS = "/api/v1/webhooks/"
 _SIGNALS = "/webhooks/"
 """Each source has a secret of its own, and none of them opens anything else."""
-_OPEN = ("/healthz", "/static/", _SIGNALS)
+_OPEN = ("/healthz", "/readyz", "/static/", _SIGNALS)
 """Without a token: a sign of life, files that every copy of Bascule has, and what monitoring systems post."""
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _HELD_AT_MOST = 128 * MAX_BODY
@@ -41,25 +46,40 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
+_ENCRYPTED_ONLY = "max-age=63072000; includeSubDomains"
+"""Two years, told over TLS alone (RFC 6797 §7.2)."""
+
 SignIn = Callable[[Request], Response]
 """Answers the page that says where the token is."""
 MethodsAt = Callable[[Scope], frozenset[str]]
+AnswersTo = Callable[[str | None], bool]
+"""Whether a Host header names this service."""
 
 
 class Gate:
     """ASGI middleware. `sign_in` answers people without a token; programs get a problem.
 
-    `methods_at` says which methods the path of a request has.
+    `methods_at` says which methods the path of a request has, `answers_to` whether a Host header names us.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, host: str, sign_in: SignIn, methods_at: MethodsAt) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        access: Access,
+        answers_to: AnswersTo,
+        sign_in: SignIn,
+        methods_at: MethodsAt,
+        limits: Limits,
+    ) -> None:
         self._app = app
         self._access = access
-        self._host = host
+        self._answers_to = answers_to
+        self._limits = limits
         self._sign_in = sign_in
         self._methods_at = methods_at
         self._held = 0
@@ -68,7 +88,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        guarded = _with_headers(send, scope["path"])
+        guarded = _with_headers(send, scope)
         refusal = self._refusal(Request(scope))
         if refusal is not None or scope["method"] in ("GET", "HEAD"):
             await (refusal or self._app)(scope, receive, guarded)
@@ -77,7 +97,7 @@ class Gate:
         try:
             refusal = await self._read(body, Headers(scope=scope), receive)
             if refusal is None and scope["method"] in _WITH_BODY:
-                refusal = self._wrong_kind(scope)
+                refusal = self._wrong_kind(scope) or self._wrong_json(scope, body)
             await (refusal or self._app)(scope, _again(bytes(body), receive), guarded)
         finally:
             self._held -= len(body)
@@ -107,7 +127,10 @@ class Gate:
 
     def _refusal(self, request: Request) -> Response | None:
         path, headers = request.scope["path"], request.headers
-        if not is_our_host(headers.get("host"), self._host):
+        fault = well_formed.fault_in(request.scope)
+        if fault:
+            return answer(problem(400, fault), {"Connection": "close"})
+        if not self._answers_to(headers.get("host")):
             said = "This service answers to the names of this machine's loopback and to its configured host alone."
             return answer(problem(421, said))
         if path.startswith(_OPEN) or path.startswith(_WEBHOOKS):
@@ -115,11 +138,29 @@ class Gate:
         if not path.startswith(_API) and request.method == "GET" and "token" in request.query_params:
             return self._signed_in(request)
         if self._access.admits(request.method, headers):
-            return None
+            return self._too_often(request)
         if path.startswith(_API):
             said = "Send the token as `Authorization: Bearer …`; it is in the file `token` of the data directory."
             return answer(problem(401, said), {"WWW-Authenticate": 'Bearer realm="bascule"'})
         return self._sign_in(request)
+
+    def _too_often(self, request: Request) -> Response | None:
+        """Of programs, by their credential; people who look at pages share one, and are not counted."""
+        shown = request.headers.get("authorization")
+        if shown is None:
+            return None
+        identity = hashlib.sha256(shown.encode("latin-1")).hexdigest()
+        costly = is_costly(request.method, request.scope["path"])
+        wait = self._limits.spend(identity, costly=costly)
+        return None if wait is None else too_often(wait, "You ask too often.")
+
+    def _wrong_json(self, scope: Scope, body: bytearray) -> Response | None:
+        """What two readers of JSON may read differently. Deliveries are their senders', and are read on their own."""
+        path = scope["path"]
+        if not path.startswith(_API) or path.startswith(_WEBHOOKS):
+            return None
+        fault = strict_json.fault_in(bytes(body))
+        return answer(problem(400, fault)) if fault else None
 
     def _wrong_kind(self, scope: Scope) -> Response | None:
         """The API takes JSON alone. What the path does not have at all is refused by the router, for that reason."""
@@ -148,13 +189,15 @@ class Gate:
         return response
 
 
-def _with_headers(send: Send, path: str) -> Send:
+def _with_headers(send: Send, scope: Scope) -> Send:
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers[name] = value
-            headers["Cache-Control"] = "no-cache" if path.startswith("/static/") else "no-store"
+            if scope.get("scheme") == "https":
+                headers["Strict-Transport-Security"] = _ENCRYPTED_ONLY
+            headers["Cache-Control"] = "no-cache" if scope["path"].startswith("/static/") else "no-store"
         await send(message)
 
     return sent

@@ -26,7 +26,7 @@ _STATUS |= {"halted": 423, "unauthenticated": 401, "estate_unreachable": 502, "b
 
 _CODES = {400: "bad_request", 401: "unauthenticated", 403: "refused", 404: "not_found", 405: "method_not_allowed"}
 _CODES |= {408: "too_slow", 409: "conflict", 413: "too_large", 415: "not_json", 421: "wrong_host", 422: "invalid"}
-_CODES |= {423: "halted", 500: "internal", 502: "estate_unreachable", 503: "busy"}
+_CODES |= {423: "halted", 429: "too_often", 500: "internal", 502: "estate_unreachable", 503: "busy"}
 
 _TITLES = {
     "invalid": "The request is not valid",
@@ -41,6 +41,7 @@ _TITLES = {
     "unauthenticated": "The token is missing or wrong",
     "estate_unreachable": "The estate can't be reached",
     "busy": "Too many at once",
+    "too_often": "Too often",
     "internal": "The service failed",
 }
 

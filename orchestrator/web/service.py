@@ -11,8 +11,10 @@ from orchestrator.operations.halt import Halt
 from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
+from orchestrator.operations.own_certificate import OwnCertificate
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.proposals import Proposals
+from orchestrator.operations.readiness import Readiness
 from orchestrator.operations.request import Paths
 from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
@@ -47,6 +49,8 @@ class Service(Protocol):
     signals: Signals
     verdicts: Verdicts
     proposals: Proposals
+    own_certificate: OwnCertificate
+    readiness: Readiness
 
     @property
     def settings(self) -> Place: ...
