@@ -31,6 +31,7 @@ from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.notices import Notices
 from orchestrator.operations.own_certificate import OwnCertificate
+from orchestrator.operations.people.people import People
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.probing import Probing
 from orchestrator.operations.proposals import Proposals
@@ -43,8 +44,10 @@ from orchestrator.operations.trust import Trust
 from orchestrator.operations.verdicts import Verdicts
 from orchestrator.operations.warnings import Warnings
 from orchestrator.store.database import Database
+from orchestrator.store.sealing import KeyFault, Keyring, key_source
 from orchestrator.store.secret_files import secrets_of
 from providers.ansible.containment import containment
+from providers.oidc import IdentityProvider
 
 log = logging.getLogger("bascule")
 
@@ -61,7 +64,8 @@ class Settings:
     `database_url` empty means the embedded SQLite file in the data directory. `witness_dir`: a directory, on other
     media or another machine, that is given the audit's checkpoints. `signers`: the file of those who may sign the
     estate's commits; None means `signers` in the data directory, and unsigned commits while there is no such file.
-    `tls_cert`: the service's own certificate, which it watches.
+    `tls_cert`: the service's own certificate, which it watches. `public_host`: its name from elsewhere.
+    `identity`: where people may sign in besides.
     """
 
     data: Path
@@ -74,6 +78,8 @@ class Settings:
     sync_every: float = SYNC_EVERY
     witness_dir: Path | None = None
     tls_cert: Path | None = None
+    public_host: str = ""
+    identity: IdentityProvider | None = None
 
     @property
     def database(self) -> str:
@@ -122,8 +128,16 @@ class Bascule:
         gate = Gate(self.database, self.estates, self.workshop, clock, self.maps.owner_of)
         self.plans = Plans(self.database, self.estates, self.workshop, clock, gate, onsets)
         self.clocks = Clocks(self.estates, clock, onsets)
-        self.runs = Runs(self.progress, self.plans, self.uncontained)
-        self.decisions = Decisions(self.progress)
+        self.people = People.of(
+            self.database,
+            clock,
+            _keyring(settings),
+            settings.public_host or settings.host,
+            self.estates,
+            settings.identity,
+        )
+        self.runs = Runs(self.progress, self.plans, self.uncontained, self.people.approvals)
+        self.decisions = Decisions(self.progress, self.people.approvals)
         self.halt = Halt(self.progress)
         self.resources = Resources(self.database, self.estates, self.workshop, clock)
         self.own_certificate = OwnCertificate(settings.tls_cert, self.database, self.estates, clock)
@@ -132,7 +146,9 @@ class Bascule:
             self.estates, self.workshop, clock, settings.database, owner_of=self.maps.owner_of
         )
         self.signals = Signals(self.database, self.estates, self.paths.secrets, clock)
-        self.proposals = Proposals(self.database, self.estates, self.plans, self.runs, clock, self.halt)
+        self.proposals = Proposals(
+            self.database, self.estates, self.plans, self.runs, clock, self.halt, self.people.approvals
+        )
         self.notices = Notices(self.database, self.estates, self.workshop, clock)
         self.checkpoints = Checkpoints(
             self.database, self.estates, self.workshop, clock, self.paths.audit, settings.witness_dir
@@ -242,6 +258,16 @@ class Bascule:
                 self.probing.hasten()
         except (EstateGitError, RequestError) as error:
             log.warning("the estate was not brought up to date, the mirror serves on: %s", error)
+
+
+def _keyring(settings: Settings) -> Keyring:
+    """Raises RequestError when the keys of the secrets can't be had."""
+    try:
+        keyring = Keyring(key_source(settings.data, {}))
+        keyring.make_first()
+    except KeyFault as error:
+        raise RequestError(str(error)) from error
+    return keyring
 
 
 def _own(path: Path) -> int:

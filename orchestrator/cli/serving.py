@@ -16,7 +16,9 @@ def serve_api(session: Session, listening: Listening) -> None:
     listening.require_encryption()
     certificate = listening.tls.certificate.expanduser().absolute() if listening.tls is not None else None
     settings = settings_of(session, listening.host, listening.port)
-    bascule = Bascule(replace(settings, tls_cert=certificate))
+    bascule = Bascule(
+        replace(settings, tls_cert=certificate, public_host=listening.public.host if listening.public else "")
+    )
     if not bascule.settings.estate_url and not bascule.mirror.exists:
         session.note("No estate is named, so nothing can be planned: start with --estate URL, or set BASCULE_ESTATE.")
     bascule.say_containment()

@@ -1,6 +1,5 @@
 """The web application: every route, and what happens to every error."""
 
-import functools
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -9,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from anyio.to_thread import current_default_thread_limiter
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
@@ -19,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
 from orchestrator.web import (
+    approval_pages,
     clock_routes,
     doctor_routes,
     estate_routes,
@@ -26,16 +26,22 @@ from orchestrator.web import (
     inventory_routes,
     map_pages,
     map_routes,
+    oidc_pages,
     pages,
+    people_routes,
+    permissions,
     plan_routes,
     proposal_routes,
     resource_routes,
     run_routes,
+    session_routes,
+    sign_in_pages,
     signal_pages,
     signal_routes,
     verdict_routes,
 )
 from orchestrator.web.access import Access
+from orchestrator.web.authority import authorized
 from orchestrator.web.forwarded import Forwarded
 from orchestrator.web.gate import Gate
 from orchestrator.web.limited import Limited
@@ -68,9 +74,8 @@ class Web(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """The gate stands outside of everything, so that the answer to a fault is guarded as well."""
         parts: Parts = self.state.parts
-        sign_in = functools.partial(pages.sign_in, token_file=parts.service.paths.token)
         app = super().build_middleware_stack()
-        gate = Gate(app, parts.access, parts.listening.answers_to, sign_in, self.methods_at, parts.limits)
+        gate = Gate(app, parts.access, parts.listening.answers_to, sign_in_pages.sign_in, self.methods_at, parts.limits)
         return Forwarded(Metered(Limited(gate, parts.limits), parts.metrics), parts.listening)
 
     def methods_at(self, scope: Scope) -> frozenset[str]:
@@ -105,7 +110,7 @@ def create_app(bascule: Service, listening: Listening | None = None) -> FastAPI:
     listening = listening or Listening(host=bascule.settings.host)
     parts = Parts(
         bascule,
-        Access(bascule.token),
+        Access(bascule.token, bascule.people.sign_in),
         reading,
         Live(reading, bascule.progress),
         listening,
@@ -123,14 +128,15 @@ def create_app(bascule: Service, listening: Listening | None = None) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.parts = parts
+    guarded = [Depends(authorized)]
     app.get("/healthz", tags=["service"], openapi_extra={"security": []})(_healthz)
     app.get("/readyz", tags=["service"], openapi_extra={"security": []}, responses={503: {"model": Ready}})(_readyz)
-    app.get("/metrics", tags=["service"], response_class=Response, responses=_METRICS)(_metrics)
+    app.get("/metrics", tags=["service"], response_class=Response, responses=_METRICS, dependencies=guarded)(_metrics)
     app.include_router(signal_routes.inbox)  # first: routes are tried in their order, and a storm comes here
-    app.include_router(_api())
-    app.include_router(pages.router)
-    app.include_router(map_pages.router)
-    app.include_router(signal_pages.router)
+    app.include_router(_api(), dependencies=guarded)
+    for page in (pages, map_pages, signal_pages, sign_in_pages, oidc_pages, approval_pages):
+        app.include_router(page.router, dependencies=guarded)
+    app.state.needed = permissions.needed_by(app.routes)
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     _answer_errors(app)
     return app
@@ -139,6 +145,8 @@ def create_app(bascule: Service, listening: Listening | None = None) -> FastAPI:
 def _api() -> APIRouter:
     api = APIRouter(prefix="/api/v1", responses={status: {"model": Problem} for status in _REFUSALS})
     for part in (
+        session_routes,
+        people_routes,
         plan_routes,
         run_routes,
         halt_routes,
@@ -237,7 +245,8 @@ def _on_fault(request: Request, error: Exception) -> Response:
 def _said(request: Request, found: Problem, headers: Mapping[str, str] | None = None) -> Response:
     if request.scope["path"].startswith(("/api/", "/static/", "/healthz", "/readyz", "/metrics", "/webhooks/")):
         return answer(found, headers)
-    return pages.plain_page(request, found.status, "fault" if found.status >= 500 else "none")
+    key = "fault" if found.status >= 500 else "denied" if found.status in (401, 403) else "none"
+    return pages.plain_page(request, found.status, key, found.detail if key == "denied" else "")
 
 
 def _version() -> str:

@@ -8,6 +8,7 @@ right that is no declared proxy is the client, and whatever stands further left 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from orchestrator.web.answer_headers import with_headers
 from orchestrator.web.listening import Listening, address_of, hops_of
 from orchestrator.web.problem import answer, problem
 
@@ -40,7 +41,7 @@ class Forwarded:
         try:
             told = self._told(scope)
         except Malformed as fault:
-            await answer(problem(fault.status, str(fault)))(scope, receive, send)
+            await answer(problem(fault.status, str(fault)))(scope, receive, with_headers(send, scope))
             return
         await self._app(told, receive, send)
 

@@ -12,6 +12,7 @@ from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.own_certificate import OwnCertificate
+from orchestrator.operations.people.people import People
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.proposals import Proposals
 from orchestrator.operations.readiness import Readiness
@@ -39,6 +40,7 @@ class Service(Protocol):
     runs: Runs
     decisions: Decisions
     halt: Halt
+    people: People
     clocks: Clocks
     estates: Estates
     resources: Resources

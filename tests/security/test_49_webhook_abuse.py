@@ -112,7 +112,7 @@ def test_guessing_is_slowed_and_those_who_prove_themselves_are_not(service: Runn
     answers = [send(service, wrong) for _ in range(FAILED + 5)]
     assert [one.status_code for one in answers[:FAILED]] == [401] * FAILED
     late = answers[-1]
-    assert (late.status_code, late.json()["code"]) == (429, "too_often")
+    assert (late.status_code, late.json()["code"]) == (429, "too_many")
     assert 1 <= int(late.headers["Retry-After"]) <= 120
     assert late.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert late.headers["Content-Type"] == "application/problem+json"
