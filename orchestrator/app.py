@@ -31,6 +31,7 @@ from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.notices import Notices
 from orchestrator.operations.own_certificate import OwnCertificate
+from orchestrator.operations.people.identity_provider import Provider
 from orchestrator.operations.people.people import People
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.probing import Probing
@@ -47,7 +48,6 @@ from orchestrator.store.database import Database
 from orchestrator.store.sealing import KeyFault, Keyring, key_source
 from orchestrator.store.secret_files import secrets_of
 from providers.ansible.containment import containment
-from providers.oidc import IdentityProvider
 
 log = logging.getLogger("bascule")
 
@@ -79,7 +79,7 @@ class Settings:
     witness_dir: Path | None = None
     tls_cert: Path | None = None
     public_host: str = ""
-    identity: IdentityProvider | None = None
+    identity: Provider | None = None
 
     @property
     def database(self) -> str:

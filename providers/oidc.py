@@ -39,7 +39,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class IdentityProvider:
-    """`issuer`: an https address, exactly as the provider writes it. `ca`: a PEM file of its authority, if of its own."""
+    """`issuer`: an https address, exactly as the provider writes it. `ca`: a PEM file of its own authority."""
 
     issuer: str
     client: str

@@ -7,13 +7,16 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from orchestrator.app import AlreadyRunning, Bascule, Settings
 from orchestrator.cli.exits import CommandError
 from orchestrator.cli.session import Session
 from orchestrator.estate_git import EstateGitError
-from providers.oidc import IdentityProvider
+
+if TYPE_CHECKING:
+    from providers.oidc import IdentityProvider
 
 WITNESS_DIR = "BASCULE_WITNESS_DIR"
 """Names the directory that is given the audit's checkpoints: only who starts the service says so, never an estate."""
@@ -23,7 +26,7 @@ TLS_CERT = "BASCULE_TLS_CERT"
 
 
 OIDC = "BASCULE_OIDC_"
-"""Variables that name the identity provider: ISSUER, CLIENT_ID, CLIENT_SECRET_FILE, and CA, a file, if it has its own."""
+"""Variables that name the identity provider: ISSUER, CLIENT_ID, CLIENT_SECRET_FILE, and CA, a file."""
 
 
 def settings_of(session: Session, host: str = "127.0.0.1", port: int = 8700) -> Settings:
@@ -72,7 +75,7 @@ def newest_estate(session: Session, bascule: Bascule, by: str) -> None:
         raise CommandError("No estate is known here: name its repository with --estate URL or BASCULE_ESTATE.")
 
 
-def identity_provider(environment: Mapping[str, str]) -> IdentityProvider | None:
+def identity_provider(environment: Mapping[str, str]) -> "IdentityProvider | None":
     """Raises CommandError when half of it is said."""
     said = {
         name: environment.get(f"{OIDC}{name}", "").strip() for name in ("ISSUER", "CLIENT_ID", "CLIENT_SECRET_FILE")
@@ -82,7 +85,7 @@ def identity_provider(environment: Mapping[str, str]) -> IdentityProvider | None
     missing = [f"{OIDC}{name}" for name, value in said.items() if not value]
     if missing or not said["ISSUER"].startswith("https://"):
         raise CommandError(
-            f"The identity provider is named by half: set {', '.join(missing) or OIDC + 'ISSUER to an https:// address'}."
+            f"The identity provider is named by half: set {', '.join(missing) or 'its issuer to an https address'}."
         )
     try:
         secret = Path(said["CLIENT_SECRET_FILE"]).read_text(encoding="utf-8").strip()
@@ -90,6 +93,8 @@ def identity_provider(environment: Mapping[str, str]) -> IdentityProvider | None
         raise CommandError(
             f"The identity provider's secret can't be read from {said['CLIENT_SECRET_FILE']} ({error.strerror})."
         ) from error
+    from providers.oidc import IdentityProvider  # takes a tenth of a second, and few name one
+
     return IdentityProvider(said["ISSUER"], said["CLIENT_ID"], secret, environment.get(f"{OIDC}CA", ""))
 
 

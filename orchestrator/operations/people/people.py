@@ -40,7 +40,7 @@ class People:
         estates: Estates,
         provider: Provider | None = None,
     ) -> "People":
-        """`host`: the name by which people reach the service; security keys are bound to it. `provider`: the organisation's."""
+        """`host`: the name by which people reach the service; security keys are bound to it."""
         sealing, keys = PeopleSealing(keyring), SecurityKeys(database, clock, host)
         register = Register(database, clock)
         sign_in = SignIn(database, clock, sealing, keys)
