@@ -84,6 +84,12 @@ class Service:
         headers = {"Idempotency-Key": key} if key else {}
         return self._answer(self._send("POST", path, json=dict(body), headers=headers, timeout=within))
 
+    def put(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self._answer(self._send("PUT", path, json=dict(body)))
+
+    def delete(self, path: str, body: Mapping[str, Any]) -> None:
+        self._answer(self._send("DELETE", path, json=dict(body)))
+
     def make_plan(
         self, services: list[str], scope: str, direction: str = "failover", parameters: Mapping[str, Any] | None = None
     ) -> Plan:

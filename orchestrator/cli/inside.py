@@ -13,6 +13,10 @@ from orchestrator.app import AlreadyRunning, Bascule, Settings
 from orchestrator.cli.exits import CommandError
 from orchestrator.cli.session import Session
 from orchestrator.estate_git import EstateGitError
+from orchestrator.store.sealing import key_source
+from providers.base import ProviderError
+from providers.openbao import OpenBao, openbao_of
+from providers.redaction import redact
 
 WITNESS_DIR = "BASCULE_WITNESS_DIR"
 """Names the directory that is given the audit's checkpoints: only who starts the service says so, never an estate."""
@@ -27,6 +31,8 @@ def settings_of(session: Session, host: str = "127.0.0.1", port: int = 8700) -> 
         database_url=database_address(session.database_url, os.environ),
         host=host,
         port=port,
+        secrets_key=key_source(session.data, os.environ),
+        secrets_backend=_backend(os.environ),
         witness_dir=Path(witness).expanduser().absolute() if (witness := os.environ.get(WITNESS_DIR, "")) else None,
     )
 
@@ -69,6 +75,13 @@ def estate_address(given: str) -> str:
     return str(Path(given).expanduser().resolve())
 
 
+def _backend(environment: Mapping[str, str]) -> OpenBao | None:
+    try:
+        return openbao_of(environment)
+    except ProviderError as error:
+        raise CommandError(error.message) from error
+
+
 def database_address(url: str, environment: Mapping[str, str]) -> str:
     """The database's URL, its password taken from the file that BASCULE_DATABASE_PASSWORD_FILE names, if any."""
     file = environment.get("BASCULE_DATABASE_PASSWORD_FILE", "")
@@ -82,5 +95,6 @@ def database_address(url: str, environment: Mapping[str, str]) -> str:
             f"The database's password can't be read from {file} ({error.strerror}): "
             "correct BASCULE_DATABASE_PASSWORD_FILE or the file's mode."
         ) from error
+    redact.add(password)
     user, _, place = parts.netloc.rpartition("@")
     return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{place}").geturl()

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.session import session_of
+from providers.core_files import forbid_core_files
+from providers.redaction import install_in_logs
 
 
 def serve(
@@ -26,6 +28,8 @@ def serve(
 
     session = session_of(context)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    install_in_logs()
+    forbid_core_files()
     if worker:
         work_on_runs(session)
     else:

@@ -16,6 +16,7 @@ from orchestrator.operations.estate import InvalidEstate
 from orchestrator.operations.gate import BelowPolicy
 from orchestrator.operations.request import RequestError
 from orchestrator.store.journal import RunNotFound, StepNotFound
+from providers.redaction import redact
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -81,6 +82,7 @@ def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> Proble
 
 def problem(status: int, detail: str, code: str = "", **more: Any) -> Problem:
     """A problem of this status; without `code`, the status's own."""
+    detail = redact(detail)
     code = code or _CODES.get(status, "error")
     title = _TITLES.get(code) or HTTPStatus(status).phrase
     return Problem(type=f"urn:bascule:problem:{code}", title=title, status=status, detail=detail, code=code, **more)
