@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.domain.signals.source import SECRETS as SIGNALS
 from orchestrator.operations.estate import Estates
-from orchestrator.operations.request import Conflict, NotFound, RequestError
+from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
 from orchestrator.store import audit, sealed_secrets
 from orchestrator.store.sealed_secrets import Origin, Row
 from orchestrator.store.sealing import KeyFault
@@ -21,10 +21,8 @@ from providers.base import ProviderError
 log = logging.getLogger("bascule.secrets")
 
 
-class Shared(RequestError):
+class Shared(Denied):
     """The value is a credential of another mode already."""
-
-    code = "refused"
 
 
 class NoKeyForSecrets(Conflict):
@@ -222,6 +220,8 @@ class Secrets:
             raise Shared(str(error)) from None
         except KeyFault as error:
             raise NoKeyForSecrets(str(error)) from error
+        except ProviderError as error:
+            raise RequestError(error.message) from error
         return replaced
 
     def _require_place(self, scope: str, name: str) -> None:

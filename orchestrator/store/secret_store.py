@@ -25,6 +25,8 @@ log = logging.getLogger("bascule.secrets")
 
 SEEN_EVERY = 60.0
 """Seconds after which a copy is marked anew as the same as its original."""
+LOOKS = 3
+"""How often a row is looked at again whose key is not here."""
 _PLAIN = frozenset({Mode.REHEARSAL.value, Mode.DRILL.value, SIGNALS})
 """Scopes that take secrets from plain files. A live one takes what is sealed."""
 _UNKNOWN = "unknown"
@@ -140,7 +142,7 @@ class SecretStore:
     def opened(self, row: Row) -> str:
         """The value of a row. A key that came meanwhile is read before this fails. Raises ProviderError."""
         try:
-            return self._open(row)
+            return self._open_newest(row)
         except UnknownKey:
             raise ProviderError(
                 f"The secret {_place(row.place)} is sealed by the key {row.sealed.key}, which this service does not "
@@ -288,6 +290,16 @@ class SecretStore:
         except UnknownKey:
             self.keyring.refresh()
             return self.keyring.open(row.scope, row.name, row.sealed)
+
+    def _open_newest(self, row: Row) -> str:
+        """Keys may change between the look at the row and here, and the row with them: then it is looked at again."""
+        for _ in range(LOOKS):
+            try:
+                return self._open(row)
+            except UnknownKey:
+                with self.database.read() as conn:
+                    row = sealed_secrets.get(conn, *row.place) or row
+        return self._open(row)
 
     def resealed(self, conn: Connection) -> tuple[int, list[tuple[str, str]]]:
         """Seal everything by the first key; how many were, and which could not be opened. Holds up other sealing."""
