@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
+from urllib.parse import unquote
 
 HIDDEN = "•••"
 SHORTEST = 6
@@ -22,6 +23,7 @@ SHORTEST_LINE = 8
 """A single line of a multi-line secret is a secret of its own from this many characters on."""
 SHORTEST_DATA = 12
 """The same of data that programs go on with: a value that is a word as well must not change what they do."""
+_HERE = frozenset({"localhost"})
 REMEMBERED = 1000
 """Values, the latest: derived ones, such as the tokens of an hour, come without end."""
 
@@ -48,7 +50,7 @@ class Mask:
 
 def forms(secret: str) -> set[str]:
     """How a value may appear: as it is, stripped, line by line, escaped as JSON or Python would."""
-    plain = {secret, secret.strip()} | {line for line in secret.splitlines() if _tells(line)}
+    plain = {secret, secret.strip()} | {line for line in secret.splitlines() if _tells(line)} | _parts_of_url(secret)
     escaped = {json.dumps(form, ensure_ascii=ascii_only)[1:-1] for form in plain for ascii_only in (True, False)}
     return {form for form in plain | escaped | {repr(form)[1:-1] for form in plain} if form.strip()}
 
@@ -56,6 +58,20 @@ def forms(secret: str) -> set[str]:
 def _tells(line: str) -> bool:
     """The first and last lines of PEM files are the same in all of them."""
     return len(line) >= SHORTEST_LINE and not line.startswith("-----")
+
+
+def _parts_of_url(secret: str) -> set[str]:
+    """An address that is a secret holds its token in its path, its query or its user, and libraries tell these alone.
+
+    Where some put a token in the place of the host, it has no dot.
+    """
+    _, is_url, rest = secret.strip().partition("://")
+    place, _, path = rest.partition("/")
+    user, _, host = place.rpartition("@")
+    hidden = user if "." in host or host.partition(":")[0] in _HERE else place
+    parts = re.split(r"[/?&=:@#]", f"{hidden}/{path}") if is_url else []
+    found = {part for part in parts if len(part) >= SHORTEST_LINE and part not in _HERE}
+    return found | {unquote(part) for part in found}
 
 
 class Known:

@@ -138,6 +138,29 @@ def test_the_longest_goes_first_and_the_oldest_is_forgotten() -> None:
     assert known("secret-12") == f"{HIDDEN}2"
 
 
+@pytest.mark.parametrize(
+    ("url", "text", "left"),
+    [
+        (
+            "json://127.0.0.1:80/TokenOne/x?key=TokenTwo1",
+            "/TokenOne/x?key=TokenTwo1 at 127.0.0.1:80",
+            "at 127.0.0.1:80",
+        ),
+        (
+            "mailto://user:pass-word@mx.town.example/",
+            "user pass-word at mx.town.example",
+            "user ••• at mx.town.example",
+        ),
+        ("slack://TokenAAA/TokenBBB/%23channel", "TokenAAA and TokenBBB", "••• and •••"),
+    ],
+)
+def test_the_parts_of_an_address_that_is_a_secret(url: str, text: str, left: str) -> None:
+    known = Known()
+    known.add(url)
+    assert "Token" not in known(text)
+    assert left in known(text)
+
+
 def test_the_service_s_own_is_one() -> None:
     Secret(CANARY).reveal()
     assert redaction.redact(CANARY) == HIDDEN
