@@ -214,8 +214,6 @@ def test_no_canary_is_found_after_a_rehearsal_that_went_wrong(fresh_simulator: S
         assert len(town.canaries.found_below(town.data)) == len(canaries.values), "all lie in plain files at first"
         sealed = town.ask("POST", "/api/v1/secrets/seal", {"as": "olga"})
         assert sealed["left"] == []
-        T0 = time.monotonic()
-        print("start", T0)
         with sampling(town.process.pid) as sampled:
             states = town.rehearse()
             town.ask("POST", "/api/v1/doctor", {"scope": "rehearsal"})
