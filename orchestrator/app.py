@@ -126,7 +126,7 @@ class Bascule:
         gate = Gate(self.database, self.estates, self.workshop, clock, self.maps.owner_of)
         self.plans = Plans(self.database, self.estates, self.workshop, clock, gate, onsets)
         self.clocks = Clocks(self.estates, clock, onsets)
-        self.runs = Runs(self.progress, self.plans, self.uncontained)
+        self.runs = Runs(self.progress, self.plans, self.uncontained, self.secrets.missing)
         self.decisions = Decisions(self.progress)
         self.halt = Halt(self.progress)
         self.resources = Resources(self.database, self.estates, self.workshop, clock)

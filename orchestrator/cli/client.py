@@ -23,7 +23,7 @@ ANSWER_WITHIN = 120.0
 QUIET_FOR = 30.0
 """Seconds without a byte after which a stream counts as broken; the service says something more often."""
 CREATE_TRIES = 3
-GATES = frozenset({"refused", "below_policy", "containment_missing", "halted", "untrusted"})
+GATES = frozenset({"refused", "below_policy", "containment_missing", "secrets_missing", "halted", "untrusted"})
 """Codes of problems by which a gate says no."""
 
 

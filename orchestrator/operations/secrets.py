@@ -8,6 +8,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from orchestrator.domain.needed_secrets import missing_secrets
+from orchestrator.domain.plan import Plan
 from orchestrator.domain.signals.source import SECRETS as SIGNALS
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
@@ -159,6 +161,21 @@ class Secrets:
             return self._resealed(by, made, advice, drop_old=drop_old)
         except KeyFault as error:
             raise NoKeyForSecrets(str(error)) from error
+
+    def missing(self, plan: Plan) -> list[str]:
+        """References of the secrets that a plan needs, and that can't be had now: neither sealed, nor a copy, nor read.
+
+        Raises NotFound and NotHere when the plan's estate can't be read.
+        """
+        reveal = self._store.of(plan.scope)
+
+        def is_there(reference: str) -> bool:
+            try:
+                return bool(reveal(reference).reveal().strip())
+            except ProviderError:
+                return False
+
+        return missing_secrets(plan, self._estates.scope(plan.commit, plan.scope), is_there)
 
     def _resealed(self, by: str, made: str, advice: list[str], *, drop_old: bool) -> Rotated:
         keyring = self._store.keyring

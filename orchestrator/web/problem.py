@@ -21,7 +21,7 @@ from providers.redaction import redact
 MEDIA_TYPE = "application/problem+json"
 
 _STATUS = {"invalid": 422, "invalid_estate": 422, "not_found": 404, "conflict": 409, "refused": 403}
-_STATUS |= {"below_policy": 403, "untrusted": 403, "containment_missing": 403}
+_STATUS |= {"below_policy": 403, "untrusted": 403, "containment_missing": 403, "secrets_missing": 403}
 _STATUS |= {"halted": 423, "unauthenticated": 401, "estate_unreachable": 502, "busy": 503}
 """The status of each `RequestError.code`."""
 
@@ -38,6 +38,7 @@ _TITLES = {
     "below_policy": "The policy refuses a place",
     "untrusted": "The estate's commit is not trusted",
     "containment_missing": "Plays can't be contained here",
+    "secrets_missing": "Secrets can't be had",
     "halted": "The kill switch is engaged",
     "unauthenticated": "The token is missing or wrong",
     "estate_unreachable": "The estate can't be reached",
