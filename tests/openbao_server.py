@@ -85,7 +85,11 @@ class Bao:
         versions = self.kv.get(place)
         if not versions:
             return 404, {"errors": []}
-        metadata = {"created_time": "2026-11-01T00:00:00Z", "custom_metadata": None, "deletion_time": ""}
+        metadata: dict[str, Any] = {
+            "created_time": "2026-11-01T00:00:00Z",
+            "custom_metadata": None,
+            "deletion_time": "",
+        }
         metadata |= {"destroyed": False, "version": len(versions)}
         if versions[-1] is None:
             metadata["deletion_time"] = "2026-11-02T00:00:00Z"

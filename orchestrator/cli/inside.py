@@ -4,17 +4,23 @@ Imported where it is needed only: the parts take two seconds to load, which help
 """
 
 import os
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from orchestrator.app import AlreadyRunning, Bascule, Settings
 from orchestrator.cli.exits import CommandError
 from orchestrator.cli.session import Session
+from orchestrator.domain.model import Mode
 from orchestrator.estate_git import EstateGitError
-from orchestrator.store.sealing import key_source
-from providers.base import ProviderError
+from orchestrator.store.database import Database
+from orchestrator.store.sealing import KeyFault, Keyring, key_source
+from orchestrator.store.secret_files import secrets_of
+from orchestrator.store.secret_store import SecretStore
+from providers.base import ProviderError, Reveal
 from providers.openbao import OpenBao, openbao_of
 from providers.redaction import redact
 
@@ -50,6 +56,24 @@ def bascule_inside(session: Session) -> Iterator[Bascule]:
         yield bascule
     finally:
         bascule.stop()
+
+
+@contextmanager
+def secrets_beside(session: Session, mode_of: Callable[[str], Mode | None]) -> Iterator[Callable[[str], Reveal]]:
+    """What is sealed, and plain files, read beside whatever else works on the data directory. Raises CommandError."""
+    settings = settings_of(session)
+    if not settings.database_url and not settings.database_file.exists():
+        yield partial(secrets_of, session.paths.secrets)
+        return
+    database = Database(settings.database)
+    try:
+        keyring = Keyring(settings.secrets_key or key_source(session.data, {}))
+        store = SecretStore(database, keyring, session.paths.secrets, mode_of, time.time, settings.secrets_backend)
+        yield store.of
+    except KeyFault as error:
+        raise CommandError(str(error)) from error
+    finally:
+        database.close()
 
 
 def newest_estate(session: Session, bascule: Bascule, by: str) -> None:

@@ -1,7 +1,6 @@
 """Secrets of one installation: sealed in the database, found in their order, one mode's own, their keys changed."""
 
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -74,7 +73,7 @@ def value(store: SecretStore, scope: str, name: str) -> str:
 
 
 @pytest.fixture
-def room(database: Database, tmp_path: Path) -> Iterator[Room]:
+def room(database: Database, tmp_path: Path) -> Room:
     (tmp_path / "data").mkdir()
     return Room(database, tmp_path / "data")
 
