@@ -29,6 +29,7 @@ from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.notices import Notices
+from orchestrator.operations.people.people import People
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.probing import Probing
 from orchestrator.operations.proposals import Proposals
@@ -126,8 +127,9 @@ class Bascule:
         gate = Gate(self.database, self.estates, self.workshop, clock, self.maps.owner_of)
         self.plans = Plans(self.database, self.estates, self.workshop, clock, gate, onsets)
         self.clocks = Clocks(self.estates, clock, onsets)
-        self.runs = Runs(self.progress, self.plans, self.uncontained, self.secrets.missing)
-        self.decisions = Decisions(self.progress)
+        self.people = People.of(self.database, clock, keyring, settings.host, self.estates)
+        self.runs = Runs(self.progress, self.plans, self.uncontained, self.people.approvals, self.secrets.missing)
+        self.decisions = Decisions(self.progress, self.people.approvals)
         self.halt = Halt(self.progress)
         self.resources = Resources(self.database, self.estates, self.workshop, clock)
         self.doctor = Doctor(self.estates, self.workshop, self.secret_store, clock)
@@ -135,7 +137,9 @@ class Bascule:
             self.estates, self.workshop, clock, settings.database, owner_of=self.maps.owner_of
         )
         self.signals = Signals(self.database, self.estates, secrets, clock)
-        self.proposals = Proposals(self.database, self.estates, self.plans, self.runs, clock, self.halt)
+        self.proposals = Proposals(
+            self.database, self.estates, self.plans, self.runs, clock, self.halt, self.people.approvals
+        )
         self.notices = Notices(self.database, self.estates, self.workshop, clock)
         self.checkpoints = Checkpoints(
             self.database, self.estates, self.workshop, clock, self.paths.audit, settings.witness_dir

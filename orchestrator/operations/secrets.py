@@ -12,8 +12,10 @@ from orchestrator.domain.needed_secrets import missing_secrets
 from orchestrator.domain.plan import Plan
 from orchestrator.domain.signals.source import SECRETS as SIGNALS
 from orchestrator.operations.estate import Estates
+from orchestrator.operations.people.sealing import PeopleSealing
 from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
-from orchestrator.store import audit, sealed_secrets
+from orchestrator.store import audit, people, sealed_secrets
+from orchestrator.store.database import Connection
 from orchestrator.store.sealed_secrets import Origin, Row
 from orchestrator.store.sealing import KeyFault
 from orchestrator.store.secret_files import VALUE_LIMIT, SecretFile, as_value, is_name, shred
@@ -21,6 +23,9 @@ from orchestrator.store.secret_store import SecretStore, SharedBetweenModes
 from providers.base import ProviderError
 
 log = logging.getLogger("bascule.secrets")
+
+CODES = "one-time codes"
+"""How what people's authenticator apps were told is called, where secrets have a scope."""
 
 
 class Shared(Denied):
@@ -97,6 +102,7 @@ class Secrets:
         self._estates = estates
         self._clock = clock
         self._database = store.database
+        self._people = PeopleSealing(store.keyring)
 
     def listed(self) -> list[Listed]:
         """What there is, sealed or in plain files, by scope and name."""
@@ -181,11 +187,26 @@ class Secrets:
         keyring = self._store.keyring
         with self._database.write() as conn:
             resealed, places = self._store.resealed(conn)
-            said = {"key": keyring.ids[0], "new": bool(made), "count": resealed}
+            codes, persons = self._codes_resealed(conn)
+            said = {"key": keyring.ids[0], "new": bool(made), "count": resealed, "codes": codes}
             audit.record(conn, "secrets.resealed", by, said, self._clock())
-        left = tuple(f"{scope}/{name}" for scope, name in places)
+        left = (*(f"{scope}/{name}" for scope, name in places), *persons)
         dropped = self._drop_old(by, advice) if drop_old else 0
         return Rotated(keyring.ids[0], made, resealed, left, dropped, tuple(advice))
+
+    def _codes_resealed(self, conn: Connection) -> tuple[int, list[str]]:
+        """What authenticator apps were told is sealed by the same keys: how many were, and whose could not be."""
+        done, left = 0, []
+        for name, seed in people.sealed_seeds(conn):
+            try:
+                new = self._people.resealed(f"totp:{name}", seed)
+            except RequestError:
+                left.append(f"{CODES}/{name}")
+                continue
+            if new is not None:
+                people.change(conn, name, totp=new)
+                done += 1
+        return done, left
 
     def _drop_old(self, by: str, advice: list[str]) -> int:
         """Only once what was sealed anew is committed: a key that goes too early takes its secrets along."""
@@ -195,6 +216,7 @@ class Secrets:
             keyring.refresh()
             first = keyring.ids[0]
             held = [f"{row.scope}/{row.name}" for row in sealed_secrets.listed(conn) if row.sealed.key != first]
+            held += [f"{CODES}/{name}" for name, seed in people.sealed_seeds(conn) if self._people.is_old(seed)]
             if held:
                 advice.append(f"No key was let go: other keys seal {', '.join(held)}. Set or remove them first.")
                 return 0

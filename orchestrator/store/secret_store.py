@@ -12,7 +12,7 @@ from typing import Protocol
 
 from orchestrator.domain.model import Mode
 from orchestrator.domain.signals.source import SECRETS as SIGNALS
-from orchestrator.store import audit, sealed_secrets, secret_files
+from orchestrator.store import audit, people, sealed_secrets, secret_files
 from orchestrator.store.database import Connection, Database, DatabaseAwayError
 from orchestrator.store.journal import SYSTEM
 from orchestrator.store.sealed_secrets import Origin, Row
@@ -69,7 +69,7 @@ class SecretStore:
         """At the start: an installation without a key makes its own, unless its secrets were sealed by one that is
         gone. Raises KeyFault."""
         with self.database.read() as conn:
-            sealed = bool(sealed_secrets.listed(conn))
+            sealed = bool(sealed_secrets.listed(conn) or people.sealed_seeds(conn))
         if not self.keyring.ids and sealed:
             log.error("the key of the secrets is missing from %s: no sealed secret opens", self.keyring.source.where)
         elif not self.keyring.ids:

@@ -5,8 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict
 
+from orchestrator.domain.people.actor import Actor
+from orchestrator.domain.people.role import Permission
+from orchestrator.web.authority import Acting, name_of, require
 from orchestrator.web.orders import RotateOrder, SealOrder, SecretOrder, SetSecretOrder
-from orchestrator.web.parts import Given
+from orchestrator.web.parts import Given, Parts
 
 router = APIRouter(prefix="/secrets", tags=["secrets"])
 
@@ -82,33 +85,44 @@ class RotatedAnswer(BaseModel):
 
 
 @router.get("")
-def read_secrets(given: Given) -> SecretsAnswer:
+def read_secrets(given: Given, acting: Acting) -> SecretsAnswer:
     """Names, ages and sources. Values are never read back."""
+    require(given, acting, Permission.MANAGE, ())
     return SecretsAnswer(secrets=[SecretAnswer.model_validate(one) for one in given.service.secrets.listed()])
 
 
 @router.put("/{scope}/{name}", status_code=201, responses={200: {"model": StoredAnswer, "description": "Replaced"}})
-def set_secret(scope: Scope, name: SecretName, order: SetSecretOrder, given: Given, response: Response) -> StoredAnswer:
+def set_secret(
+    scope: Scope, name: SecretName, order: SetSecretOrder, given: Given, acting: Acting, response: Response
+) -> StoredAnswer:
     """Seal a value for one scope. Refused when a scope of another mode has the same value."""
-    stored = given.service.secrets.set(scope, name, order.value.get_secret_value(), order.by)
+    stored = given.service.secrets.set(scope, name, order.value.get_secret_value(), _manager(given, acting, order))
     response.status_code = 201 if stored.created else 200
     return StoredAnswer.model_validate(stored)
 
 
 @router.delete("/{scope}/{name}", status_code=204)
-def remove_secret(scope: Scope, name: SecretName, order: SecretOrder, given: Given) -> None:
+def remove_secret(scope: Scope, name: SecretName, order: SecretOrder, given: Given, acting: Acting) -> None:
     """Remove a sealed secret. A plain file is removed where it lies."""
-    given.service.secrets.remove(scope, name, order.by)
+    given.service.secrets.remove(scope, name, _manager(given, acting, order))
 
 
 @router.post("/seal")
-def seal(order: SealOrder, given: Given) -> SealedAnswer:
+def seal(order: SealOrder, given: Given, acting: Acting) -> SealedAnswer:
     """Seal what lies in plain files of the data directory, then destroy these files."""
-    return SealedAnswer.model_validate(given.service.secrets.seal(order.by, order.scope or ""))
+    sealed = given.service.secrets.seal(_manager(given, acting, order), order.scope or "")
+    return SealedAnswer.model_validate(sealed)
 
 
 @router.post("/rotate")
-def rotate(order: RotateOrder, given: Given) -> RotatedAnswer:
+def rotate(order: RotateOrder, given: Given, acting: Acting) -> RotatedAnswer:
     """Make a new key, seal everything by it while work goes on; with `drop_old`, let go of keys that nothing needs."""
-    rotated = given.service.secrets.rotate(order.by, new_key=order.new_key, drop_old=order.drop_old)
+    by = _manager(given, acting, order)
+    rotated = given.service.secrets.rotate(by, new_key=order.new_key, drop_old=order.drop_old)
     return RotatedAnswer.model_validate(rotated)
+
+
+def _manager(given: Parts, acting: Actor, order: SecretOrder) -> str:
+    """In whose name it is done. Secrets are the whole organisation's: a role for one service is not enough."""
+    require(given, acting, Permission.MANAGE, (), None)
+    return name_of(acting, order.by)

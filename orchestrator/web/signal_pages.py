@@ -13,6 +13,7 @@ from orchestrator.domain.signals.clock_board import ClockBoard
 from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.domain.signals.words import VERDICTS
 from orchestrator.operations.request import RequestError
+from orchestrator.web.authority import Acting, sees
 from orchestrator.web.pages import Lang, render, service_titles
 from orchestrator.web.parts import Given, Parts
 from orchestrator.web.proposal_routes import ProposalAnswer, read_proposals
@@ -63,15 +64,16 @@ class ProposalView:
 
 
 @router.get("/signals")
-def show_signals(request: Request, given: Given, language: Lang) -> Response:
+def show_signals(request: Request, given: Given, acting: Acting, language: Lang) -> Response:
     now = given.service.progress.clock()
+    waiting = [one for one in read_proposals(given, LISTED, waiting=True) if sees(acting, one.services)]
     titles = service_titles(given, language)
     return render(
         request,
         "signals.html",
         language,
         verdicts=[verdict_view(language, one, titles) for one in read_verdicts(given)],
-        proposals=[proposal_view(language, one, titles, now) for one in read_proposals(given, LISTED, waiting=True)],
+        proposals=[proposal_view(language, one, titles, now) for one in waiting],
         clocks=_clocks(given),
         deliveries=read_unmapped(given, LISTED),
     )
