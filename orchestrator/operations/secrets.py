@@ -164,6 +164,7 @@ class Secrets:
                 made = self._store.keyring.put_first()
             elif new_key:
                 advice.append(self._store.keyring.source.how_to_change)
+            self._store.keyring.first()
             return self._resealed(by, made, advice, drop_old=drop_old)
         except KeyFault as error:
             raise NoKeyForSecrets(str(error)) from error
