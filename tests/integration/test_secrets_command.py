@@ -17,6 +17,10 @@ import sqlalchemy as sa
 from orchestrator.app import Bascule, Settings
 from orchestrator.cli import main
 from orchestrator.cli.secrets_commands import secret_lines
+from orchestrator.domain.people.actor import Proof
+from orchestrator.domain.people.role import Grant, Role
+from orchestrator.operations.people.sealing import PeopleSealing
+from orchestrator.store import people
 from orchestrator.store.database import Database
 from orchestrator.store.tables import audit_entries
 from tests.audit_whole import assert_audit_whole
@@ -226,6 +230,44 @@ def test_the_api_takes_values_and_answers_none(service: RunningService, caplog: 
     assert service.http.request("DELETE", "/api/v1/secrets/live/token", json={"as": "olga"}).status_code == 204
     assert service.http.request("DELETE", "/api/v1/secrets/live/token", json={"as": "olga"}).status_code == 404
     assert VALUE not in caplog.text
+
+
+def test_secrets_are_an_admin_s_matter(service: RunningService) -> None:
+    order = {"value": VALUE}
+    admin = service.person("ada", Role.ADMIN)
+    assert admin.put("/api/v1/secrets/live/token", json=order).status_code == 201
+    assert admin.put("/api/v1/secrets/live/token", json={**order, "as": "olga"}).status_code == 403
+    assert admin.get("/api/v1/secrets").json()["secrets"][0]["set_by"] == "ada"
+    password = service.person("ada", proof=Proof.PASSWORD)
+    roles = [Role.VIEWER, Role.OPERATOR, Role.APPROVER, Role.AUTHOR, Role.AUDITOR, Grant(Role.ADMIN, "desk")]
+    others = [service.person(f"person {number}", role) for number, role in enumerate(roles)]
+    for client in (password, *others):
+        place = "/api/v1/secrets/live/token"
+        answers = [
+            client.get("/api/v1/secrets"),
+            client.put(place, json=order),
+            client.request("DELETE", place, json={}),
+            client.post("/api/v1/secrets/seal", json={}),
+            client.post("/api/v1/secrets/rotate", json={}),
+        ]
+        assert [answer.status_code for answer in answers] == [403] * 5
+    assert service.bascule.secret_store.of("live")("secret://token").reveal() == VALUE
+
+
+def test_codes_of_people_are_sealed_anew_with_the_secrets(service: RunningService) -> None:
+    bascule, sealing = service.bascule, PeopleSealing(service.bascule.secret_store.keyring)
+    service.person("ada", Role.ADMIN)
+    with bascule.database.write() as conn:
+        people.change(conn, "ada", totp=sealing.seal("totp:ada", "the seed of her app"))
+    assert bascule.secrets.rotate("olga", drop_old=True).dropped == 1
+    with bascule.database.read() as conn:
+        ((name, seed),) = people.sealed_seeds(conn)
+    assert (name, sealing.open("totp:ada", seed)) == ("ada", "the seed of her app")
+    with bascule.database.write() as conn:
+        people.change(conn, "ada", totp=f"0000000000000000 {seed.partition(' ')[2]}")
+    said = bascule.secrets.rotate("olga", drop_old=True)
+    assert (said.left, said.dropped) == (("one-time codes/ada",), 0)
+    assert "other keys seal one-time codes/ada" in said.advice[0]
 
 
 def test_a_prompt_does_not_show_what_is_typed(tmp_path: Path) -> None:

@@ -11,11 +11,13 @@ import pytest
 
 from orchestrator.app import Bascule, Settings
 from orchestrator.domain.model import RunState
+from orchestrator.domain.people.role import Role
 from orchestrator.operations.request import SecretsMissing
 from orchestrator.store import runs
 from providers import openbao as client
 from providers.openbao import OpenBao, OpenBaoSettings
 from tests.integration.service_fixture import ESTATE, commit, until
+from tests.known_people import enrol
 from tests.openbao_server import Bao, openbao
 
 DRILL = "drill: {mode: drill, prefix: drill-, networks: [127.0.0.0/8]}"
@@ -76,6 +78,7 @@ def service(directory: Path, bao: Bao) -> Iterator[Bascule]:
     backend = OpenBao(OpenBaoSettings(bao.url, token_file=token, ca=bao.ca))
     bascule = Bascule(Settings(directory / "data", str(estate), secrets_backend=backend))
     bascule.start()
+    enrol(bascule.database, "anne", Role.APPROVER)
     try:
         yield bascule
     finally:

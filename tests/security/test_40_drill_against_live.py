@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from orchestrator.domain.people.role import Role
 from orchestrator.operations.secrets import Shared
 from orchestrator.store import sealed_secrets
 from orchestrator.store.tables import sealed_secrets as table
@@ -90,8 +91,10 @@ def test_a_drill_does_not_reach_an_address_that_its_networks_do_not_list(tmp_pat
         commit(service.estate, {**estate_files(service.listening_port), "bascule.yaml": closed})
         service.bascule.estates.sync("olga")
         plan = service.plan("phone", scope="drill")
-        run_id = service.start(plan["digest"])
-        assert service.decide(run_id, "release", "anne", digest=plan["digest"]).status_code == 200
+        olga = service.person("olga", Role.OPERATOR)
+        service.person("anne", Role.APPROVER)
+        run_id = olga.post("/api/v1/runs", json={"digest": plan["digest"], "reason": "test"}).json()["id"]
+        assert service.decides(run_id, "release", "anne", digest=plan["digest"]).status_code == 200
         found = service.wait(run_id, "failed", "phone-failover/rings")
     (step,) = found["steps"]
     assert "networks" in step["message"]

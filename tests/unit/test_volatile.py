@@ -25,9 +25,7 @@ def test_a_file_is_there_for_the_block_and_for_the_owner_alone() -> None:
 
 def test_what_a_killed_process_left_is_removed_by_the_next() -> None:
     script = "import os\nfrom providers.volatile import volatile_file\n"
-    script += (
-        "with volatile_file('test-left', 'x') as at:\n    print(at, flush=True)\n    os.kill(os.getpid(), 9)\n"
-    )
+    script += "with volatile_file('test-left', 'x') as at:\n    print(at, flush=True)\n    os.kill(os.getpid(), 9)\n"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-c", script]
     left = Path(subprocess.run(command, capture_output=True, text=True, env=environment, check=False).stdout.strip())
