@@ -29,6 +29,7 @@ from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.notices import Notices
+from orchestrator.operations.people.identity_provider import Provider
 from orchestrator.operations.people.people import People
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.probing import Probing
@@ -63,6 +64,7 @@ class Settings:
     estate's commits; None means `signers` in the data directory, and unsigned commits while there is no such file.
     `secrets_key`: where the keys of the secrets come from; None means `secrets.key` in the data directory.
     `secrets_backend`: what keeps secrets besides.
+    `identity`: where people may sign in besides.
     """
 
     data: Path
@@ -76,6 +78,7 @@ class Settings:
     witness_dir: Path | None = None
     secrets_key: KeySource | None = None
     secrets_backend: Backend | None = None
+    identity: Provider | None = None
 
     @property
     def database(self) -> str:
@@ -127,7 +130,7 @@ class Bascule:
         gate = Gate(self.database, self.estates, self.workshop, clock, self.maps.owner_of)
         self.plans = Plans(self.database, self.estates, self.workshop, clock, gate, onsets)
         self.clocks = Clocks(self.estates, clock, onsets)
-        self.people = People.of(self.database, clock, keyring, settings.host, self.estates)
+        self.people = People.of(self.database, clock, keyring, settings.host, self.estates, settings.identity)
         self.runs = Runs(self.progress, self.plans, self.uncontained, self.people.approvals, self.secrets.missing)
         self.decisions = Decisions(self.progress, self.people.approvals)
         self.halt = Halt(self.progress)

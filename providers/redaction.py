@@ -105,6 +105,12 @@ class Known:
                 text = text.replace(form, HIDDEN)
         return text
 
+    def forget(self) -> None:
+        """Nothing is known any more."""
+        with self._lock:
+            self._values.clear()
+            self._all = ()
+
     def _longest_first(self) -> tuple[str, ...]:
         with self._lock:
             if self._all is None:

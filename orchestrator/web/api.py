@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
 from orchestrator.web import (
+    approval_pages,
     clock_routes,
     doctor_routes,
     estate_routes,
@@ -23,6 +24,7 @@ from orchestrator.web import (
     inventory_routes,
     map_pages,
     map_routes,
+    oidc_pages,
     pages,
     people_routes,
     permissions,
@@ -114,7 +116,7 @@ def create_app(bascule: Service) -> FastAPI:
     app.get("/healthz", tags=["service"], openapi_extra={"security": []})(_healthz)
     app.include_router(signal_routes.inbox)  # first: routes are tried in their order, and a storm comes here
     app.include_router(_api(), dependencies=guarded)
-    for page in (pages, map_pages, signal_pages, sign_in_pages):
+    for page in (pages, map_pages, signal_pages, sign_in_pages, oidc_pages, approval_pages):
         app.include_router(page.router, dependencies=guarded)
     app.state.needed = permissions.needed_by(app.routes)
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")

@@ -90,7 +90,7 @@ class Gate:
         try:
             refusal = await self._read(body, Headers(scope=scope), receive)
             if refusal is None and scope["method"] in _WITH_BODY:
-                refusal = self._wrong_kind(scope) or self._forged(request, bytes(body))
+                refusal = self._wrong_kind(scope, bytes(body)) or self._forged(request, bytes(body))
             await (refusal or self._app)(scope, _again(bytes(body), receive), guarded)
         finally:
             self._held -= len(body)
@@ -161,10 +161,13 @@ class Gate:
         given = request.headers.get(PAGE_TOKEN_HEADER) or fields.get(PAGE_TOKEN, "")
         return None if self._access.is_page_token(caller.cookie, given) else answer(problem(403, said, "forged"))
 
-    def _wrong_kind(self, scope: Scope) -> Response | None:
+    def _wrong_kind(self, scope: Scope, body: bytes) -> Response | None:
         """The API takes JSON alone. What the path does not have at all is refused by the router, for that reason."""
         path = scope["path"]
-        kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+        said = Headers(scope=scope).get("content-type", "")
+        if not body and not said:
+            return None
+        kind = said.partition(";")[0].strip().lower()
         if not path.startswith((_API, _SIGNALS)) and kind != FORM and scope["method"] in self._methods_at(scope):
             return answer(problem(415, f"Send a form, with `Content-Type: {FORM}`."))
         if kind == "application/json" or not path.startswith(_API) or path.startswith(_WEBHOOKS):
