@@ -239,7 +239,8 @@ def test_secrets_are_an_admin_s_matter(service: RunningService) -> None:
     assert admin.put("/api/v1/secrets/live/token", json={**order, "as": "olga"}).status_code == 403
     assert admin.get("/api/v1/secrets").json()["secrets"][0]["set_by"] == "ada"
     password = service.person("ada", proof=Proof.PASSWORD)
-    roles = [Role.VIEWER, Role.OPERATOR, Role.APPROVER, Role.AUTHOR, Role.AUDITOR, Grant(Role.ADMIN, "desk")]
+    roles: list[Grant | Role] = [Role.VIEWER, Role.OPERATOR, Role.APPROVER, Role.AUTHOR, Role.AUDITOR]
+    roles.append(Grant(Role.ADMIN, "desk"))
     others = [service.person(f"person {number}", role) for number, role in enumerate(roles)]
     for client in (password, *others):
         place = "/api/v1/secrets/live/token"
