@@ -22,6 +22,7 @@ from orchestrator.engine.progress import Clock
 from orchestrator.store import runs
 from orchestrator.web.server import Server, listen
 from tests.audit_whole import assert_audit_whole
+from tests.databases import put_tables
 
 ESTATE = """
 estate: trial
@@ -225,6 +226,7 @@ def running_service(
         settings = Settings(
             data=directory / "data", estate_url=str(estate), database_url=database_url, witness_dir=witness_dir
         )
+        put_tables(settings.data)
         bascule = Bascule(settings, clock=clock)
         bascule.start()
         try:
