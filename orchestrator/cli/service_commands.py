@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.session import session_of
+from orchestrator.loading import loading
 
 
 def serve(
@@ -22,7 +23,8 @@ def serve(
 
     One service per data directory (or any number of workers on one PostgreSQL). The page's address is printed.
     """
-    from orchestrator.cli.serving import serve_api, work_on_runs
+    with loading():
+        from orchestrator.cli.serving import serve_api, work_on_runs
 
     session = session_of(context)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
