@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 
 _READING = frozenset({"GET", "HEAD"})
-_WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, never bound
+_WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104  # nosec B104  # compared with, never bound
 
 
 class Access:

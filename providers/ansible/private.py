@@ -236,7 +236,7 @@ def _etc(private: Path) -> dict[str, str]:
 
 
 def _memory() -> Path:
-    for name in ("/dev/shm", os.environ.get("XDG_RUNTIME_DIR", "")):  # noqa: S108
+    for name in ("/dev/shm", os.environ.get("XDG_RUNTIME_DIR", "")):  # noqa: S108  # nosec B108  # mkdtemp comes after
         if name and os.access(name, os.W_OK | os.X_OK):
             return Path(name)
     raise ProviderError(
