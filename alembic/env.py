@@ -4,7 +4,10 @@ from typing import Any
 
 from alembic import context
 
+from orchestrator.store import people_tables
 from orchestrator.store.tables import metadata
+
+assert people_tables.people.metadata is metadata  # every module of tables is loaded
 
 
 def ours(_object: Any, name: str | None, kind: str, _reflected: bool, compare_to: Any) -> bool:

@@ -30,6 +30,8 @@ from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.notices import Notices
+from orchestrator.operations.people.identity_provider import Provider
+from orchestrator.operations.people.people import People
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.probing import Probing
 from orchestrator.operations.proposals import Proposals
@@ -41,6 +43,7 @@ from orchestrator.operations.trust import Trust
 from orchestrator.operations.verdicts import Verdicts
 from orchestrator.operations.warnings import Warnings
 from orchestrator.store.database import Database
+from orchestrator.store.sealing import KeyFault, Keyring, key_source
 from orchestrator.store.secret_files import secrets_of
 from providers.ansible.containment import containment
 
@@ -59,6 +62,7 @@ class Settings:
     `database_url` empty means the embedded SQLite file in the data directory. `witness_dir`: a directory, on other
     media or another machine, that is given the audit's checkpoints. `signers`: the file of those who may sign the
     estate's commits; None means `signers` in the data directory, and unsigned commits while there is no such file.
+    `identity`: where people may sign in besides.
     """
 
     data: Path
@@ -70,6 +74,7 @@ class Settings:
     port: int = 8700
     sync_every: float = SYNC_EVERY
     witness_dir: Path | None = None
+    identity: Provider | None = None
 
     @property
     def database(self) -> str:
@@ -118,8 +123,11 @@ class Bascule:
         gate = Gate(self.database, self.estates, self.workshop, clock, self.maps.owner_of)
         self.plans = Plans(self.database, self.estates, self.workshop, clock, gate, onsets)
         self.clocks = Clocks(self.estates, clock, onsets)
-        self.runs = Runs(self.progress, self.plans, self.uncontained)
-        self.decisions = Decisions(self.progress)
+        self.people = People.of(
+            self.database, clock, _keyring(settings), settings.host, self.estates, settings.identity
+        )
+        self.runs = Runs(self.progress, self.plans, self.uncontained, self.people.approvals)
+        self.decisions = Decisions(self.progress, self.people.approvals)
         self.halt = Halt(self.progress)
         self.resources = Resources(self.database, self.estates, self.workshop, clock)
         self.doctor = Doctor(self.estates, self.workshop, self.paths.secrets, clock)
@@ -127,7 +135,9 @@ class Bascule:
             self.estates, self.workshop, clock, settings.database, owner_of=self.maps.owner_of
         )
         self.signals = Signals(self.database, self.estates, self.paths.secrets, clock)
-        self.proposals = Proposals(self.database, self.estates, self.plans, self.runs, clock, self.halt)
+        self.proposals = Proposals(
+            self.database, self.estates, self.plans, self.runs, clock, self.halt, self.people.approvals
+        )
         self.notices = Notices(self.database, self.estates, self.workshop, clock)
         self.checkpoints = Checkpoints(
             self.database, self.estates, self.workshop, clock, self.paths.audit, settings.witness_dir
@@ -233,6 +243,16 @@ class Bascule:
                 self.probing.hasten()
         except (EstateGitError, RequestError) as error:
             log.warning("the estate was not brought up to date, the mirror serves on: %s", error)
+
+
+def _keyring(settings: Settings) -> Keyring:
+    """Raises RequestError when the keys of the secrets can't be had."""
+    try:
+        keyring = Keyring(key_source(settings.data, {}))
+        keyring.make_first()
+    except KeyFault as error:
+        raise RequestError(str(error)) from error
+    return keyring
 
 
 def _own(path: Path) -> int:

@@ -1,6 +1,8 @@
 """The running service, spoken to over HTTP with this installation's token."""
 
+import getpass
 import json
+import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -14,17 +16,26 @@ from urllib.parse import quote
 import httpx
 
 from orchestrator.cli.answers import EventAnswer, LogLine, RunAnswer, RunWithSteps
+from orchestrator.cli.credential import Credential, address_of, credential_for, this_person
 from orchestrator.cli.exits import CommandError, Exit, NoService
 from orchestrator.domain.plan import Plan
-from orchestrator.operations.request import Paths
 
 ANSWER_WITHIN = 120.0
 """Seconds: a plan looks at everything it would change before it is answered."""
 QUIET_FOR = 30.0
 """Seconds without a byte after which a stream counts as broken; the service says something more often."""
 CREATE_TRIES = 3
-GATES = frozenset({"refused", "below_policy", "containment_missing", "halted", "untrusted"})
+GATES = frozenset(
+    {"refused", "below_policy", "containment_missing", "halted", "untrusted", "sign_in_needed", "second_factor_needed"}
+    | {"proof_too_old", "over_limit"}
+)
 """Codes of problems by which a gate says no."""
+
+
+_UNKNOWN = (
+    "The service at {url} does not know you: your session ended (`bascule login`), or the data directory is of another "
+    "installation."
+)
 
 
 class Unreachable(NoService):
@@ -43,24 +54,26 @@ class StreamEvent:
 class Service:
     """Talks to the service of one data directory. Every refusal becomes a CommandError with the service's sentence."""
 
-    def __init__(self, url: str, token: str, data: Path) -> None:
+    def __init__(self, url: str, credential: Credential, data: Path) -> None:
         self.url = url
+        self.credential = credential
         self._data = data
         self._http = httpx.Client(
             base_url=f"{url}/api/v1/",
-            headers={"Authorization": f"Bearer {token}"},
+            headers={"Authorization": f"Bearer {credential.token}"},
             timeout=httpx.Timeout(ANSWER_WITHIN, connect=5.0),
             trust_env=False,
         )
 
     @classmethod
     def of(cls, data: Path) -> Self:
-        """The service that works on this data directory. Raises NoService."""
-        paths = Paths(data)
+        """The service that BASCULE_URL names, or that works on this data directory. Raises NoService, CommandError.
+
+        Spoken to in the name of whoever signed in (`bascule login`), else with this installation's token.
+        """
         try:
-            said = json.loads(paths.service.read_text(encoding="utf-8"))
-            token = paths.token.read_text(encoding="utf-8").strip()
-            return cls(str(said["url"]).rstrip("/"), token, data)
+            url = address_of(data)
+            return cls(url, credential_for(url, data), data)
         except PermissionError as error:
             raise CommandError(
                 f"The data directory {data} belongs to someone else: use their account, or give --data."
@@ -81,8 +94,31 @@ class Service:
         return self._answer(self._send("GET", path, params=asked))
 
     def post(self, path: str, body: Mapping[str, Any], *, key: str | None = None, within: float = ANSWER_WITHIN) -> Any:
+        """An order. In a person's own name it says no `as`, unless another name was asked for, which is refused."""
         headers = {"Idempotency-Key": key} if key else {}
-        return self._answer(self._send("POST", path, json=dict(body), headers=headers, timeout=within))
+        said = {name: value for name, value in body.items() if name != "as" or self._says(value)}
+        answer = self._send("POST", path, json=said, headers=headers, timeout=within)
+        if _code_of(answer) == "proof_too_old" and sys.stdin.isatty():
+            self.prove_again()
+            answer = self._send("POST", path, json=said, headers=headers, timeout=within)
+        return self._answer(answer)
+
+    def delete(self, path: str) -> Any:
+        return self._answer(self._send("DELETE", path))
+
+    def acting(self, said: str) -> str:
+        """In whose name things are done: of whoever is signed in, else as was said."""
+        if not self.credential.personal:
+            return said
+        return self.credential.name or str(self.get("session")["name"])
+
+    def prove_again(self) -> None:
+        """Ask for a code of the second factor, and show it. Raises CommandError."""
+        code = getpass.getpass("Code of your authenticator app (it is asked for again after 15 minutes): ")
+        self._answer(self._send("POST", "session/proof", json={"code": code.strip()}))
+
+    def _says(self, name: Any) -> bool:
+        return not self.credential.personal or name not in (this_person(), self.credential.name, "", None)
 
     def make_plan(
         self, services: list[str], scope: str, direction: str = "failover", parameters: Mapping[str, Any] | None = None
@@ -181,6 +217,16 @@ def read_events(lines: Iterator[str]) -> Iterator[StreamEvent]:
             last = value
 
 
+def _code_of(response: httpx.Response) -> str:
+    """The code of a problem; empty for everything else."""
+    if not response.is_error:
+        return ""
+    try:
+        return str(response.json().get("code", ""))
+    except (ValueError, AttributeError):
+        return ""
+
+
 def _refusal(response: httpx.Response, url: str) -> CommandError:
     """The error of a problem+json answer (RFC 9457)."""
     try:
@@ -189,7 +235,7 @@ def _refusal(response: httpx.Response, url: str) -> CommandError:
     except (ValueError, AttributeError):
         problem, detail = {}, ""
     if response.status_code == httpx.codes.UNAUTHORIZED:
-        detail = f"The service at {url} does not accept this data directory's token: another installation runs there."
+        detail = _UNKNOWN.format(url=url)
     if not detail:
         detail = f"The service at {url} answered {response.status_code} without saying why; look at its log."
     return CommandError(detail, Exit.REFUSED if problem.get("code") in GATES else Exit.FAILED)

@@ -113,6 +113,7 @@ def _decide(session: Session, run_id: str, verb: str, actor: str, *, as_json: bo
         raise typer.BadParameter("Give a reason: it is kept in the journal.", param_hint="--reason")
     with Service.of(session.data) as service:
         service.decide(run_id, verb, actor, **more)
+        actor = service.acting(actor)
         found = service.run(run_id)
     step = next((one for one in found.steps if one.id == step_id), None)
     if as_json:

@@ -45,6 +45,7 @@ def halt(
     try:
         with Service.of(session.data) as service:
             said = service.post("halt/lift" if lift else "halt", body, within=ANSWER_WITHIN)
+            actor = service.acting(actor)
     except NoService:
         session.note(WITHOUT)
         with _on_the_database(session) as operation:

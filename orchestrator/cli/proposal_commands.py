@@ -93,6 +93,7 @@ def release(
             )
         body = {"digest": planned or digest, "as": actor, "comment": comment}
         said = service.post(f"proposals/{proposal}/release", body)
+        actor = service.acting(actor)
     if as_json:
         session.json(said)
     elif said["run_id"]:
@@ -112,6 +113,7 @@ def reject(
     session = session_of(context)
     with Service.of(session.data) as service:
         said = service.post(f"proposals/{proposal}/reject", {"as": actor, "reason": reason})
+        actor = service.acting(actor)
     if as_json:
         session.json(said)
     else:

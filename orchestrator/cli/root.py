@@ -18,8 +18,10 @@ from orchestrator.cli import (
     estate_commands,
     halt_command,
     inventory_commands,
+    login_command,
     map_commands,
     notify_command,
+    people_commands,
     plan_commands,
     probe_command,
     proposal_commands,
@@ -104,7 +106,7 @@ def root(
     session.signers = signers.expanduser().absolute() if signers else None
 
 
-ESTATE, RUNS, PEOPLE, SERVICE = "Estate and plans", "Runs", "People's decisions", "Service"
+ESTATE, RUNS, PEOPLE, ACCESS, SERVICE = "Estate and plans", "Runs", "People's decisions", "Who may", "Service"
 
 estate_app = typer.Typer(no_args_is_help=True, help="The estate's Git repository, as the service reads it.")
 estate_app.command("sync")(estate_commands.sync)
@@ -127,6 +129,25 @@ proposals_app = typer.Typer(invoke_without_command=True, callback=proposal_comma
 proposals_app.command("show")(proposal_commands.show)
 proposals_app.command("release")(proposal_commands.release)
 proposals_app.command("reject")(proposal_commands.reject)
+
+people_app = typer.Typer(invoke_without_command=True, callback=people_commands.listed)
+people_app.command("add")(people_commands.add)
+people_app.command("grant")(people_commands.grant)
+people_app.command("confirm")(people_commands.confirm)
+people_app.command("revoke")(people_commands.revoke)
+people_app.command("disable")(people_commands.disable)
+people_app.command("enable")(people_commands.enable)
+people_app.command("invite")(people_commands.invite)
+people_app.command("link")(people_commands.link)
+people_app.command("recover")(people_commands.recover)
+
+tokens_app = typer.Typer(invoke_without_command=True, callback=people_commands.tokens)
+tokens_app.command("make")(people_commands.make_token)
+tokens_app.command("revoke")(people_commands.revoke_token)
+
+glass_app = typer.Typer(invoke_without_command=True, callback=people_commands.glass)
+glass_app.command("seal")(people_commands.seal)
+glass_app.command("open")(people_commands.open_glass)
 
 audit_app = typer.Typer(no_args_is_help=True, help="The audit's hash chains and their checkpoints.")
 audit_app.command("verify")(audit_commands.verify)
@@ -162,6 +183,12 @@ app.command("undo", rich_help_panel=PEOPLE)(decision_commands.undo)
 app.add_typer(proposals_app, name="proposals", rich_help_panel=PEOPLE)
 app.command("halt", rich_help_panel=PEOPLE)(halt_command.halt)
 app.add_typer(resources_app, name="resources", rich_help_panel=PEOPLE)
+app.command("login", rich_help_panel=ACCESS)(login_command.login)
+app.command("logout", rich_help_panel=ACCESS)(login_command.logout)
+app.command("whoami", rich_help_panel=ACCESS)(login_command.whoami)
+app.add_typer(people_app, name="people", rich_help_panel=ACCESS)
+app.add_typer(tokens_app, name="tokens", rich_help_panel=ACCESS)
+app.add_typer(glass_app, name="break-glass", rich_help_panel=ACCESS)
 app.command("notify", rich_help_panel=SERVICE)(notify_command.notify)
 app.command("probe-agent", rich_help_panel=SERVICE)(agent_command.probe_agent)
 app.command("serve", rich_help_panel=SERVICE)(service_commands.serve)

@@ -65,7 +65,7 @@ def run(
 ) -> None:
     """Start a run: of a plan that you looked at (--plan), or of services in a scope, planned now.
 
-    A drill or live run then waits for people to release its plan. Live runs are refused in this version (exit code 4).
+    A drill or live run is asked for by somebody who signed in (`bascule login`), and waits for people to release it.
     """
     session = session_of(context)
     if bool(services) == bool(digest) or bool(services) != bool(scope):

@@ -1,6 +1,5 @@
 """What every command is given: where the data is, which estate, and where to write."""
 
-import getpass
 import json
 import os
 import sys
@@ -13,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from orchestrator.cli.credential import this_person
 from orchestrator.cli.wording import clean, harmless
 from orchestrator.operations.request import Paths
 
@@ -68,18 +68,11 @@ def session_of(context: typer.Context) -> Session:
     return session
 
 
-def this_person() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid-{os.getuid()}"
-
-
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
 As = Annotated[
     str,
     typer.Option("--as", metavar="NAME", envvar="BASCULE_AS", default_factory=this_person, show_default="you",
-                 help="Who does this; the journal keeps the name."),
+                 help="Who does this, where nobody is signed in; the journal keeps the name."),
 ]  # fmt: skip
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; the journal keeps it.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as `bascule status` shows it.")]

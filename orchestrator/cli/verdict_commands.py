@@ -47,6 +47,7 @@ def acknowledge(
     session = session_of(context)
     with Service.of(session.data) as service:
         service.post(f"verdicts/{vendor}/acknowledge", {"as": actor, "comment": comment})
+        actor = service.acting(actor)
     session.line(f"Acknowledged by {actor}: {one_line(vendor)} may be nominal again once the evidence is.")
 
 

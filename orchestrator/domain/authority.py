@@ -8,30 +8,28 @@ from orchestrator.domain.trust import Voucher, is_trusted
 RELEASES_NEEDED = {Mode.REHEARSAL: 0, Mode.DRILL: 1, Mode.LIVE: 2}
 """How many people release a plan's digest before its first effect."""
 
-NOBODY = frozenset({"bascule", "timer", "start", "webhook"})
+NOBODY = frozenset({"bascule", "timer", "start", "webhook", "local"})
 """Actors that are no people."""
 BY_RULE = "policy:"
 """What the name of an actor begins with that is a rule of the estate."""
+BREAK_GLASS = "break-glass-"
+"""What the name of an actor begins with who came with sealed codes."""
 PSEUDONYM = "person-"
 """What the chains of the audit call people, with random digits behind it."""
 
 
 def is_nobody(name: str) -> bool:
     """Whether the name, in lower case, is one that no person may go by."""
-    return name in NOBODY or name.startswith((BY_RULE, PSEUDONYM))
+    return name in NOBODY or name.startswith((BY_RULE, PSEUDONYM, BREAK_GLASS))
 
 
 class Refused(Exception):
     """A gate is closed; the text says which, and what opens it."""
 
 
-def check_mode(mode: Mode) -> None:
-    """Raises Refused for live runs: two proven people must release them, and this version can't prove people."""
-    if mode is Mode.LIVE:
-        raise Refused(
-            "Live runs are refused: this version of Bascule cannot yet prove who releases them. "
-            "Rehearse (`bascule rehearse`) or run a drill scope instead."
-        )
+def proves_people(mode: Mode) -> bool:
+    """Whether who starts and approves such runs must be known: wherever a release is asked for."""
+    return RELEASES_NEEDED[mode] > 0
 
 
 def check_estate(mode: Mode, voucher: Voucher | None) -> None:

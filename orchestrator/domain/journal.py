@@ -26,6 +26,7 @@ class StepEvent(StrEnum):
     APPLIED = "step.applied"
     WAITING = "step.waiting"
     APPROVED = "step.approved"
+    APPROVAL_VOIDED = "step.approval_voided"
     REJECTED = "step.rejected"
     SUCCEEDED = "step.succeeded"
     FAILED = "step.failed"
@@ -47,6 +48,7 @@ class StepEvent(StrEnum):
 class RunEvent(StrEnum):
     CREATED = "run.created"
     RELEASE_GIVEN = "run.release_given"
+    RELEASE_VOIDED = "run.release_voided"
     STARTED = "run.started"
     PAUSED = "run.paused"
     RESUMED = "run.resumed"
@@ -82,6 +84,7 @@ STEP_TABLE: Mapping[tuple[StepState, StepEvent], StepState] = {
     (S.VERIFYING, E.FAILED): S.FAILED,
     (S.VERIFYING, E.UNDO_READY): S.UNDO_READY,
     (S.WAITING, E.APPROVED): S.WAITING,
+    (S.WAITING, E.APPROVAL_VOIDED): S.WAITING,
     (S.WAITING, E.REJECTED): S.FAILED,
     (S.WAITING, E.SUCCEEDED): S.SUCCEEDED,
     (S.WAITING, E.FAILED): S.FAILED,
@@ -124,6 +127,7 @@ R, V = RunState, RunEvent
 
 RUN_TABLE: Mapping[tuple[RunState, RunEvent], tuple[RunState, ...]] = {
     (R.AWAITING_RELEASE, V.RELEASE_GIVEN): (R.AWAITING_RELEASE,),
+    (R.AWAITING_RELEASE, V.RELEASE_VOIDED): (R.AWAITING_RELEASE,),
     (R.AWAITING_RELEASE, V.STARTED): (R.RUNNING,),
     (R.AWAITING_RELEASE, V.CANCEL_REQUESTED): (R.CANCELLING,),
     (R.RUNNING, V.PAUSED): (R.RUNNING,),
@@ -239,6 +243,12 @@ def _approved(view: StepView, event: Event) -> dict[str, Any]:
     return {"waits_for": waits}
 
 
+def _approval_voided(view: StepView, event: Event) -> dict[str, Any]:
+    waits = dict(view.waits_for or {})
+    waits["given"] = [one for one in waits.get("given", []) if one != event.data["by"]]
+    return {"waits_for": waits}
+
+
 def _undo_ready(view: StepView, event: Event) -> dict[str, Any]:
     return {"undo_attempt": event.attempt, "ended_at": None, "waits_for": None, "wake_at": event.data.get("wake_at")}
 
@@ -252,6 +262,7 @@ _EXTRA: Mapping[StepEvent, _Extra] = {
     E.WAITING: lambda view, event: {"started_at": view.started_at or event.at},
     E.RECLAIMED: _started,
     E.APPROVED: _approved,
+    E.APPROVAL_VOIDED: _approval_voided,
     E.UNDO_READY: _undo_ready,
     E.UNDO_INTENT: _started,
     E.UNDO_RECLAIMED: _started,
@@ -272,6 +283,8 @@ def next_run(view: RunView, event: Event) -> RunView:
     taken: dict[str, Any] = {"state": state, "message": str(event.data.get("message", ""))}
     if kind is RunEvent.RELEASE_GIVEN:
         taken["releases"] = (*view.releases, event.actor)
+    elif kind is RunEvent.RELEASE_VOIDED:
+        taken["releases"] = tuple(one for one in view.releases if one != event.data["by"])
     elif kind is RunEvent.STARTED:
         taken["started_at"] = event.at
     elif kind in (RunEvent.PAUSED, RunEvent.RESUMED):

@@ -1,23 +1,26 @@
 """What people decide about a run and its steps. Each decision is one journal transaction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from orchestrator.domain.authority import Refused, check_approver
-from orchestrator.domain.journal import IllegalTransition, RunEvent, StepEvent
-from orchestrator.domain.model import ENDED_RUN, RunState, StepState
+from orchestrator.domain.journal import IllegalTransition, RunEvent, StepEvent, StepView
+from orchestrator.domain.model import ENDED_RUN, Mode, RunState, StepState
 from orchestrator.domain.plan import Plan
 from orchestrator.engine.progress import Progress
 from orchestrator.operations.halt import require_free
+from orchestrator.operations.people.approvals import Approvals, Signed, counted
 from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
 from orchestrator.store import runs
 from orchestrator.store.journal import RunJournal, RunNotFound, StepNotFound, step_view
 
 
 class Decisions:
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, approvals: Approvals | None = None) -> None:
         self._progress = progress
+        self._approvals = approvals or Approvals()
 
-    def approve(self, run_id: str, step_id: str, actor: str, comment: str = "") -> None:
+    def approve(self, run_id: str, step_id: str, actor: str, comment: str = "", signed: Signed | None = None) -> None:
         """Say yes at a hold point, or acknowledge a task. Raises Denied, Conflict, NotFound."""
 
         def decide(journal: RunJournal) -> None:
@@ -25,12 +28,15 @@ class Decisions:
             waits = view.waits_for or {}
             if view.state is not StepState.WAITING or waits.get("for") not in ("approval", "task"):
                 raise Conflict(f"{step_id} is {view.state.value} and waits for nobody's approval.")
-            requester = journal.row.requested_by if waits["for"] == "approval" else ""
+            proof: Mapping[str, Any] = {}
             try:
-                check_approver(actor, requester, waits.get("given", []))
+                if waits["for"] == "approval":
+                    view, proof = self._as_approver(journal, step_id, view, actor, signed)
+                else:
+                    check_approver(actor, "", waits.get("given", []))
             except Refused as error:
                 raise Denied(str(error)) from error
-            view = journal.step_event(step_id, view, StepEvent.APPROVED, {"comment": comment}, actor=actor)
+            view = journal.step_event(step_id, view, StepEvent.APPROVED, {"comment": comment, **proof}, actor=actor)
             given = (view.waits_for or {}).get("given", [])
             if len(given) >= int(waits.get("count", 1)):
                 by = ", ".join(journal.named(one) for one in given)
@@ -38,6 +44,22 @@ class Decisions:
                 journal.step_event(step_id, view, StepEvent.SUCCEEDED, data)
 
         self._change(run_id, decide)
+
+    def _as_approver(
+        self, journal: RunJournal, step_id: str, view: StepView, actor: str, signed: Signed | None
+    ) -> tuple[StepView, Mapping[str, Any]]:
+        """The step without the approvals that are void, and what is kept with this one. Raises Refused."""
+        conn, row = journal.connection, journal.row
+        mode, service = Mode(row.mode), journal.step(step_id).spec.get("service")
+        services = [str(service)] if service else row.services
+        given = (view.waits_for or {}).get("given", [])
+        known = counted(runs.approvals(conn, journal.run_id, step_id), given)
+        for name in self._approvals.voided(conn, mode, known, services):
+            data = {"by": journal.named(name)}
+            view = journal.step_event(step_id, view, StepEvent.APPROVAL_VOIDED, data)
+        check_approver(actor, row.requested_by, (view.waits_for or {}).get("given", []))
+        subject = hold_point(row.plan_digest, journal.run_id, step_id)
+        return view, self._approvals.given(conn, mode, actor, services, subject, signed)
 
     def reject(self, run_id: str, step_id: str, actor: str, reason: str) -> None:
         """Say no at a hold point: the step fails, and a person decides what follows."""
@@ -145,6 +167,11 @@ class Decisions:
             raise NotFound(str(error)) from error
         except IllegalTransition as error:
             raise Conflict(f"Not possible now: {error}.") from error
+
+
+def hold_point(digest: str, run_id: str, step_id: str) -> str:
+    """What a security key signs at a hold point."""
+    return f"{digest} {run_id} {step_id}"
 
 
 def _need_reason(reason: str) -> None:

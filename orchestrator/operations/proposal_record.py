@@ -3,9 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from orchestrator.domain.authority import Refused, check_mode
 from orchestrator.domain.estate import Estate
-from orchestrator.domain.model import Mode
 from orchestrator.domain.proposals.proposal import IllegalProposalEvent, ProposalEvent
 from orchestrator.domain.proposals.words import Told, body, title
 from orchestrator.operations.request import Conflict, NotFound
@@ -57,7 +55,6 @@ class ProposalRecord:
             approvals_needed=row.approvals_needed,
             armed_until=row.armed_until,
             evidence=row.evidence["words"],
-            refused=self._refused(row),
             **facts,
         )
         key = f"{row.id}:{event.value}:{int(self._clock())}"
@@ -69,16 +66,6 @@ class ProposalRecord:
         services = self.estate.services if self.estate else {}
         named = {name: {"fr": name, "en": name} for name in row.services}
         return named | {name: services[name].title.model_dump() for name in row.services if name in services}
-
-    def _refused(self, row: Row) -> str:
-        """Why a run in this scope would be refused whoever releases it."""
-        scope = self.estate.scopes.get(row.scope) if self.estate else None
-        try:
-            if scope is not None:
-                check_mode(Mode(scope.mode))
-        except Refused as error:
-            return str(error)
-        return ""
 
 
 def _steps(conn: Connection, row: Row) -> int:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from orchestrator.domain.authority import BY_RULE, RELEASES_NEEDED, Refused, check_approver, check_mode
+from orchestrator.domain.authority import BY_RULE, RELEASES_NEEDED, Refused, check_approver
 from orchestrator.domain.bundle import Bundle
 from orchestrator.domain.model import Mode
 from orchestrator.domain.proposals.proposal import (
@@ -36,6 +36,7 @@ from orchestrator.domain.signals.board import Situation
 from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.halt import Halt
+from orchestrator.operations.people.approvals import Approvals, Signed, yes
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.proposal_record import ProposalRecord
 from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
@@ -64,7 +65,9 @@ class Proposals:
         runs: Runs,
         clock: Callable[[], float],
         halt: Halt,
+        approvals: Approvals,
     ) -> None:
+        self._approvals = approvals
         self._database = database
         self._estates = estates
         self._plans = plans
@@ -99,14 +102,17 @@ class Proposals:
         while not self._wanted.empty():
             self._plan_safely(self._wanted.get())
 
-    def approve(self, proposal_id: str, digest: str, by: str, comment: str = "") -> str | None:
+    def approve(
+        self, proposal_id: str, digest: str, by: str, comment: str = "", signed: Signed | None = None
+    ) -> str | None:
         """One person's release of exactly this digest; the run's id when it was the last that was needed.
 
         Raises Denied, also by policy or halt, Conflict, NotFound.
         """
+        given = self._given(proposal_id, digest, by, comment, signed)
         for _ in range(TRIES):
             try:
-                return self._approve_once(proposal_id, digest, by, comment)
+                return self._approve_once(proposal_id, digest, given)
             except _Overtaken:
                 continue
         raise Conflict("Others release it at this very moment; look at it, and release it again.")
@@ -301,35 +307,49 @@ class Proposals:
             self._record.move(conn, locked, ProposalEvent.BLOCKED, SYSTEM, values, message)
             self._record.tell(conn, ProposalEvent.BLOCKED, locked, why=why)
 
-    def _approve_once(self, proposal_id: str, digest: str, by: str, comment: str) -> str | None:
+    def _given(self, proposal_id: str, digest: str, by: str, comment: str, signed: Signed | None) -> Approval:
+        """A person's yes with what proves it: a key's answer counts once, however often the release is tried."""
         row = self.get(proposal_id)
-        self._require_open(row, digest, by)
+        self._require_open(row, digest)
         self._halt.require_free()
         self._require_no_halt_since(row)
-        try:
-            check_mode(Mode(self._plans.get(digest).mode))
-        except Refused as error:
-            raise Denied(str(error)) from error
-        approvals = [*(Approval(one["by"], one["comment"]) for one in row.approvals), Approval(by, comment)]
-        if len(approvals) < row.approvals_needed:
+        mode = Mode(self._plans.get(digest).mode)
+        row = self._without_void(row, digest, mode)
+        _check_another(row, by)
+        with self._database.write() as conn:
+            return Approval(by, comment, self._proof(conn, mode, row, by, signed))
+
+    def _approve_once(self, proposal_id: str, digest: str, given: Approval) -> str | None:
+        by = given.by
+        row = self.get(proposal_id)
+        self._require_open(row, digest)
+        self._halt.require_free()
+        self._require_no_halt_since(row)
+        mode = Mode(self._plans.get(digest).mode)
+        row = self._without_void(row, digest, mode)
+        _check_another(row, by)
+        yes_of_all = [*(_approval(one) for one in row.approvals), given]
+        if len(yes_of_all) < row.approvals_needed:
             with self._database.write() as conn:
-                approved = self._approve(conn, proposal_id, digest, by, comment)
+                approved = self._approve(conn, proposal_id, digest, yes_of_all[-1])
                 if len(approved.approvals) >= approved.approvals_needed:
                     raise _Overtaken  # somebody else's yes came in between: this one is the last, and begins the run
             return None
         evidence = row.evidence["words"]["en"]
 
         def first(conn: Connection, run_id: str) -> None:
-            approved = self._approve(conn, proposal_id, digest, by, comment)
-            given = [str(one["by"]) for one in approved.approvals]
-            if given != [one.by for one in approvals] or len(given) < approved.approvals_needed:
+            approved = self._approve(conn, proposal_id, digest, yes_of_all[-1])
+            names = [str(one["by"]) for one in approved.approvals]
+            if names != [one.by for one in yes_of_all] or len(names) < approved.approvals_needed:
+                raise _Overtaken
+            if self._void(conn, approved, mode):
                 raise _Overtaken
             self._require_no_halt_since(approved)
             said = {"run_id": run_id}
             proposals.move(conn, approved, ProposalEvent.RELEASED, self._clock(), by, said, said)
-            self._record.tell(conn, ProposalEvent.RELEASED, approved, approvals=given, run_id=run_id)
+            self._record.tell(conn, ProposalEvent.RELEASED, approved, approvals=names, run_id=run_id)
 
-        return self._runs.start_released(digest, f"{BY_RULE}{row.rule}", evidence, approvals, first)
+        return self._runs.start_released(digest, f"{BY_RULE}{row.rule}", evidence, yes_of_all, first)
 
     def _require_no_halt_since(self, row: Row) -> None:
         """Raises Denied."""
@@ -337,23 +357,58 @@ class Proposals:
         if row.evidence.get("halt", last) != last:
             raise Denied(f"The kill switch was engaged since {row.id} was proposed: it is being withdrawn.")
 
-    def _require_open(self, row: Row, digest: str, by: str) -> None:
-        """Raises Denied, Conflict."""
+    def _require_open(self, row: Row, digest: str) -> None:
+        """Raises Conflict."""
         if row.state != ProposalState.ARMED:
             raise Conflict(f"Proposal {row.id} is {row.state}: it can't be released.")
         if row.digest != digest:
             raise Conflict(f"Proposal {row.id} is of plan {row.digest}; the release names another.")
+
+    def _proof(self, conn: Connection, mode: Mode, row: Row, by: str, signed: Signed | None) -> dict[str, Any]:
+        """Raises Denied."""
         try:
-            check_approver(by, "", [str(one["by"]) for one in row.approvals])
+            return self._approvals.given(conn, mode, by, row.services, row.digest, signed)
         except Refused as error:
             raise Denied(str(error)) from error
 
-    def _approve(self, conn: Connection, proposal_id: str, digest: str, by: str, comment: str) -> Row:
+    def _void(self, conn: Connection, row: Row, mode: Mode) -> list[str]:
+        return self._approvals.voided(conn, mode, [yes(one) for one in row.approvals], row.services)
+
+    def _without_void(self, row: Row, digest: str, mode: Mode) -> Row:
+        """The proposal as it stands once the approvals of people who were changed since are void."""
+        with self._database.write() as conn:
+            row = self._record.locked(conn, row.id)
+            self._require_open(row, digest)
+            for name in self._void(conn, row, mode):
+                left = [one for one in row.approvals if one["by"] != name]
+                self._record.move(conn, row, ProposalEvent.APPROVAL_VOIDED, SYSTEM, {"approvals": left}, {"by": name})
+                row = self._record.locked(conn, row.id)
+        return row
+
+    def _approve(self, conn: Connection, proposal_id: str, digest: str, given: Approval) -> Row:
         row = self._record.locked(conn, proposal_id)
-        self._require_open(row, digest, by)
-        approvals = [*row.approvals, {"by": by, "comment": comment, "at": self._clock()}]
-        self._record.move(conn, row, ProposalEvent.APPROVED, by, {"approvals": approvals}, {"comment": comment})
+        self._require_open(row, digest)
+        _check_another(row, given.by)
+        said = {"by": given.by, "comment": given.comment, "at": self._clock(), **given.proof}
+        self._record.move(
+            conn, row, ProposalEvent.APPROVED, given.by, {"approvals": [*row.approvals, said]},
+            {"comment": given.comment, **given.proof},
+        )  # fmt: skip
         return self._record.locked(conn, proposal_id)
+
+
+def _check_another(row: Row, by: str) -> None:
+    """Raises Denied."""
+    try:
+        check_approver(by, "", [str(one["by"]) for one in row.approvals])
+    except Refused as error:
+        raise Denied(str(error)) from error
+
+
+def _approval(said: dict[str, Any]) -> Approval:
+    return Approval(
+        said["by"], said["comment"], {name: said[name] for name in ("revision", "signature") if name in said}
+    )
 
 
 class _Overtaken(Exception):

@@ -79,6 +79,11 @@ class Paths:
         return self.data / "token"
 
     @property
+    def first_admin(self) -> Path:
+        """The first admin's link, while there is nobody."""
+        return self.data / "first-admin"
+
+    @property
     def service(self) -> Path:
         """Where the running service says how it is reached."""
         return self.data / "service.json"

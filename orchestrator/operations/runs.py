@@ -4,7 +4,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.domain.authority import (
@@ -12,7 +12,6 @@ from orchestrator.domain.authority import (
     Refused,
     check_approver,
     check_containment,
-    check_mode,
     must_contain,
 )
 from orchestrator.domain.journal import IllegalTransition, RunEvent
@@ -20,6 +19,7 @@ from orchestrator.domain.model import Mode
 from orchestrator.domain.plan import Plan
 from orchestrator.engine.progress import Progress
 from orchestrator.operations.halt import require_free
+from orchestrator.operations.people.approvals import Approvals, Signed, counted
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.request import Conflict, Denied, NotFound, Uncontained
 from orchestrator.store import runs
@@ -42,11 +42,19 @@ class Approval:
 
     by: str
     comment: str = ""
+    proof: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Runs:
-    def __init__(self, progress: Progress, plans: Plans, uncontained: Callable[[], str] = lambda: "") -> None:
+    def __init__(
+        self,
+        progress: Progress,
+        plans: Plans,
+        uncontained: Callable[[], str] = lambda: "",
+        approvals: Approvals | None = None,
+    ) -> None:
         """`uncontained`: why plays can't be contained on this machine, and what to do; empty when they can."""
+        self._approvals = approvals or Approvals()
         self._progress = progress
         self._plans = plans
         self._uncontained = uncontained
@@ -100,7 +108,7 @@ class Runs:
                 data = {"digest": plan.digest, "commit": plan.commit, "steps": len(plan.steps), "reason": reason}
                 journal.run_event(RunEvent.CREATED, requester, {**data, "exceptions": exceptions})
                 for one in approvals:
-                    said = {"digest": plan.digest, "comment": one.comment}
+                    said = {"digest": plan.digest, "comment": one.comment, **one.proof}
                     journal.run_event(RunEvent.RELEASE_GIVEN, one.by, said)
                 self._start_if_released(journal)
                 require_free(journal.connection)  # last, as for every run that begins
@@ -108,16 +116,19 @@ class Runs:
             raise _held(error.by) from error
         return run_id
 
-    def release(self, run_id: str, digest: str, actor: str, comment: str = "") -> None:
+    def release(self, run_id: str, digest: str, actor: str, comment: str = "", signed: Signed | None = None) -> None:
         """One person's release of exactly this digest. Raises Denied, also by policy or halt, Conflict, NotFound."""
         try:
             self._require_lawful(run_id)
             with self._progress.journal(run_id) as journal:
                 if journal.row.plan_digest != digest:
                     raise Conflict(f"Run {run_id} is of plan {journal.row.plan_digest}; the release names another.")
+                self._void_releases(journal)
                 check_approver(actor, journal.row.requested_by, journal.run.releases)
-                require_free(journal.connection)
-                journal.run_event(RunEvent.RELEASE_GIVEN, actor, {"digest": digest, "comment": comment})
+                conn, row = journal.connection, journal.row
+                proof = self._approvals.given(conn, Mode(row.mode), actor, row.services, digest, signed)
+                require_free(conn)
+                journal.run_event(RunEvent.RELEASE_GIVEN, actor, {"digest": digest, "comment": comment, **proof})
                 self._start_if_released(journal)
         except Refused as error:
             raise Denied(str(error)) from error
@@ -127,15 +138,19 @@ class Runs:
             raise Conflict(f"Not possible now: {error}.") from error
 
     def _require_permitted(self, mode: Mode) -> None:
-        """Raises Uncontained, Denied."""
+        """Raises Uncontained."""
         try:
             check_containment(mode, self._uncontained() if must_contain(mode) else "")
         except Refused as error:
             raise Uncontained(str(error)) from error
-        try:
-            check_mode(mode)
-        except Refused as error:
-            raise Denied(str(error)) from error
+
+    def _void_releases(self, journal: RunJournal) -> None:
+        """Whoever was changed since they released has not released: they may do so again, if they still may."""
+        row, given = journal.row, journal.run.releases
+        known = counted(runs.approvals(journal.connection, journal.run_id), given)
+        for name in self._approvals.voided(journal.connection, Mode(row.mode), known, row.services):
+            said = {"by": journal.named(name), "message": f"{journal.named(name)} was changed since: void."}
+            journal.run_event(RunEvent.RELEASE_VOIDED, data=said)
 
     def _require_lawful(self, run_id: str) -> None:
         """The run's plan, held against the policy once more. Raises RunNotFound, BelowPolicy."""

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from orchestrator.domain.journal import Event, Graph, StepView
+from orchestrator.domain.journal import Event, Graph, RunEvent, StepEvent, StepView
 from orchestrator.domain.model import ENDED_RUN, RunState, StepState
 from orchestrator.store import identities
 from orchestrator.store.journal import Dispatch, RunNotFound, step_view
@@ -137,8 +137,12 @@ def get_run(conn: sa.Connection, run_id: str) -> Row:
     return row
 
 
+def find_run(conn: sa.Connection, run_id: str) -> Row | None:
+    return conn.execute(_RUN, {"r": run_id}).one_or_none()
+
+
 def is_known(conn: sa.Connection, run_id: str) -> bool:
-    return conn.execute(_RUN, {"r": run_id}).one_or_none() is not None
+    return find_run(conn, run_id) is not None
 
 
 def list_runs(conn: sa.Connection, limit: int = 50, *, active_only: bool = False) -> Sequence[Row]:
@@ -188,6 +192,18 @@ def list_events(conn: sa.Connection, run_id: str, after: int = 0, limit: int = 1
     return [
         identities.named(Event(row.seq, row.at, row.kind, row.actor, row.step_id, row.attempt, row.data), known)
         for row in conn.execute(query.limit(limit))
+    ]
+
+
+def approvals(conn: sa.Connection, run_id: str, step_id: str | None = None) -> list[Event]:
+    """The releases that a run was given, or the approvals of one of its steps, with names; void ones as well."""
+    kind = RunEvent.RELEASE_GIVEN if step_id is None else StepEvent.APPROVED
+    where = events.c.step_id.is_(None) if step_id is None else events.c.step_id == step_id
+    query = sa.select(events).where(events.c.run_id == run_id, events.c.kind == kind.value, where)
+    known = identities.names(conn)
+    return [
+        identities.named(Event(row.seq, row.at, row.kind, row.actor, row.step_id, row.attempt, row.data), known)
+        for row in conn.execute(query.order_by(events.c.seq))
     ]
 
 

@@ -37,7 +37,7 @@ def _bound(value: Any) -> str:
     return str(value) if isinstance(value, CanonicalText) else canonical(value)
 
 
-def _key(name: str, size: int = 200) -> "sa.Column[str]":
+def key_column(name: str, size: int = 200) -> "sa.Column[str]":
     return sa.Column(name, sa.String(size), primary_key=True)
 
 
@@ -59,7 +59,7 @@ estate_commits = sa.Table(
 plans = sa.Table(
     "plans",
     metadata,
-    _key("digest", 80),
+    key_column("digest", 80),
     sa.Column("commit", sa.String(64), nullable=False),
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("document", sa.JSON, nullable=False),
@@ -68,8 +68,8 @@ plans = sa.Table(
 snapshots = sa.Table(
     "snapshots",
     metadata,
-    _key("scope", 100),
-    _key("subject", 80),
+    key_column("scope", 100),
+    key_column("subject", 80),
     sa.Column("at", sa.Double, nullable=False),
     sa.Column("values", sa.JSON, nullable=False),
 )
@@ -77,7 +77,7 @@ snapshots = sa.Table(
 runs = sa.Table(
     "runs",
     metadata,
-    _key("id", 60),
+    key_column("id", 60),
     sa.Column("plan_digest", sa.String(80), sa.ForeignKey("plans.digest"), nullable=False),
     sa.Column("commit", sa.String(64), nullable=False),
     sa.Column("scope", sa.String(100), nullable=False),
@@ -103,8 +103,8 @@ runs = sa.Table(
 steps = sa.Table(
     "steps",
     metadata,
-    _key("run_id", 60),
-    _key("step_id"),
+    key_column("run_id", 60),
+    key_column("step_id"),
     sa.Column("ordinal", sa.Integer, nullable=False),
     sa.Column("uses", sa.String(60), nullable=False),
     sa.Column("spec", sa.JSON, nullable=False),
@@ -133,16 +133,16 @@ steps = sa.Table(
 edges = sa.Table(
     "edges",
     metadata,
-    _key("run_id", 60),
-    _key("need"),
-    _key("dependent"),
+    key_column("run_id", 60),
+    key_column("need"),
+    key_column("dependent"),
     sa.Index("ix_edges_dependent", "run_id", "dependent"),
 )
 
 events = sa.Table(
     "events",
     metadata,
-    _key("run_id", 60),
+    key_column("run_id", 60),
     sa.Column("seq", sa.Integer, primary_key=True),
     sa.Column("at", sa.Double, nullable=False),
     sa.Column("kind", sa.String(40), nullable=False),
@@ -168,15 +168,15 @@ output_lines = sa.Table(
 holds = sa.Table(
     "holds",
     metadata,
-    _key("scope", 100),
-    _key("resource", 300),
+    key_column("scope", 100),
+    key_column("resource", 300),
     sa.Column("run_id", sa.String(60), nullable=False, index=True),
 )
 
 idempotency_keys = sa.Table(
     "idempotency_keys",
     metadata,
-    _key("key"),
+    key_column("key"),
     sa.Column("fingerprint", sa.String(80), nullable=False),
     sa.Column("run_id", sa.String(60), nullable=False),
     sa.Column("at", sa.Double, nullable=False),
@@ -185,10 +185,10 @@ idempotency_keys = sa.Table(
 strays = sa.Table(
     "strays",
     metadata,
-    _key("scope", 100),
-    _key("provider", 100),
-    _key("kind", 40),
-    _key("id"),
+    key_column("scope", 100),
+    key_column("provider", 100),
+    key_column("kind", 40),
+    key_column("id"),
     sa.Column("name", sa.String(300), nullable=False),
     sa.Column("run_id", sa.String(100), nullable=False),
     sa.Column("step_id", sa.String(200), nullable=False),
@@ -261,7 +261,7 @@ observations = sa.Table(
 source_beats = sa.Table(
     "source_beats",
     metadata,
-    _key("source", 63),
+    key_column("source", 63),
     sa.Column("slot", sa.Integer, primary_key=True, autoincrement=False),
     sa.Index("ix_source_beats_slot", "slot"),
 )
@@ -269,7 +269,7 @@ source_beats = sa.Table(
 leases = sa.Table(
     "leases",
     metadata,
-    _key("name", 60),
+    key_column("name", 60),
     sa.Column("holder", sa.String(80), nullable=False),
     sa.Column("until", sa.Double, nullable=False),
 )
@@ -305,7 +305,7 @@ _WAITING = sa.text("state in ('armed', 'blocked')")
 proposals = sa.Table(
     "proposals",
     metadata,
-    _key("id", 60),
+    key_column("id", 60),
     sa.Column("rule", sa.String(63), nullable=False),
     sa.Column("subject", sa.String(120), nullable=False),
     sa.Column("episode", sa.Double, nullable=False),
@@ -334,7 +334,7 @@ proposals = sa.Table(
 proposal_events = sa.Table(
     "proposal_events",
     metadata,
-    _key("proposal_id", 60),
+    key_column("proposal_id", 60),
     sa.Column("seq", sa.Integer, primary_key=True),
     sa.Column("at", sa.Double, nullable=False),
     sa.Column("kind", sa.String(40), nullable=False),
@@ -363,7 +363,7 @@ notices = sa.Table(
 workers = sa.Table(
     "workers",
     metadata,
-    _key("id", 80),
+    key_column("id", 80),
     sa.Column("started_at", sa.Double, nullable=False),
     sa.Column("seen_at", sa.Double, nullable=False),
     sa.Column("lock_key", sa.BigInteger, nullable=False),
@@ -372,7 +372,7 @@ workers = sa.Table(
 audit_heads = sa.Table(
     "audit_heads",
     metadata,
-    _key("chain", 100),
+    key_column("chain", 100),
     sa.Column("length", _COUNTED, nullable=False),
     sa.Column("head", sa.String(64), nullable=False),
 )
@@ -380,7 +380,7 @@ audit_heads = sa.Table(
 audit_entries = sa.Table(
     "audit_entries",
     metadata,
-    _key("chain", 100),
+    key_column("chain", 100),
     sa.Column("seq", _COUNTED, primary_key=True, autoincrement=False),
     sa.Column("at", sa.Double, nullable=False),
     sa.Column("kind", sa.String(60), nullable=False),
@@ -403,7 +403,7 @@ audit_deliveries = sa.Table(
     "audit_deliveries",
     metadata,
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
-    _key("witness", 300),
+    key_column("witness", 300),
     sa.Column("state", sa.String(20), nullable=False),
     sa.Column("tries", sa.Integer, nullable=False),
     sa.Column("next_at", sa.Double, nullable=False),
@@ -414,7 +414,7 @@ audit_deliveries = sa.Table(
 identities = sa.Table(
     "identities",
     metadata,
-    _key("pseudonym", 60),
+    key_column("pseudonym", 60),
     sa.Column("name", sa.String(200), nullable=False, index=True),
     sa.Column("created_at", sa.Double, nullable=False),
 )

@@ -1,6 +1,5 @@
 """The web application: every route, and what happens to every error."""
 
-import functools
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -8,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from anyio.to_thread import current_default_thread_limiter
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -17,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
 from orchestrator.web import (
+    approval_pages,
     clock_routes,
     doctor_routes,
     estate_routes,
@@ -24,16 +24,22 @@ from orchestrator.web import (
     inventory_routes,
     map_pages,
     map_routes,
+    oidc_pages,
     pages,
+    people_routes,
+    permissions,
     plan_routes,
     proposal_routes,
     resource_routes,
     run_routes,
+    session_routes,
+    sign_in_pages,
     signal_pages,
     signal_routes,
     verdict_routes,
 )
 from orchestrator.web.access import Access
+from orchestrator.web.authority import authorized
 from orchestrator.web.gate import Gate
 from orchestrator.web.live import STREAMS_AT_MOST, Busy, Live
 from orchestrator.web.parts import Parts
@@ -57,6 +63,8 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
 } | {_REFUSALS[0]: {"model": Problem}}
 """How a refusal is described. One of them brings the schema in: each model that is named costs each route time."""
 _API = (
+    session_routes,
+    people_routes,
     plan_routes,
     run_routes,
     halt_routes,
@@ -79,9 +87,8 @@ class Web(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """The gate stands outside of everything, so that the answer to a fault is guarded as well."""
         parts: Parts = self.state.parts
-        sign_in = functools.partial(pages.sign_in, token_file=parts.service.paths.token)
         app, host = super().build_middleware_stack(), parts.service.settings.host
-        return Gate(app, parts.access, host, sign_in, self.methods_at)
+        return Gate(app, parts.access, host, sign_in_pages.sign_in, self.methods_at)
 
     def methods_at(self, scope: Scope) -> frozenset[str]:
         """The methods that the path of a request has, by all of its routes."""
@@ -112,7 +119,7 @@ def _say_problems(responses: dict[str, Any]) -> None:
 def create_app(bascule: Service) -> FastAPI:
     """The application in front of a service. It starts and stops nothing but its own streams."""
     reading = Reading(bascule.database)
-    parts = Parts(bascule, Access(bascule.token), reading, Live(reading, bascule.progress))
+    parts = Parts(bascule, Access(bascule.token, bascule.people.sign_in), reading, Live(reading, bascule.progress))
     app = Web(
         title="Bascule",
         summary="Sovereign-fallback orchestration: plans, runs, and people's decisions.",
@@ -124,13 +131,14 @@ def create_app(bascule: Service) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.parts = parts
+    guarded = [Depends(authorized)]
     app.get("/healthz", tags=["service"], openapi_extra={"security": []})(_healthz)
     app.include_router(signal_routes.inbox)  # first: routes are tried in their order, and a storm comes here
     for part in _API:
-        app.include_router(part.router, prefix="/api/v1", responses=_REFUSED)
-    app.include_router(pages.router)
-    app.include_router(map_pages.router)
-    app.include_router(signal_pages.router)
+        app.include_router(part.router, prefix="/api/v1", responses=_REFUSED, dependencies=guarded)
+    for page in (pages, map_pages, signal_pages, sign_in_pages, oidc_pages, approval_pages):
+        app.include_router(page.router, dependencies=guarded)
+    app.state.needed = permissions.needed_by(app.routes)
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     _answer_errors(app)
     return app
@@ -192,7 +200,8 @@ def _on_fault(request: Request, error: Exception) -> Response:
 def _said(request: Request, found: Problem, headers: Mapping[str, str] | None = None) -> Response:
     if request.scope["path"].startswith(("/api/", "/static/", "/healthz", "/webhooks/")):
         return answer(found, headers)
-    return pages.plain_page(request, found.status, "fault" if found.status >= 500 else "none")
+    key = "fault" if found.status >= 500 else "denied" if found.status in (401, 403) else "none"
+    return pages.plain_page(request, found.status, key, found.detail if key == "denied" else "")
 
 
 def _version() -> str:

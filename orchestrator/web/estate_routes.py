@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
 from orchestrator.web.answers import EstateAnswer, RefusedCommit, ScopeAnswer, ServiceAnswer, SignatureAnswer, Synced
+from orchestrator.web.authority import Acting, name_of
 from orchestrator.web.orders import AcceptOrder, SyncOrder
 from orchestrator.web.parts import Given
 from orchestrator.web.problem import answer, problem
@@ -41,16 +42,16 @@ def read_estate(given: Given) -> EstateAnswer:
 
 
 @router.post("/estate/sync")
-def sync_estate(order: SyncOrder, given: Given) -> Synced:
+def sync_estate(order: SyncOrder, given: Given, acting: Acting) -> Synced:
     """Fetch the remote now and accept its newest commit, if it is signed by allowed people, newer, and valid."""
-    commit, new = given.service.estates.sync(order.by)
+    commit, new = given.service.estates.sync(name_of(acting, order.by))
     return Synced(commit=commit, new=new)
 
 
 @router.post("/estate/accept")
-def accept_history(order: AcceptOrder, given: Given) -> Synced:
+def accept_history(order: AcceptOrder, given: Given, acting: Acting) -> Synced:
     """Accept the branch's newest commit though its history was rewritten or wound back. Signatures count as ever."""
-    commit, new = given.service.estates.accept(order.commit, order.by, order.reason)
+    commit, new = given.service.estates.accept(order.commit, name_of(acting, order.by), order.reason)
     return Synced(commit=commit, new=new)
 
 

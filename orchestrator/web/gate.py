@@ -4,15 +4,19 @@ It fails closed: a route added later is guarded without doing anything for it.
 """
 
 import asyncio
+import functools
 from collections.abc import Callable
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orchestrator.web.access import Access, is_our_host
+from orchestrator.web.access import Access, Caller, is_our_host
+from orchestrator.web.permissions import NEEDS
 from orchestrator.web.problem import answer, problem
 
 MAX_BODY = 1024 * 1024
@@ -28,6 +32,13 @@ _SIGNALS = "/webhooks/"
 """Each source has a secret of its own, and none of them opens anything else."""
 _OPEN = ("/healthz", "/static/", _SIGNALS)
 """Without a token: a sign of life, files that every copy of Bascule has, and what monitoring systems post."""
+_DOORS = frozenset(key.partition(" ")[2] for key, needed in NEEDS.items() if needed is None)
+"""Where people come in: they have nothing to show yet."""
+_LOOKED_UP_AT_ONCE = 8
+"""Sessions and tokens that are looked for in the database at the same time."""
+FORM = "application/x-www-form-urlencoded"
+PAGE_TOKEN = "page_token"  # noqa: S105 - a field's name
+PAGE_TOKEN_HEADER = "x-page-token"  # noqa: S105 - a header's name
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _HELD_AT_MOST = 128 * MAX_BODY
 """Bytes of bodies that may be in memory at once, before anybody has shown who they are."""
@@ -46,7 +57,7 @@ _HEADERS = {
 }
 
 SignIn = Callable[[Request], Response]
-"""Answers the page that says where the token is."""
+"""Sends people to where they sign in."""
 MethodsAt = Callable[[Scope], frozenset[str]]
 
 
@@ -63,13 +74,15 @@ class Gate:
         self._sign_in = sign_in
         self._methods_at = methods_at
         self._held = 0
+        self._lookups = CapacityLimiter(_LOOKED_UP_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         guarded = _with_headers(send, scope["path"])
-        refusal = self._refusal(Request(scope))
+        request = Request(scope)
+        refusal = self._misplaced(request) or self._signed_in(request) or await self._unknown(request)
         if refusal is not None or scope["method"] in ("GET", "HEAD"):
             await (refusal or self._app)(scope, receive, guarded)
             return
@@ -77,7 +90,7 @@ class Gate:
         try:
             refusal = await self._read(body, Headers(scope=scope), receive)
             if refusal is None and scope["method"] in _WITH_BODY:
-                refusal = self._wrong_kind(scope)
+                refusal = self._wrong_kind(scope, bytes(body)) or self._forged(request, bytes(body))
             await (refusal or self._app)(scope, _again(bytes(body), receive), guarded)
         finally:
             self._held -= len(body)
@@ -105,34 +118,69 @@ class Gate:
             return answer(problem(408, f"The request's body did not arrive within {BODY_WITHIN:g} s."))
         return too_large if read > MAX_BODY else None
 
-    def _refusal(self, request: Request) -> Response | None:
-        path, headers = request.scope["path"], request.headers
-        if not is_our_host(headers.get("host"), self._host):
-            said = "This service answers to the names of this machine's loopback and to its configured host alone."
-            return answer(problem(421, said))
+    def _misplaced(self, request: Request) -> Response | None:
+        if is_our_host(request.headers.get("host"), self._host):
+            return None
+        said = "This service answers to the names of this machine's loopback and to its configured host alone."
+        return answer(problem(421, said))
+
+    async def _unknown(self, request: Request) -> Response | None:
+        """Whoever asks is remembered with the request; the answer to those who must be known and are not."""
+        path = request.scope["path"]
         if path.startswith(_OPEN) or path.startswith(_WEBHOOKS):
             return None
-        if not path.startswith(_API) and request.method == "GET" and "token" in request.query_params:
-            return self._signed_in(request)
-        if self._access.admits(request.method, headers):
+        who = functools.partial(self._access.who, request.method, request.headers)
+        caller = await run_sync(who, limiter=self._lookups)
+        request.state.caller = caller
+        if caller is not None or path in _DOORS:
             return None
         if path.startswith(_API):
-            said = "Send the token as `Authorization: Bearer …`; it is in the file `token` of the data directory."
+            said = (
+                "Send a token as `Authorization: Bearer …`: one that `bascule login` or an admin gave, or this "
+                "installation's own, from the file `token` of the data directory."
+            )
             return answer(problem(401, said), {"WWW-Authenticate": 'Bearer realm="bascule"'})
         return self._sign_in(request)
 
-    def _wrong_kind(self, scope: Scope) -> Response | None:
+    def _forged(self, request: Request, body: bytes) -> Response | None:
+        """What a browser sends by itself, on another site's behalf: a cookie proves nothing without the page's token.
+
+        OWASP's cheat sheet on cross-site request forgery: the origin is looked at first, and a token besides.
+        """
+        caller: Caller | None = getattr(request.state, "caller", None)
+        path = request.scope["path"]
+        from_form = not path.startswith((_API, _SIGNALS))
+        if not from_form and (caller is None or not caller.cookie):
+            return None
+        said = "The request does not come from a page of this service: open the page, and do it there."
+        if not _is_of_this_site(request):
+            return answer(problem(403, said, "forged"))
+        if caller is None or not caller.cookie:
+            return None
+        fields = dict(parse_qsl(body.decode("latin-1"))) if from_form else {}
+        given = request.headers.get(PAGE_TOKEN_HEADER) or fields.get(PAGE_TOKEN, "")
+        return None if self._access.is_page_token(caller.cookie, given) else answer(problem(403, said, "forged"))
+
+    def _wrong_kind(self, scope: Scope, body: bytes) -> Response | None:
         """The API takes JSON alone. What the path does not have at all is refused by the router, for that reason."""
         path = scope["path"]
-        kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+        said = Headers(scope=scope).get("content-type", "")
+        if not body and not said:
+            return None
+        kind = said.partition(";")[0].strip().lower()
+        if not path.startswith((_API, _SIGNALS)) and kind != FORM and scope["method"] in self._methods_at(scope):
+            return answer(problem(415, f"Send a form, with `Content-Type: {FORM}`."))
         if kind == "application/json" or not path.startswith(_API) or path.startswith(_WEBHOOKS):
             return None
         if scope["method"] not in self._methods_at(scope):
             return None
         return answer(problem(415, "Send JSON, with `Content-Type: application/json`."))
 
-    def _signed_in(self, request: Request) -> Response:
+    def _signed_in(self, request: Request) -> Response | None:
         """The token moves from the address into a cookie that only this site can send and no script can read."""
+        at_page = not request.scope["path"].startswith((_API, *_OPEN)) and request.method == "GET"
+        if not at_page or "token" not in request.query_params:
+            return None
         if not self._access.is_token(request.query_params["token"]):
             return self._sign_in(request)
         left = urlencode([pair for pair in parse_qsl(request.url.query) if pair[0] != "token"])
@@ -146,6 +194,14 @@ class Gate:
             secure=request.url.scheme == "https",
         )
         return response
+
+
+def _is_of_this_site(request: Request) -> bool:
+    """By `Origin`, which every browser sends with what changes something; else by what it says of the page."""
+    origin = request.headers.get("origin")
+    if origin is None:
+        return request.headers.get("sec-fetch-site") == "same-origin"
+    return urlsplit(origin).netloc == request.headers.get("host") and origin != "null"
 
 
 def _with_headers(send: Send, path: str) -> Send:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict
 
 from orchestrator.domain.halt import Halted
+from orchestrator.web.authority import Acting, name_of
 from orchestrator.web.orders import HaltOrder
 from orchestrator.web.parts import Given
 
@@ -56,12 +57,12 @@ def read_halt(given: Given, limit: Annotated[int, Query(ge=1, le=1000)] = 20) ->
 
 
 @router.post("", status_code=201, responses={200: {"model": EngagedAnswer, "description": "It was engaged already"}})
-def engage(order: HaltOrder, given: Given, response: Response) -> EngagedAnswer:
+def engage(order: HaltOrder, given: Given, acting: Acting, response: Response) -> EngagedAnswer:
     """Halt everything: no run starts, no step begins, and what is in the middle of several effects stops at the next.
 
     Every run is paused. Needs a reason. Asked for again, the halt in force stays as it is.
     """
-    engaged = given.service.halt.engage(order.by, order.reason)
+    engaged = given.service.halt.engage(name_of(acting, order.by), order.reason)
     response.status_code = 201 if engaged.created else 200
     return EngagedAnswer(
         halt=HaltedAnswer.model_validate(engaged.halted), created=engaged.created, paused=list(engaged.paused)
@@ -69,9 +70,9 @@ def engage(order: HaltOrder, given: Given, response: Response) -> EngagedAnswer:
 
 
 @router.post("/lift")
-def lift(order: HaltOrder, given: Given) -> HaltedAnswer:
+def lift(order: HaltOrder, given: Given, acting: Acting) -> HaltedAnswer:
     """Lift the halt, with a reason. No run goes on by that alone: people resume what should."""
-    return HaltedAnswer.model_validate(given.service.halt.lift(order.by, order.reason))
+    return HaltedAnswer.model_validate(given.service.halt.lift(name_of(acting, order.by), order.reason))
 
 
 def answered(halted: Halted | None) -> HaltedAnswer | None:

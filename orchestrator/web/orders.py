@@ -69,6 +69,8 @@ StepId = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._~/\-]{0,199}$")]
 
 
 class _Order(BaseModel):
+    """`as`: for whoever holds the installation's token alone; people act in their own name, and need not say it."""
+
     model_config = ConfigDict(extra="forbid", populate_by_name=False)
 
 
@@ -84,37 +86,48 @@ class InventoryOrder(_Order):
     source: Name | None = None
 
 
+class KeyAnswer(_Order):
+    """What a security key answered: `challenge` as it was given, `answer` as the browser made it (JSON, Base64url)."""
+
+    challenge: Annotated[str, StringConstraints(min_length=20, max_length=100)]
+    answer: Annotated[dict[Name, JsonValue], AfterValidator(_storable)]
+
+
 class RunOrder(_Order):
     digest: Digest
-    by: Person = Field(alias="as")
+    by: Person | None = Field(default=None, alias="as")
     reason: Remark = ""
 
 
 class ReleaseOrder(_Order):
+    """`key`: of an approver who has a security key, which signs the digest."""
+
     digest: Digest
-    by: Person = Field(alias="as")
+    by: Person | None = Field(default=None, alias="as")
     comment: Remark = ""
+    key: KeyAnswer | None = None
 
 
 class RunDecision(_Order):
-    by: Person = Field(alias="as")
+    by: Person | None = Field(default=None, alias="as")
     reason: Remark = ""
 
 
 class HaltOrder(_Order):
     """Engages or lifts the kill switch."""
 
-    by: Person = Field(alias="as")
+    by: Person | None = Field(default=None, alias="as")
     reason: Annotated[Remark, Field(min_length=1)]
 
 
 class StepDecision(_Order):
-    """`accept_drift` belongs to a retry; a reason and a comment are the same to the journal."""
+    """`accept_drift` belongs to a retry, `key` to an approval; a reason and a comment are the same to the journal."""
 
-    by: Person = Field(alias="as")
+    by: Person | None = Field(default=None, alias="as")
     reason: Remark = ""
     comment: Remark = ""
     accept_drift: bool = False
+    key: KeyAnswer | None = None
 
     @property
     def remark(self) -> str:
@@ -134,7 +147,7 @@ class KeepOrder(_Order):
 
     scope: Name
     id: ThingId
-    by: Person = Field(alias="as")
+    by: Person | None = Field(default=None, alias="as")
     reason: Remark = ""
 
 
@@ -159,17 +172,17 @@ class MapOrder(_Order):
 
 
 class AcknowledgeOrder(_Order):
-    by: Person = Field(alias="as")
+    by: Person | None = Field(default=None, alias="as")
     comment: Remark = ""
 
 
 class SyncOrder(_Order):
-    by: Person = Field(alias="as")
+    by: Person | None = Field(default=None, alias="as")
 
 
 class AcceptOrder(_Order):
     """Accepts a history that was rewritten. `commit`: the branch's newest; twelve digits are enough."""
 
-    by: Person = Field(alias="as")
+    by: Person | None = Field(default=None, alias="as")
     commit: Annotated[str, Field(pattern=r"^[0-9a-f]{12,64}$")]
     reason: Annotated[Remark, Field(min_length=1)]

@@ -14,7 +14,9 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from orchestrator.domain.halt import HOW_TO_LIFT, Halted
 from orchestrator.operations.request import RequestError
 from orchestrator.store import proposals
+from orchestrator.web.access import Caller
 from orchestrator.web.answers import RunWithSteps
+from orchestrator.web.authority import Acting, sees
 from orchestrator.web.orders import RunId
 from orchestrator.web.page_view import StepView, as_page_json, clean, line_view, run_look, run_view, short, step_view
 from orchestrator.web.parts import Given, Parts
@@ -51,14 +53,16 @@ Lang = Annotated[Language, Depends(page_language)]
 
 
 @router.get("/")
-def list_runs(request: Request, given: Given, language: Lang) -> Response:
+def list_runs(request: Request, given: Given, acting: Acting, language: Lang) -> Response:
     listed = []
     for run in given.reading.listed(LISTED, active_only=False):
+        if not sees(acting, run.services):
+            continue
         whole = given.reading.run(run.id)
         icon, word, tone = run_look(language, whole, whole.waits, whole.step_counts)
         listed.append({"run": whole, "icon": icon, "word": word, "tone": tone, "active": whole.ended_at is None})
     with given.service.database.read() as conn:
-        waiting = [{"words": row.evidence["words"]} for row in proposals.waiting(conn)]
+        waiting = [{"words": row.evidence["words"]} for row in proposals.waiting(conn) if sees(acting, row.services)]
     busy = bool(waiting) or any(one["active"] for one in listed)
     return render(request, "runs.html", language, runs=listed, proposals=waiting, busy=busy)
 
@@ -104,10 +108,25 @@ def render(request: Request, name: str, language: Language, status: int = 200, *
         now=time.time(),
         lifting=HOW_TO_LIFT,
         halted=_halted(request) if status < 400 else None,
+        who=_who(request),
+        page_token=_page_token(request),
         **values,
     )
     headers = {"Vary": "Accept-Language, Cookie", "Content-Language": language}
     return HTMLResponse(page, status, headers)
+
+
+def _who(request: Request) -> str:
+    """Whoever is signed in; empty for who is not, and for whoever looks with the installation's token."""
+    found = getattr(request.state, "caller", None)
+    return found.actor.name if isinstance(found, Caller) else ""
+
+
+def _page_token(request: Request) -> str:
+    """What a form of this page sends back, so that it is known to come from here."""
+    found = getattr(request.state, "caller", None)
+    parts: Parts = request.app.state.parts
+    return parts.access.page_token(found.cookie) if isinstance(found, Caller) and found.cookie else ""
 
 
 def _halted(request: Request) -> Halted | None:
@@ -116,18 +135,10 @@ def _halted(request: Request) -> Halted | None:
     return parts.service.halt.in_force()
 
 
-def sign_in(request: Request, token_file: Path) -> Response:
-    """Where the token is. A first visit from another site comes without the cookie, so that one asks again at once."""
+def plain_page(request: Request, status: int, key: str, detail: str = "") -> Response:
+    """A page that says no more than that there is nothing, that it is not allowed, or that the service failed."""
     language = language_of(request.query_params.get("lang"), request.headers.get("accept-language"))
-    asked_from_elsewhere = request.headers.get("sec-fetch-site") == "cross-site"
-    values = {"file": str(token_file), "base": str(request.base_url), "again": asked_from_elsewhere}
-    return render(request, "sign_in.html", language, 401, **values)
-
-
-def plain_page(request: Request, status: int, key: str) -> Response:
-    """A page that says no more than that there is nothing, or that the service failed."""
-    language = language_of(request.query_params.get("lang"), request.headers.get("accept-language"))
-    values = {"title": say(language, f"{key}.title"), "why": say(language, f"{key}.why")}
+    values = {"title": say(language, f"{key}.title"), "why": say(language, f"{key}.why"), "detail": detail}
     return render(request, "plain.html", language, status, **values)
 
 

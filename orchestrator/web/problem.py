@@ -20,13 +20,14 @@ from orchestrator.store.journal import RunNotFound, StepNotFound
 MEDIA_TYPE = "application/problem+json"
 
 _STATUS = {"invalid": 422, "invalid_estate": 422, "not_found": 404, "conflict": 409, "refused": 403}
+_STATUS |= {"sign_in_needed": 403, "second_factor_needed": 403, "proof_too_old": 403, "too_many": 429}
 _STATUS |= {"below_policy": 403, "untrusted": 403, "containment_missing": 403}
 _STATUS |= {"halted": 423, "unauthenticated": 401, "estate_unreachable": 502, "busy": 503}
 """The status of each `RequestError.code`."""
 
 _CODES = {400: "bad_request", 401: "unauthenticated", 403: "refused", 404: "not_found", 405: "method_not_allowed"}
 _CODES |= {408: "too_slow", 409: "conflict", 413: "too_large", 415: "not_json", 421: "wrong_host", 422: "invalid"}
-_CODES |= {423: "halted", 500: "internal", 502: "estate_unreachable", 503: "busy"}
+_CODES |= {423: "halted", 429: "too_many", 500: "internal", 502: "estate_unreachable", 503: "busy"}
 
 _TITLES = {
     "invalid": "The request is not valid",
@@ -34,6 +35,11 @@ _TITLES = {
     "not_found": "There is no such thing",
     "conflict": "It contradicts what is there",
     "refused": "A gate is closed",
+    "sign_in_needed": "A person must sign in",
+    "second_factor_needed": "A second factor is needed",
+    "proof_too_old": "The second factor must be shown again",
+    "too_many": "Too often",
+    "forged": "It comes from another site",
     "below_policy": "The policy refuses a place",
     "untrusted": "The estate's commit is not trusted",
     "containment_missing": "Plays can't be contained here",

@@ -8,8 +8,10 @@ from pydantic import BaseModel
 from orchestrator.domain.proposals.proposal import WAITING, ProposalState
 from orchestrator.store import notices, proposals
 from orchestrator.store.runs import Row
+from orchestrator.web.authority import Acting, name_of, sees
 from orchestrator.web.orders import ReleaseOrder, RunDecision
 from orchestrator.web.parts import Given, Parts
+from orchestrator.web.run_routes import signed_of
 from orchestrator.web.verdict_routes import TwoTongues
 
 router = APIRouter(prefix="/proposals", tags=["proposals"])
@@ -100,10 +102,11 @@ class ProposalDecided(BaseModel):
 
 @router.get("")
 def list_proposals(
-    given: Given, waiting: bool = False, limit: Annotated[int, Query(ge=1, le=1000)] = 50
+    given: Given, acting: Acting, waiting: bool = False, limit: Annotated[int, Query(ge=1, le=1000)] = 50
 ) -> ProposalsAnswer:
     """Proposals, the newest first; with `waiting`, only those that people can still decide on."""
-    return ProposalsAnswer(proposals=read_proposals(given, limit, waiting=waiting))
+    listed = read_proposals(given, limit, waiting=waiting)
+    return ProposalsAnswer(proposals=[one for one in listed if sees(acting, one.services)])
 
 
 @router.get("/{proposal_id}")
@@ -122,16 +125,17 @@ def read_proposal(proposal_id: ProposalId, given: Given) -> WholeProposal:
 
 
 @router.post("/{proposal_id}/release")
-def release(proposal_id: ProposalId, order: ReleaseOrder, given: Given) -> ProposalDecided:
+def release(proposal_id: ProposalId, order: ReleaseOrder, given: Given, acting: Acting) -> ProposalDecided:
     """One person's yes to exactly this plan. The last that is needed begins the run."""
-    run_id = given.service.proposals.approve(proposal_id, order.digest, order.by, order.comment)
+    who, signed = name_of(acting, order.by), signed_of(order.key)
+    run_id = given.service.proposals.approve(proposal_id, order.digest, who, order.comment, signed)
     return _decided(given, proposal_id, run_id)
 
 
 @router.post("/{proposal_id}/reject")
-def reject(proposal_id: ProposalId, order: RunDecision, given: Given) -> ProposalDecided:
+def reject(proposal_id: ProposalId, order: RunDecision, given: Given, acting: Acting) -> ProposalDecided:
     """One person's no: it ends. Needs a reason."""
-    given.service.proposals.reject(proposal_id, order.by, order.reason)
+    given.service.proposals.reject(proposal_id, name_of(acting, order.by), order.reason)
     return _decided(given, proposal_id, None)
 
 

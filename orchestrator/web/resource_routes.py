@@ -4,8 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from orchestrator.domain.people.role import Permission
 from orchestrator.operations.resources import Held
 from orchestrator.web.answers import Released, ResourceAnswer, ResourcesAnswer
+from orchestrator.web.authority import Acting, mode_of_scope, name_of, require
 from orchestrator.web.orders import KeepOrder, Name, ReleaseResource
 from orchestrator.web.parts import Given
 
@@ -20,15 +22,17 @@ def list_resources(given: Given, scope: Annotated[Name, Query()] = "live") -> Re
 
 
 @router.post("/keep")
-def keep_resource(order: KeepOrder, given: Given) -> ResourceAnswer:
+def keep_resource(order: KeepOrder, given: Given, acting: Acting) -> ResourceAnswer:
     """A stray stays; it is not asked about again."""
-    return _answer(given.service.resources.keep(order.scope, order.id, order.by, order.reason))
+    require(given, acting, Permission.TIDY, None, mode_of_scope(given, order.scope))
+    return _answer(given.service.resources.keep(order.scope, order.id, name_of(acting, order.by), order.reason))
 
 
 @router.post("/release")
-def release_resource(order: ReleaseResource, given: Given) -> Released:
+def release_resource(order: ReleaseResource, given: Given, acting: Acting) -> Released:
     """A stray goes. Its name must be given too; what a run stands behind is refused."""
-    gone = given.service.resources.release(order.scope, order.id, order.name, order.by, order.reason)
+    require(given, acting, Permission.TIDY, None, mode_of_scope(given, order.scope))
+    gone = given.service.resources.release(order.scope, order.id, order.name, name_of(acting, order.by), order.reason)
     return Released(id=order.id, gone=gone)
 
 

@@ -6,11 +6,16 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Response
 from starlette.responses import StreamingResponse
 
-from orchestrator.domain.model import StepState
+from orchestrator.domain.model import Mode, StepState
+from orchestrator.domain.people.actor import Actor
+from orchestrator.domain.people.role import Permission, Role
+from orchestrator.operations.people.approvals import Signed
 from orchestrator.store import runs
+from orchestrator.store.journal import StepNotFound
 from orchestrator.web.answers import Decided, EventAnswer, EventList, LogLine, LogLines, RunList, RunWithSteps, Started
+from orchestrator.web.authority import Acting, name_of, require, require_role, sees
 from orchestrator.web.live import as_json
-from orchestrator.web.orders import ReleaseOrder, RunDecision, RunId, RunOrder, StepDecision, StepId
+from orchestrator.web.orders import KeyAnswer, ReleaseOrder, RunDecision, RunId, RunOrder, StepDecision, StepId
 from orchestrator.web.parts import Given, Parts
 from orchestrator.web.reading import Cursor
 
@@ -41,20 +46,26 @@ From = Annotated[Cursor, Depends(cursor_of)]
 def start_run(
     order: RunOrder,
     given: Given,
+    acting: Acting,
     response: Response,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200, pattern=r"^[!-~]+$")] = None,
 ) -> Started:
     """Create the run of a plan. Asked for again, with the same key or while it is active, it is the same run."""
-    started = given.service.runs.start(order.digest, order.by, order.reason, idempotency_key)
+    plan = given.service.plans.get(order.digest)
+    require(given, acting, Permission.START, plan.services, Mode(plan.mode))
+    started = given.service.runs.start(order.digest, name_of(acting, order.by), order.reason, idempotency_key)
     response.status_code = 201 if started.created else 200
     response.headers["Location"] = f"/api/v1/runs/{started.run_id}"
     return Started(id=started.run_id, created=started.created)
 
 
 @router.get("")
-def list_runs(given: Given, limit: Annotated[int, Query(ge=1, le=1000)] = 50, active: bool = False) -> RunList:
+def list_runs(
+    given: Given, acting: Acting, limit: Annotated[int, Query(ge=1, le=1000)] = 50, active: bool = False
+) -> RunList:
     """Runs, the newest first."""
-    return RunList(runs=given.reading.listed(limit, active_only=active))
+    listed = given.reading.listed(limit, active_only=active)
+    return RunList(runs=[run for run in listed if sees(acting, run.services)])
 
 
 @router.get("/{run_id}")
@@ -101,65 +112,86 @@ def stream_run(run_id: RunId, given: Given, cursor: From) -> StreamingResponse:
 
 
 @router.post("/{run_id}/release")
-def release(run_id: RunId, order: ReleaseOrder, given: Given) -> Decided:
+def release(run_id: RunId, order: ReleaseOrder, given: Given, acting: Acting) -> Decided:
     """One person's yes to exactly this plan, before its first effect."""
-    given.service.runs.release(run_id, order.digest, order.by, order.comment)
+    signed = signed_of(order.key)
+    given.service.runs.release(run_id, order.digest, name_of(acting, order.by), order.comment, signed)
     return _decided(given, run_id)
 
 
 @router.post("/{run_id}/pause")
-def pause(run_id: RunId, order: RunDecision, given: Given) -> Decided:
+def pause(run_id: RunId, order: RunDecision, given: Given, acting: Acting) -> Decided:
     """Start nothing new; what is under way ends by itself."""
-    given.service.decisions.pause(run_id, order.by, order.reason)
+    given.service.decisions.pause(run_id, name_of(acting, order.by), order.reason)
     return _decided(given, run_id)
 
 
 @router.post("/{run_id}/resume")
-def resume(run_id: RunId, order: RunDecision, given: Given) -> Decided:
-    given.service.decisions.resume(run_id, order.by)
+def resume(run_id: RunId, order: RunDecision, given: Given, acting: Acting) -> Decided:
+    given.service.decisions.resume(run_id, name_of(acting, order.by))
     return _decided(given, run_id)
 
 
 @router.post("/{run_id}/cancel")
-def cancel(run_id: RunId, order: RunDecision, given: Given) -> Decided:
+def cancel(run_id: RunId, order: RunDecision, given: Given, acting: Acting) -> Decided:
     """End the run and keep what it did. Needs a reason."""
-    given.service.decisions.cancel(run_id, order.by, order.reason)
+    given.service.decisions.cancel(run_id, name_of(acting, order.by), order.reason)
     return _decided(given, run_id)
 
 
 @router.post("/{run_id}/undo")
-def undo(run_id: RunId, order: RunDecision, given: Given) -> Decided:
+def undo(run_id: RunId, order: RunDecision, given: Given, acting: Acting) -> Decided:
     """Take back everything that the run did, the last step first. Needs a reason."""
-    given.service.decisions.undo(run_id, order.by, order.reason)
+    given.service.decisions.undo(run_id, name_of(acting, order.by), order.reason)
     return _decided(given, run_id)
 
 
 @router.post("/{run_id}/steps/{step_id:path}/approve")
-def approve(run_id: RunId, step_id: StepId, order: StepDecision, given: Given) -> Decided:
+def approve(run_id: RunId, step_id: StepId, order: StepDecision, given: Given, acting: Acting) -> Decided:
     """Say yes at a hold point, or acknowledge that a task is done."""
-    given.service.decisions.approve(run_id, step_id, order.by, order.remark)
+    _may_answer(given, acting, run_id, step_id)
+    who, signed = name_of(acting, order.by), signed_of(order.key)
+    given.service.decisions.approve(run_id, step_id, who, order.remark, signed)
     return _decided(given, run_id, step_id)
 
 
 @router.post("/{run_id}/steps/{step_id:path}/reject")
-def reject(run_id: RunId, step_id: StepId, order: StepDecision, given: Given) -> Decided:
+def reject(run_id: RunId, step_id: StepId, order: StepDecision, given: Given, acting: Acting) -> Decided:
     """Say no at a hold point: the step fails, and a person decides what follows. Needs a reason."""
-    given.service.decisions.reject(run_id, step_id, order.by, order.remark)
+    _may_answer(given, acting, run_id, step_id)
+    given.service.decisions.reject(run_id, step_id, name_of(acting, order.by), order.remark)
     return _decided(given, run_id, step_id)
 
 
 @router.post("/{run_id}/steps/{step_id:path}/retry")
-def retry(run_id: RunId, step_id: StepId, order: StepDecision, given: Given) -> Decided:
+def retry(run_id: RunId, step_id: StepId, order: StepDecision, given: Given, acting: Acting) -> Decided:
     """Try a failed, held or unknown step again; during an undo, its undo."""
-    given.service.decisions.retry(run_id, step_id, order.by, accept_drift=order.accept_drift)
+    given.service.decisions.retry(run_id, step_id, name_of(acting, order.by), accept_drift=order.accept_drift)
     return _decided(given, run_id, step_id)
 
 
 @router.post("/{run_id}/steps/{step_id:path}/skip")
-def skip(run_id: RunId, step_id: StepId, order: StepDecision, given: Given) -> Decided:
+def skip(run_id: RunId, step_id: StepId, order: StepDecision, given: Given, acting: Acting) -> Decided:
     """Go on without a step; during an undo, leave its effect in place. Needs a reason."""
-    given.service.decisions.skip(run_id, step_id, order.by, order.remark)
+    given.service.decisions.skip(run_id, step_id, name_of(acting, order.by), order.remark)
     return _decided(given, run_id, step_id)
+
+
+def signed_of(key: KeyAnswer | None) -> Signed | None:
+    return None if key is None else Signed(key.challenge, key.answer)
+
+
+def _may_answer(given: Parts, acting: Actor, run_id: str, step_id: str) -> None:
+    """A hold point names the role of those who answer. Raises Denied, StepNotFound."""
+    with given.service.database.read() as conn:
+        run = runs.get_run(conn, run_id)
+        step = runs.get_step(conn, run_id, step_id)
+    if step is None:
+        raise StepNotFound(f"Run {run_id} has no step {step_id}. `bascule status {run_id}` lists them.")
+    is_hold = step.uses == "human.approval"
+    role = (step.waits_for or {}).get("role") or (Role.APPROVER if is_hold else Role.OPERATOR).value
+    service = step.spec.get("service")
+    require_role(given, acting, role, [service] if service else list(run.services), Mode(run.mode))
 
 
 def _decided(given: Parts, run_id: str, step_id: str | None = None) -> Decided:

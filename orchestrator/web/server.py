@@ -2,6 +2,7 @@
 
 import ipaddress
 import logging
+import os
 import signal
 import socket
 import sys
@@ -88,10 +89,27 @@ def _tell(bascule: Service, url: str, host: str) -> None:
     """The link with the token is for a person's own terminal; a log that is kept gets the token's place."""
     if not _is_loopback(host):
         log.warning("%s is not loopback, and what is sent is not encrypted: put a TLS proxy in front of it", host)
+    invitation = bascule.people.register.first_invitation()
+    if invitation is None:
+        bascule.paths.first_admin.unlink(missing_ok=True)
+    else:
+        _tell_first_admin(bascule, f"{url}/welcome?code={invitation}")
     if sys.stderr.isatty():
         log.info("open %s/?token=%s", url, bascule.token)
     else:
         log.info("listening on %s; the token is in %s", url, bascule.paths.token)
+
+
+def _tell_first_admin(bascule: Service, link: str) -> None:
+    """While there is nobody: the link goes to a terminal, or into a file of its owner's alone, never into a log."""
+    if sys.stderr.isatty():
+        log.info("nobody is let in yet; the first admin opens this within a day, once: %s", link)
+        return
+    file = bascule.paths.first_admin
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as written:
+        written.write(f"{link}\n")
+    log.info("nobody is let in yet; the first admin's link, used once, within a day, is in %s", file)
 
 
 def _config(app: FastAPI) -> uvicorn.Config:

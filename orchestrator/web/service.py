@@ -11,6 +11,7 @@ from orchestrator.operations.halt import Halt
 from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
+from orchestrator.operations.people.people import People
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.proposals import Proposals
 from orchestrator.operations.request import Paths
@@ -37,6 +38,7 @@ class Service(Protocol):
     runs: Runs
     decisions: Decisions
     halt: Halt
+    people: People
     clocks: Clocks
     estates: Estates
     resources: Resources

@@ -13,6 +13,7 @@ from orchestrator.domain.signals.clock_board import ClockBoard
 from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.domain.signals.words import VERDICTS
 from orchestrator.operations.request import RequestError
+from orchestrator.web.authority import Acting, sees
 from orchestrator.web.pages import Lang, render, service_titles
 from orchestrator.web.parts import Given, Parts
 from orchestrator.web.proposal_routes import ProposalAnswer, read_proposals
@@ -60,18 +61,20 @@ class ProposalView:
     why: str
     weak_since: float | None
     commands: list[str]
+    link: str
 
 
 @router.get("/signals")
-def show_signals(request: Request, given: Given, language: Lang) -> Response:
+def show_signals(request: Request, given: Given, acting: Acting, language: Lang) -> Response:
     now = given.service.progress.clock()
+    waiting = [one for one in read_proposals(given, LISTED, waiting=True) if sees(acting, one.services)]
     titles = service_titles(given, language)
     return render(
         request,
         "signals.html",
         language,
         verdicts=[verdict_view(language, one, titles) for one in read_verdicts(given)],
-        proposals=[proposal_view(language, one, titles, now) for one in read_proposals(given, LISTED, waiting=True)],
+        proposals=[proposal_view(language, one, titles, now) for one in waiting],
         clocks=_clocks(given),
         deliveries=read_unmapped(given, LISTED),
     )
@@ -110,6 +113,7 @@ def proposal_view(language: Language, one: ProposalAnswer, titles: Mapping[str, 
         why=one.blocked.text if one.blocked else "",
         weak_since=one.weak_since,
         commands=[f"bascule proposals show {one.id} --plan", order, refusal] if armed else [refusal],
+        link=f"/approve/proposal/{one.id}" if armed else "",
     )
 
 

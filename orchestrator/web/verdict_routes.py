@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.operations.verdicts import Standing
+from orchestrator.web.authority import Acting, name_of
 from orchestrator.web.orders import AcknowledgeOrder
 from orchestrator.web.parts import Given, Parts
 
@@ -86,9 +87,9 @@ def list_changes(
 
 
 @router.post("/{subject}/acknowledge", status_code=204)
-def acknowledge(subject: Subject, order: AcknowledgeOrder, given: Given) -> None:
+def acknowledge(subject: Subject, order: AcknowledgeOrder, given: Given, acting: Acting) -> None:
     """A person has seen what became of a vendor: it may be nominal again as soon as the evidence is."""
-    given.service.verdicts.acknowledge(subject, order.by, order.comment)
+    given.service.verdicts.acknowledge(subject, name_of(acting, order.by), order.comment)
 
 
 def read_verdicts(given: Parts) -> list[VerdictAnswer]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from orchestrator.web import halt_words, map_words, signal_words
+from orchestrator.web import halt_words, map_words, people_words, signal_words
 
 Language = Literal["fr", "en"]
 LANGUAGES: tuple[Language, ...] = ("fr", "en")
@@ -107,10 +107,6 @@ _EN = {
     "list.rehearse": "rehearse a failover",
     "list.plan": "see what it would change, changing nothing",
     "list.status": "what runs now, and what waits for whom",
-    "sign.title": "The token is missing",
-    "sign.why": "Bascule shows runs to those who have this installation’s token.",
-    "sign.where": "It is in this file on the machine that runs Bascule:",
-    "sign.how": "Open this address with the token at its end:",
     "none.title": "There is nothing here",
     "none.why": "This page or run does not exist.",
     "fault.title": "The page can’t be shown",
@@ -216,10 +212,6 @@ _FR = {
     "list.rehearse": "répéter une bascule",
     "list.plan": "voir ce qu’elle changerait, sans rien changer",
     "list.status": "ce qui est en cours, et qui est attendu",
-    "sign.title": "Il manque le jeton",
-    "sign.why": "Bascule montre les exécutions à qui possède le jeton de cette installation.",
-    "sign.where": "Il est dans ce fichier, sur la machine où tourne Bascule :",
-    "sign.how": "Ouvrez cette adresse, avec le jeton à la fin :",
     "none.title": "Il n’y a rien ici",
     "none.why": "Cette page ou cette exécution n’existe pas.",
     "fault.title": "La page ne peut pas s’afficher",
@@ -228,8 +220,8 @@ _FR = {
 }
 
 CATALOGUE: Mapping[Language, Mapping[str, str]] = {
-    "fr": {**_FR, **map_words.FR, **signal_words.FR, **halt_words.FR},
-    "en": {**_EN, **map_words.EN, **signal_words.EN, **halt_words.EN},
+    "fr": {**_FR, **map_words.FR, **signal_words.FR, **halt_words.FR, **people_words.FR},
+    "en": {**_EN, **map_words.EN, **signal_words.EN, **halt_words.EN, **people_words.EN},
 }
 
 

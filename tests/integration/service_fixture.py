@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,11 +18,14 @@ import httpx
 
 from orchestrator.app import Bascule, Settings
 from orchestrator.domain.journal import fold
+from orchestrator.domain.people.actor import Proof
+from orchestrator.domain.people.role import Grant, Role
 from orchestrator.engine.progress import Clock
 from orchestrator.store import runs
 from orchestrator.web.server import Server, listen
 from tests.audit_whole import assert_audit_whole
 from tests.databases import put_tables
+from tests.known_people import signed_in
 
 ESTATE = """
 estate: trial
@@ -143,6 +146,7 @@ class RunningService:
     http: httpx.Client
     estate: Path
     listening_port: int
+    people: dict[str, httpx.Client] = field(default_factory=dict)
 
     def plan(self, *services: str, scope: str = "rehearsal", **parameters: Any) -> dict[str, Any]:
         order = {"services": list(services), "scope": scope, "parameters": parameters}
@@ -165,6 +169,17 @@ class RunningService:
     def decide(self, run_id: str, verb: str, by: str, step: str = "", **more: Any) -> httpx.Response:
         place = f"/api/v1/runs/{run_id}" + (f"/steps/{step}" if step else "")
         return self.http.post(f"{place}/{verb}", json={"as": by, **more})
+
+    def person(self, name: str, *roles: Grant | Role, proof: Proof = Proof.TOTP) -> httpx.Client:
+        """Somebody who is signed in, and whose further roles come on top of those that they have."""
+        client = signed_in(self.bascule, self.url, name, roles, proof)
+        self.people[name] = client
+        return client
+
+    def decides(self, run_id: str, verb: str, name: str, step: str = "", **more: Any) -> httpx.Response:
+        """As somebody who was signed in by `person`."""
+        place = f"/api/v1/runs/{run_id}" + (f"/steps/{step}" if step else "")
+        return self.people[name].post(f"{place}/{verb}", json=more)
 
     def wait(self, run_id: str, state: str, step: str = "", within: float = 20.0) -> dict[str, Any]:
         """The run once it, or its step, is in this state."""
@@ -233,7 +248,10 @@ def running_service(
             with answering(bascule) as url:
                 headers = {"Authorization": f"Bearer {bascule.token}"}
                 with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as http:
-                    yield RunningService(bascule, url, http, estate, port)
+                    service = RunningService(bascule, url, http, estate, port)
+                    yield service
+                    for client in service.people.values():
+                        client.close()
         finally:
             bascule.stop()
 

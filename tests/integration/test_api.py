@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from orchestrator.domain.people.role import Role
 from orchestrator.store import runs
 from orchestrator.store.runs import OutputLine
 from orchestrator.web.api import create_app
@@ -179,14 +180,20 @@ def test_simultaneous_requests_make_one_run(service: RunningService, many: int) 
 
 def test_a_drill_waits_for_someone_else_to_release_its_digest(service: RunningService) -> None:
     digest = service.plan("phone", scope="drill")["digest"]
-    run_id = service.start(digest)
+    problem_in(service.http.post("/api/v1/runs", json={"digest": digest, "as": "olga"}), 403, "sign_in_needed")
+    started = service.person("olga", Role.OPERATOR, Role.APPROVER).post("/api/v1/runs", json={"digest": digest})
+    run_id = started.json()["id"]
     waits = service.run(run_id)["run"]["waits"]
     assert [(wait["cause"], wait["count"]) for wait in waits] == [("release", 1)]
-    problem_in(service.decide(run_id, "release", "anne", digest="sha256:other"), 409, "conflict")
-    problem_in(service.decide(run_id, "release", "olga", digest=digest), 403, "refused")
-    assert service.decide(run_id, "release", "anne", digest=digest, comment="seen").json()["state"] == "running"
+    problem_in(service.decide(run_id, "release", "anne", digest=digest), 403, "sign_in_needed")
+    for name in ("anne", "bruno"):
+        service.person(name, Role.APPROVER)
+    problem_in(service.decides(run_id, "release", "anne", digest="sha256:other"), 409, "conflict")
+    problem_in(service.decides(run_id, "release", "olga", digest=digest), 403, "refused")
+    problem_in(service.decides(run_id, "release", "anne", digest=digest, **{"as": "bruno"}), 403, "refused")
+    assert service.decides(run_id, "release", "anne", digest=digest, comment="seen").json()["state"] == "running"
     service.wait(run_id, "succeeded")
-    problem_in(service.decide(run_id, "release", "bruno", digest=digest), 409, "conflict")
+    problem_in(service.decides(run_id, "release", "bruno", digest=digest), 409, "conflict")
     service.check_fold(run_id)
 
 
@@ -227,7 +234,7 @@ def test_people_pause_resume_reject_retry_skip_undo_and_cancel(service: RunningS
         ("POST", "/api/v1/plans", {"services": ["desk"], "scope": "moon"}, 422, "invalid"),
         ("POST", "/api/v1/plans", {"services": []}, 422, "invalid"),
         ("POST", "/api/v1/plans", {"services": ["desk"], "surprise": 1}, 422, "invalid"),
-        ("POST", "/api/v1/runs", {"digest": "sha256:nothing"}, 422, "invalid"),
+        ("POST", "/api/v1/runs", {"digest": "sha256:nothing"}, 404, "not_found"),
         ("POST", "/api/v1/runs", {"digest": "sha256:nothing", "as": "bascule"}, 422, "invalid"),
         ("POST", "/api/v1/runs", {"digest": "sha256:nothing", "as": "  "}, 422, "invalid"),
         ("POST", "/api/v1/runs", {"digest": "sha256:nothing", "as": "o\0lga"}, 422, "invalid"),
@@ -247,9 +254,12 @@ def test_refusals_are_problems(
     problem_in(response, status, code)
 
 
-def test_live_runs_are_refused(service: RunningService) -> None:
+def test_live_runs_are_started_by_people_who_are_known_on_a_signed_estate(service: RunningService) -> None:
     digest = service.plan("phone", scope="live")["digest"]
-    problem_in(service.http.post("/api/v1/runs", json={"digest": digest, "as": "olga"}), 403, "refused")
+    problem_in(service.http.post("/api/v1/runs", json={"digest": digest, "as": "olga"}), 403, "sign_in_needed")
+    olga = service.person("olga", Role.OPERATOR)
+    said = problem_in(olga.post("/api/v1/runs", json={"digest": digest}), 403, "refused")
+    assert "the accepted commit of the estate is unsigned" in said["detail"]
 
 
 def test_the_token_opens_everything_but_the_sign_of_life(service: RunningService) -> None:
@@ -340,8 +350,8 @@ def test_without_the_token_a_page_says_where_it_is(service: RunningService) -> N
         french = stranger.get("/", headers={"Accept-Language": "de, fr-CH;q=0.9, en;q=0.5"})
         english = stranger.get("/runs/x")
     assert (french.status_code, english.status_code) == (401, 401)
-    assert "Il manque le jeton" in french.text
-    assert "The token is missing" in english.text
+    assert "<h1>Connexion</h1>" in french.text
+    assert "<h1>Sign in</h1>" in english.text
     for page in (french.text, english.text):
         assert str(service.bascule.paths.token) in page
         assert service.bascule.token not in page

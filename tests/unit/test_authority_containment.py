@@ -10,7 +10,7 @@ from orchestrator.domain.authority import Refused, check_containment
 from orchestrator.domain.model import Mode
 from orchestrator.engine.workshop import EstateWorkshop
 from orchestrator.operations.plans import Plans
-from orchestrator.operations.request import Denied, Uncontained
+from orchestrator.operations.request import Uncontained
 from orchestrator.operations.runs import Runs
 from orchestrator.web.problem import problem_of
 from providers.ansible import confinement
@@ -45,12 +45,6 @@ def test_a_live_run_is_refused_with_a_code_of_its_own() -> None:
     assert (told.status, told.code) == (403, "containment_missing")
     with pytest.raises(Uncontained):
         runs_of("live", MISSING).start_released("digest", "olga", "", [], lambda *_: None)
-
-
-def test_with_containment_the_other_gates_of_live_runs_speak() -> None:
-    with pytest.raises(Denied) as caught:
-        runs_of("live", "").start("digest", "olga")
-    assert caught.value.code == "refused"
 
 
 @pytest.mark.parametrize(("mode", "contained"), [("live", True), ("drill", False), ("rehearsal", False)])

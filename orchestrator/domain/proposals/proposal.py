@@ -30,6 +30,7 @@ class ProposalEvent(StrEnum):
     BLOCKED = "proposal.blocked"
     ARMED = "proposal.armed"
     APPROVED = "proposal.approved"
+    APPROVAL_VOIDED = "proposal.approval_voided"
     COUNTED_DOWN = "proposal.counted_down"
     RELEASED = "proposal.released"
     WITHDRAWN = "proposal.withdrawn"
@@ -47,6 +48,7 @@ TABLE: Mapping[tuple[ProposalState | None, ProposalEvent], ProposalState] = {
     (S.BLOCKED, E.BLOCKED): S.BLOCKED,
     (S.BLOCKED, E.ARMED): S.ARMED,
     (S.ARMED, E.APPROVED): S.ARMED,
+    (S.ARMED, E.APPROVAL_VOIDED): S.ARMED,
     (S.ARMED, E.COUNTED_DOWN): S.ARMED,
     (S.ARMED, E.RELEASED): S.RELEASED,
     (S.ARMED, E.WITHDRAWN): S.WITHDRAWN,

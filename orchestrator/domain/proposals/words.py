@@ -26,8 +26,6 @@ class Told:
     by: str = ""
     why: str = ""
     run_id: str = ""
-    refused: str = ""
-    """Why this version would refuse its run, whoever releases it."""
 
 
 LONGEST = 3900
@@ -93,23 +91,20 @@ def _body(event: ProposalEvent, told: Told) -> Said:
 
 
 def _asking(told: Told) -> Said:
-    order = f"bascule proposals release {told.id} --digest {told.digest} --as NAME"
+    order = f"bascule proposals release {told.id} --digest {told.digest}"
     look = f"bascule proposals show {told.id} --plan"
     missing = told.approvals_needed - len(told.approvals)
     until = _clock(told.armed_until)
-    warning = f"\n{told.refused}" if told.refused else ""
     return _with_evidence(
         told,
         f"{told.steps} {'étape' if told.steps == 1 else 'étapes'}, portée {told.scope}. "
         f"Il manque l'accord de {missing} {'personne' if missing == 1 else 'personnes'} : rien ne part sans lui.\n"
         f"Compte à rebours jusqu'à {until}. Elle se retire d'elle-même si ce qui la justifie disparaît.\n"
-        f"Voir le plan : {look}\nAccepter : {order}\nRefuser : bascule proposals reject {told.id} --reason … --as NAME"
-        f"{warning}",
+        f"Voir le plan : {look}\nAccepter : {order}\nRefuser : bascule proposals reject {told.id} --reason …",
         f"{told.steps} {'step' if told.steps == 1 else 'steps'}, scope {told.scope}. "
         f"{missing} {'person' if missing == 1 else 'people'} must release it; until then nothing begins.\n"
         f"Countdown until {until}. It withdraws itself when what it stands on is gone.\n"
-        f"See the plan: {look}\nAccept: {order}\nReject: bascule proposals reject {told.id} --reason … --as NAME"
-        f"{warning}",
+        f"See the plan: {look}\nAccept: {order}\nReject: bascule proposals reject {told.id} --reason …",
     )
 
 

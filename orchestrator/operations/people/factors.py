@@ -1,0 +1,79 @@
+"""Passwords and one-time codes: how they are kept, and whether one is right."""
+
+import secrets
+import threading
+from typing import Protocol
+
+import argon2
+import pyotp
+
+from orchestrator.operations.request import RequestError
+
+LEAST = 12
+MOST = 128
+"""Characters of a password."""
+GUESSES = 3
+"""Of zxcvbn's four levels: safe from somebody who has the hashes and a good machine for a while."""
+STEP = 30
+"""Seconds that one code stands for (RFC 6238)."""
+
+_HASHER = argon2.PasswordHasher(time_cost=3, memory_cost=32 * 1024, parallelism=1)
+"""Argon2id with 32 MiB: above what OWASP's cheat sheet on password storage asks for."""
+_NOBODYS = _HASHER.hash(secrets.token_hex(16))
+_AT_ONCE = threading.BoundedSemaphore(2)
+"""Hashes at the same time: a crowd that guesses waits, instead of taking the memory."""
+
+
+class Sealing(Protocol):
+    """Keeps a text so that the database alone does not tell it; `label` says whose it is, and is part of the seal."""
+
+    def seal(self, label: str, text: str) -> str: ...
+
+    def open(self, label: str, sealed: str) -> str: ...
+
+
+def password_hash(password: str, *about: str) -> str:
+    """What is kept of a password. `about`: names that it must not be made of. Raises RequestError if it is weak."""
+    if not LEAST <= len(password) <= MOST:
+        raise RequestError(f"A password has {LEAST} to {MOST} characters: take four or five words that nobody said.")
+    from zxcvbn import zxcvbn  # its lists of words are loaded when somebody chooses a password, and not before
+
+    found = zxcvbn(password, user_inputs=["bascule", *about], max_length=MOST)
+    if found["score"] < GUESSES:
+        raise RequestError("This password can be guessed: take four or five words that do not belong together.")
+    with _AT_ONCE:
+        return _HASHER.hash(password)
+
+
+def is_password(kept: str | None, given: str) -> bool:
+    """Takes as long for nobody's password as for anybody's."""
+    with _AT_ONCE:
+        try:
+            _HASHER.verify(kept or _NOBODYS, given[: MOST + 1])
+        except argon2.exceptions.VerificationError:
+            return False
+    return kept is not None
+
+
+def new_totp() -> str:
+    """A secret of 160 bits, in Base32, as authenticator apps take it."""
+    return pyotp.random_base32(32)
+
+
+def totp_link(secret: str, name: str) -> str:
+    """What the square code of an enrolment says (`otpauth://`)."""
+    return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name="Bascule")
+
+
+def totp_used(secret: str, code: str, last: int, now: float) -> int | None:
+    """The number of the interval whose code this is; None if it is of none near now, or of one used before.
+
+    One interval of drift is allowed on either side. `last`: the interval of the code that was used last.
+    """
+    code = "".join(code.split())
+    present = int(now // STEP)
+    totp = pyotp.TOTP(secret)
+    for interval in (present, present - 1, present + 1):
+        if interval > last and secrets.compare_digest(totp.generate_otp(interval).encode(), code.encode()):
+            return interval
+    return None

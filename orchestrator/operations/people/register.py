@@ -1,0 +1,233 @@
+"""Who there is and what they may do: added, given roles, confirmed by a second person, shut out."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from orchestrator.domain.authority import is_nobody
+from orchestrator.domain.people.role import GUARDED, Grant, Role
+from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
+from orchestrator.store import audit, identities, people, sessions
+from orchestrator.store.database import Connection, Database
+from orchestrator.store.runs import Row
+
+INVITED_FOR = 24 * 3600.0
+"""Seconds that an invitation opens something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A role as it was given. `counts` is false while it waits for a second person."""
+
+    grant: Grant
+    by: str
+    counts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """`factors`: password, totp, key."""
+
+    name: str
+    title: str
+    program: bool
+    disabled: bool
+    factors: tuple[str, ...]
+    roles: tuple[Held, ...]
+
+
+class Register:
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._clock = clock
+
+    def is_empty(self) -> bool:
+        with self._database.read() as conn:
+            return people.is_empty(conn)
+
+    def first_invitation(self) -> str | None:
+        """The secret of the first admin's invitation; None once there is somebody. Each call voids the one before."""
+        with self._database.write() as conn:
+            if not people.is_empty(conn):
+                return None
+            return self._invite(conn, "", "start")
+
+    def recover(self, name: str, by: str) -> str:
+        """An invitation for an admin, new or not, from whoever holds this machine's token. Loud in the audit.
+
+        The role waits for a second person where there is one who can confirm it.
+        """
+        now = self._clock()
+        with self._database.write() as conn:
+            people.exclude(conn)
+            if people.get(conn, name) is None:
+                self._insert(conn, name, "", by, program=False)
+            if not any(one.role == Role.ADMIN and not one.service for one in people.grant_rows(conn, name)):
+                self._give(conn, name, Grant(Role.ADMIN), by)
+            audit.record(conn, "person.recovered", by, {"person": _named(conn, name, now)}, now)
+            return self._invite_again(conn, name, by)
+
+    def add(self, name: str, title: str, grants: Sequence[Grant], by: str, *, program: bool = False) -> str | None:
+        """A new person, with the secret of their invitation; a program gets tokens instead. Raises Conflict."""
+        if program and any(grant.role in GUARDED for grant in grants):
+            raise RequestError("A program neither approves nor manages: give it other roles.")
+        with self._database.write() as conn:
+            people.exclude(conn)
+            self._insert(conn, name, title, by, program=program)
+            for grant in grants:
+                self._give(conn, name, grant, by)
+            return None if program else self._invite(conn, name, by)
+
+    def grant(self, name: str, grant: Grant, by: str) -> bool:
+        """Give a role; true when it counts at once. Raises Conflict, NotFound, RequestError."""
+        with self._database.write() as conn:
+            people.exclude(conn)
+            row = _known(conn, name)
+            if row.program and grant.role in GUARDED:
+                raise RequestError("A program neither approves nor manages: give it another role.")
+            return self._give(conn, name, grant, by)
+
+    def confirm(self, name: str, grant: Grant, by: str) -> None:
+        """A second person agrees to a guarded role. Raises Denied for who gave it or would get it, NotFound."""
+        now = self._clock()
+        with self._database.write() as conn:
+            people.exclude(conn)
+            _known(conn, name)
+            rows = {(row.role, row.service): row for row in people.grant_rows(conn, name)}
+            found = rows.get((grant.role.value, grant.service))
+            if found is None or found.confirmed_by is not None:
+                raise NotFound(f"{name} has no role {grant.role.value} that waits for a second person.")
+            if by in (name, found.granted_by):
+                raise Denied("Another person confirms a role than the one who gave it or has it.")
+            if by not in people.confirmers(conn, (name, found.granted_by)):
+                raise Denied("An approver or an admin of the whole organisation confirms a role.")
+            people.confirm(conn, name, grant, by, now)
+            people.revise(conn, name)
+            self._tell(conn, "person.role_confirmed", by, name, grant)
+
+    def revoke(self, name: str, grant: Grant, by: str) -> None:
+        """Take a role away; approvals that the person gave, and that led to nothing yet, are void. Raises NotFound."""
+        with self._database.write() as conn:
+            people.exclude(conn)
+            _known(conn, name)
+            if not people.take(conn, name, grant):
+                raise NotFound(f"{name} does not have the role {grant.role.value} there.")
+            people.revise(conn, name)
+            self._tell(conn, "person.role_taken", by, name, grant)
+
+    def disable(self, name: str, by: str, reason: str) -> None:
+        """Shut a person or program out: their sessions and tokens end now. Raises NotFound, Conflict."""
+        self._shut(name, by, reason, self._clock())
+
+    def enable(self, name: str, by: str, reason: str) -> None:
+        """Let them in again, with the roles that they have. Raises NotFound, Conflict."""
+        self._shut(name, by, reason, None)
+
+    def invite(self, name: str, by: str) -> str:
+        """A new invitation: what the person proved themselves with is gone, and guarded roles wait again.
+
+        Otherwise whoever makes the link would be the person. Raises NotFound, RequestError.
+        """
+        with self._database.write() as conn:
+            people.exclude(conn)
+            if _known(conn, name).program:
+                raise RequestError(f"{name} is a program: make a token for it.")
+            return self._invite_again(conn, name, by)
+
+    def link(self, name: str, subject: str, by: str) -> None:
+        """Say who the person is at the identity provider: its issuer and subject. Raises Conflict, NotFound."""
+        now = self._clock()
+        with self._database.write() as conn:
+            people.exclude(conn)
+            if _known(conn, name).program:
+                raise RequestError(f"{name} is a program, and signs in nowhere.")
+            other = people.of_subject(conn, subject)
+            if other is not None and other.name != name:
+                raise Conflict(f"{other.name} is linked to this account already.")
+            people.revise(conn, name, subject=subject or None)
+            audit.record(conn, "person.linked", by, {"person": _named(conn, name, now), "linked": bool(subject)}, now)
+
+    def listed(self) -> list[Person]:
+        with self._database.read() as conn:
+            grants = people.grant_rows(conn)
+            rows = people.listed(conn)
+            return [self._person(conn, row, [one for one in grants if one.person == row.name]) for row in rows]
+
+    def get(self, name: str) -> Person:
+        """Raises NotFound."""
+        with self._database.read() as conn:
+            return self._person(conn, _known(conn, name), people.grant_rows(conn, name))
+
+    def _person(self, conn: Connection, row: Row, grants: Sequence[Row]) -> Person:
+        factors = [name for name, there in (("password", row.password), ("totp", row.totp)) if there]
+        factors += ["key"] if sessions.keys_of(conn, row.name) else []
+        counts = set(people.grants_of(conn, row.name))
+        roles = []
+        for one in grants:
+            grant = Grant(Role(one.role), one.service)
+            roles.append(Held(grant, one.granted_by, grant in counts))
+        disabled = row.disabled_at is not None
+        return Person(row.name, row.title, row.program, disabled, tuple(factors), tuple(roles))
+
+    def _insert(self, conn: Connection, name: str, title: str, by: str, *, program: bool) -> None:
+        now = self._clock()
+        if is_nobody(name.casefold()):
+            raise RequestError(f"{name!r} is what the service itself goes by; choose another name.")
+        if not people.insert(conn, name, title, by, now, program=program):
+            raise Conflict(f"There is somebody of the name {name} already.")
+        audit.record(conn, "person.added", by, {"person": _named(conn, name, now), "program": program}, now)
+
+    def _give(self, conn: Connection, name: str, grant: Grant, by: str) -> bool:
+        alone = not people.confirmers(conn, (name, by))
+        counts = alone or grant.role not in GUARDED
+        if not people.give(conn, name, grant, by, self._clock(), confirmed=counts and grant.role in GUARDED):
+            raise Conflict(f"{name} has the role {grant.role.value} there already.")
+        people.revise(conn, name)
+        self._tell(conn, "person.role_given", by, name, grant, counts=counts)
+        return counts
+
+    def _invite(self, conn: Connection, name: str, by: str) -> str:
+        secret, now = secrets.token_urlsafe(32), self._clock()
+        sessions.invite(conn, secret, name, by, now, now + INVITED_FOR)
+        return secret
+
+    def _invite_again(self, conn: Connection, name: str, by: str) -> str:
+        now = self._clock()
+        people.let_out(conn, name, tokens=True)
+        sessions.end_keys(conn, name)
+        if people.confirmers(conn, (name, by)):
+            people.doubt(conn, name, by)
+        people.revise(conn, name, password=None, totp=None, failures=0)
+        audit.record(conn, "person.invited", by, {"person": _named(conn, name, now)}, now)
+        return self._invite(conn, name, by)
+
+    def _shut(self, name: str, by: str, reason: str, at: float | None) -> None:
+        if not reason.strip():
+            raise RequestError("Give a reason: the audit keeps it.")
+        now = self._clock()
+        with self._database.write() as conn:
+            people.exclude(conn)
+            row = _known(conn, name)
+            if (row.disabled_at is not None) == (at is not None):
+                raise Conflict(f"{name} is {'shut out' if at is not None else 'let in'} already.")
+            people.revise(conn, name, disabled_at=at)
+            people.let_out(conn, name, tokens=False)
+            kind = "person.disabled" if at is not None else "person.enabled"
+            audit.record(conn, kind, by, {"person": _named(conn, name, now), "reason": reason}, now)
+
+    def _tell(self, conn: Connection, kind: str, by: str, name: str, grant: Grant, **more: object) -> None:
+        now = self._clock()
+        said = {"person": _named(conn, name, now), "role": grant.role.value, "service": grant.service, **more}
+        audit.record(conn, kind, by, said, now)
+
+
+def _known(conn: Connection, name: str) -> Row:
+    row = people.get(conn, name)
+    if row is None:
+        raise NotFound(f"There is nobody of the name {name}; `bascule people` lists all.")
+    return row
+
+
+def _named(conn: Connection, name: str, at: float) -> str:
+    """How the audit writes a person's name: a pseudonym, which can be forgotten."""
+    return identities.pseudonym(conn, name, at)

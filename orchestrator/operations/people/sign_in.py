@@ -1,0 +1,235 @@
+"""Signing in, by password and code or by security key; who a session or a token belongs to; signing out."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.domain.people.actor import Actor, Proof
+from orchestrator.domain.people.role import Grant, Role
+from orchestrator.operations.people.factors import Sealing, is_password, totp_used
+from orchestrator.operations.people.security_key import SecurityKeys
+from orchestrator.operations.request import Denied, NotFound, RequestError
+from orchestrator.store import audit, people, sessions
+from orchestrator.store.database import Connection, Database
+from orchestrator.store.runs import Row
+
+SESSION = "bss_"
+TOKEN = "bst_"  # noqa: S105 - a beginning
+"""What the secrets begin with, so that scanners of code and logs recognise them."""
+LASTS = 12 * 3600.0
+IDLE = 2 * 3600.0
+"""Seconds that a session lasts at most, and without being used."""
+TOUCHED_EVERY = 60.0
+FREE_TRIES = 5
+WAIT_AT_MOST = 300.0
+"""Wrong passwords or codes in a row that cost nothing; from then on the wait doubles, to so many seconds."""
+
+
+class Unproved(RequestError):
+    """Name, password, code or key are not right; which of them is not said."""
+
+    code = "unauthenticated"
+
+    def __init__(self, text: str = "Name, password or code are not right.") -> None:
+        super().__init__(text)
+
+
+class TooSoon(RequestError):
+    """After several wrong tries one waits. A security key signs in without waiting."""
+
+    code = "too_many"
+
+    def __init__(self, wait: float) -> None:
+        super().__init__(f"Too many wrong tries: wait {wait:.0f} s, or sign in with a security key.")
+        self.wait = wait
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session that began. `secret` is told once."""
+
+    secret: str
+    actor: Actor
+    expires_at: float
+
+
+class SignIn:
+    def __init__(self, database: Database, clock: Callable[[], float], sealing: Sealing, keys: SecurityKeys) -> None:
+        self._database = database
+        self._clock = clock
+        self._sealing = sealing
+        self._keys = keys
+
+    def with_password(self, name: str, password: str, code: str, agent: str = "") -> Opened:
+        """Raises Unproved, TooSoon. Who has a second factor must show it; who has none may only enrol one."""
+        now = self._clock()
+        with self._database.read() as conn:
+            row = people.get(conn, name)
+        self._throttle(row, now)
+        right = is_password(row.password if row is not None else None, password)
+        with self._database.write() as conn:
+            row = people.locked(conn, name)
+            interval = self._interval(row, code, now) if row is not None else None
+            keyed = row is not None and bool(sessions.keys_of(conn, name))
+            second = interval is not None or (row is not None and not row.totp and not keyed)
+            if row is not None and right and second and row.disabled_at is None and not row.program:
+                proof = Proof.PASSWORD if interval is None else Proof.TOTP
+                people.change(conn, name, failures=0, totp_last=interval or row.totp_last)
+                return self.open(conn, name, proof, agent)
+            if row is not None:
+                people.change(conn, name, failures=row.failures + 1, failed_at=now)
+                self._tell_failure(conn, name, now)
+        raise Unproved
+
+    def with_key(self, name: str, challenge: str, answer: Mapping[str, Any], agent: str = "") -> Opened:
+        """Raises Unproved."""
+        try:
+            with self._database.write() as conn:
+                row = people.locked(conn, name)
+                self._keys.signed_in(conn, name, challenge, answer)
+                if row is None or row.disabled_at is not None:
+                    raise Unproved
+                people.change(conn, name, failures=0)
+                return self.open(conn, name, Proof.KEY, agent)
+        except Denied as error:
+            raise Unproved(str(error)) from error
+
+    def with_subject(self, subject: str, agent: str = "") -> Opened:
+        """Somebody whom the identity provider vouches for. Raises Unproved when nobody is linked to that account."""
+        with self._database.write() as conn:
+            row = people.of_subject(conn, subject)
+            if row is None or row.disabled_at is not None:
+                raise Unproved("Nobody here is linked to this account: an admin links it (`bascule people link`).")
+            return self.open(conn, row.name, Proof.OIDC, agent)
+
+    def prove(self, actor: Actor, code: str) -> None:
+        """Show a code of one's second factor again. Raises Unproved, TooSoon."""
+        now = self._clock()
+        with self._database.read() as conn:
+            self._throttle(people.get(conn, actor.name), now)
+        with self._database.write() as conn:
+            row = people.locked(conn, actor.name)
+            interval = self._interval(row, code, now) if row is not None else None
+            if row is not None and interval is not None:
+                people.change(conn, actor.name, failures=0, totp_last=interval)
+                sessions.change_session(conn, actor.session, proof=Proof.TOTP.value, proved_at=now)
+                return
+            if row is not None:
+                people.change(conn, actor.name, failures=row.failures + 1, failed_at=now)
+                self._tell_failure(conn, actor.name, now)
+        raise Unproved("The code is not right, or was used before: wait for the next one.")
+
+    def prove_with_key(self, actor: Actor, challenge: str, answer: Mapping[str, Any]) -> None:
+        """Show one's security key again. Raises Denied."""
+        with self._database.write() as conn:
+            self._keys.signed_in(conn, actor.name, challenge, answer)
+            sessions.change_session(conn, actor.session, proof=Proof.KEY.value, proved_at=self._clock())
+
+    def open(self, conn: Connection, name: str, proof: Proof, agent: str, grants: tuple[Grant, ...] = ()) -> Opened:
+        """A session, in the caller's transaction. `grants`: of one that is nobody's own."""
+        now, secret = self._clock(), SESSION + secrets.token_urlsafe(32)
+        session_id = secrets.token_hex(6)
+        values = {
+            "id": session_id, "person": name, "proof": proof.value, "proved_at": now, "created_at": now,
+            "seen_at": now, "expires_at": now + LASTS, "agent": agent[:200],
+            "grants": [[one.role.value, one.service] for one in grants] or None,
+        }  # fmt: skip
+        sessions.end_outdated(conn, now)
+        sessions.open_session(conn, secret, values)
+        audit.record(conn, "session.opened", name, {"session": session_id, "proof": proof.value}, now)
+        own = grants or people.grants_of(conn, name)
+        keyed = bool(sessions.keys_of(conn, name))
+        return Opened(secret, Actor(name, proof, now, own, session_id, keyed), now + LASTS)
+
+    def who(self, secret: str) -> Actor | None:
+        """Whose session or token it is; None when it opens nothing (any more)."""
+        if secret.startswith(SESSION):
+            return self._of_session(secret)
+        return self._of_token(secret) if secret.startswith(TOKEN) else None
+
+    def sign_out(self, actor: Actor) -> None:
+        self.end(actor, actor.session)
+
+    def end(self, actor: Actor, session_id: str) -> None:
+        """End one of one's own sessions. Raises NotFound, RequestError."""
+        _require_own(actor)
+        with self._database.write() as conn:
+            if not sessions.end_session(conn, session_id, actor.name):
+                raise NotFound("You have no such session.")
+            audit.record(conn, "session.ended", actor.name, {"session": session_id}, self._clock())
+
+    def sign_out_everywhere(self, actor: Actor) -> None:
+        """End all of one's sessions, this one as well. Raises RequestError."""
+        _require_own(actor)
+        with self._database.write() as conn:
+            people.let_out(conn, actor.name, tokens=False)
+            audit.record(conn, "session.ended", actor.name, {"session": "all"}, self._clock())
+
+    def sessions_of(self, actor: Actor) -> list[Row]:
+        with self._database.read() as conn:
+            now = self._clock()
+            return [row for row in sessions.sessions_of(conn, actor.name) if _is_open(row, now)]
+
+    def _of_session(self, secret: str) -> Actor | None:
+        now = self._clock()
+        with self._database.read() as conn:
+            row = sessions.session(conn, secret)
+            if row is None or not _is_open(row, now):
+                return None
+            person = people.get(conn, row.person)
+            own = row.grants is None
+            if own and (person is None or person.disabled_at is not None):
+                return None
+            grants = people.grants_of(conn, row.person) if own else _grants(row.grants)
+            keyed = bool(sessions.keys_of(conn, row.person))
+        if not 0 <= now - row.seen_at < TOUCHED_EVERY:
+            with self._database.write() as conn:
+                sessions.change_session(conn, row.id, seen_at=now)
+        return Actor(row.person, Proof(row.proof), row.proved_at, grants, row.id, keyed)
+
+    def _of_token(self, secret: str) -> Actor | None:
+        now = self._clock()
+        with self._database.read() as conn:
+            row = sessions.token(conn, secret)
+            if row is None or row.disabled_at is not None or row.expires_at <= now:
+                return None
+            given, own = _grants(row.grants), people.grants_of(conn, row.person)
+        if row.used_at is None or not 0 <= now - row.used_at < TOUCHED_EVERY:
+            with self._database.write() as conn:
+                sessions.used_token(conn, row.id, now)
+        return Actor(row.person, Proof.TOKEN, row.created_at, narrowed(given, own), row.id)
+
+    def _interval(self, row: Row, code: str, now: float) -> int | None:
+        if not row.totp or not code:
+            return None
+        return totp_used(self._sealing.open(f"totp:{row.name}", row.totp), code, row.totp_last, now)
+
+    def _throttle(self, row: Row | None, now: float) -> None:
+        if row is None or row.failures < FREE_TRIES or row.failed_at is None:
+            return
+        wait = min(2.0 ** (row.failures - FREE_TRIES + 1), WAIT_AT_MOST)
+        if 0 <= now - row.failed_at < wait:
+            raise TooSoon(wait - (now - row.failed_at))
+
+    def _tell_failure(self, conn: Connection, name: str, now: float) -> None:
+        audit.record(conn, "session.refused", name, {}, now)
+
+
+def narrowed(given: tuple[Grant, ...], own: tuple[Grant, ...]) -> tuple[Grant, ...]:
+    """What a token may: what it was given, as far as its person still has it."""
+    return tuple(one for one in given if one in own or Grant(one.role) in own)
+
+
+def _require_own(actor: Actor) -> None:
+    if not actor.is_person:
+        raise RequestError("The installation's token is nobody's: there is no session to end.")
+
+
+def _grants(said: list[list[str]]) -> tuple[Grant, ...]:
+    return tuple(Grant(Role(role), service) for role, service in said)
+
+
+def _is_open(row: Row, now: float) -> bool:
+    """A clock that was set back opens no session again, and one that was set forward ends them."""
+    return bool(row.created_at <= now + TOUCHED_EVERY and now < row.expires_at and now - row.seen_at < IDLE)

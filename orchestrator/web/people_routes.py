@@ -1,0 +1,230 @@
+"""People, their roles, and sealed codes: for who manages them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, Field
+
+from orchestrator.operations.people.register import Person
+from orchestrator.operations.request import Denied
+from orchestrator.web.authority import LOCAL, Acting, SignInNeeded
+from orchestrator.web.orders import Remark
+from orchestrator.web.parts import Given
+from orchestrator.web.session_routes import GrantSaid, Login, SaidModel
+
+router = APIRouter(tags=["people"])
+
+Who = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._\-]{0,62}$")]
+Title = Annotated[Remark, Field(max_length=200)]
+
+
+class AddOrder(SaidModel):
+    """`program`: it gets tokens, never signs in, and never approves."""
+
+    name: Login
+    title: Title = ""
+    roles: list[GrantSaid] = Field(default_factory=list, max_length=50)
+    program: bool = False
+
+
+class ReasonOrder(SaidModel):
+    reason: Annotated[Remark, Field(min_length=1)]
+
+
+class LinkOrder(SaidModel):
+    """`subject`: `ISSUER SUBJECT` of the identity provider; empty takes the link away."""
+
+    subject: Annotated[str, Field(max_length=500, pattern=r"^(?:https://\S+ \S+)?$")]
+
+
+class SealOrder(SaidModel):
+    """`codes` are made, of which any `needed` open a session with these roles."""
+
+    codes: Annotated[int, Field(ge=2, le=20)] = 5
+    needed: Annotated[int, Field(ge=2, le=20)] = 3
+    roles: list[GrantSaid] = Field(min_length=1, max_length=10)
+    days: Annotated[float, Field(gt=0, le=366)] = 365
+
+
+class RoleAnswer(GrantSaid):
+    """`counts` is false while it waits for a second person."""
+
+    by: str
+    counts: bool
+
+
+class PersonAnswer(BaseModel):
+    """`factors`: password, totp, key."""
+
+    name: str
+    title: str
+    program: bool
+    disabled: bool
+    factors: list[str]
+    roles: list[RoleAnswer]
+
+
+class PeopleAnswer(BaseModel):
+    people: list[PersonAnswer]
+
+
+class InvitationAnswer(BaseModel):
+    """`path`: of the link that is used once, within a day; null for a program."""
+
+    name: str
+    path: str | None
+
+
+class GrantedAnswer(BaseModel):
+    """`counts` is false while the role waits for a second person."""
+
+    counts: bool
+
+
+class DoneAnswer(BaseModel):
+    name: str
+
+
+class SealedAnswer(BaseModel):
+    """What is sealed at present; without codes, which were told once. Times are UTC seconds."""
+
+    codes: int
+    needed: int
+    roles: list[GrantSaid]
+    sealed_at: float
+    sealed_by: str
+    expires_at: float
+
+
+class GlassAnswer(BaseModel):
+    sealed: SealedAnswer | None
+
+
+class CodesAnswer(BaseModel):
+    """Told once: put each into an envelope of its own."""
+
+    codes: list[str]
+
+
+@router.get("/people")
+def list_people(given: Given) -> PeopleAnswer:
+    return PeopleAnswer(people=[_answer(one) for one in given.service.people.register.listed()])
+
+
+@router.post("/people", status_code=201)
+def add_person(order: AddOrder, acting: Acting, given: Given) -> InvitationAnswer:
+    """Add a person, who is invited by a link, or a program."""
+    grants = [one.grant for one in order.roles]
+    register = given.service.people.register
+    secret = register.add(order.name, order.title, grants, _by(acting), program=order.program)
+    return _invitation(order.name, secret)
+
+
+@router.post("/people/{name}/grant")
+def grant_role(name: Who, order: GrantSaid, acting: Acting, given: Given) -> GrantedAnswer:
+    """Give a role. That of an approver or admin waits for a second person, where there is one who can confirm it."""
+    return GrantedAnswer(counts=given.service.people.register.grant(name, order.grant, _by(acting)))
+
+
+@router.post("/people/{name}/confirm")
+def confirm_role(name: Who, order: GrantSaid, acting: Acting, given: Given) -> DoneAnswer:
+    """Agree, as a second person, to a role that somebody else gave."""
+    if not acting.is_person:
+        raise SignInNeeded("A second person confirms a role, in their own name: sign in.")
+    if not acting.shows_second_factor:
+        raise Denied("Sign in with your second factor for that.")
+    given.service.people.register.confirm(name, order.grant, acting.name)
+    return DoneAnswer(name=name)
+
+
+@router.post("/people/{name}/revoke")
+def revoke_role(name: Who, order: GrantSaid, acting: Acting, given: Given) -> DoneAnswer:
+    """Take a role away; what the person approved, and led to nothing yet, is void."""
+    given.service.people.register.revoke(name, order.grant, _by(acting))
+    return DoneAnswer(name=name)
+
+
+@router.post("/people/{name}/disable")
+def disable_person(name: Who, order: ReasonOrder, acting: Acting, given: Given) -> DoneAnswer:
+    """Shut somebody out, at once."""
+    given.service.people.register.disable(name, _by(acting), order.reason)
+    return DoneAnswer(name=name)
+
+
+@router.post("/people/{name}/enable")
+def enable_person(name: Who, order: ReasonOrder, acting: Acting, given: Given) -> DoneAnswer:
+    """Let somebody in again."""
+    given.service.people.register.enable(name, _by(acting), order.reason)
+    return DoneAnswer(name=name)
+
+
+@router.post("/people/{name}/invite")
+def invite_person(name: Who, acting: Acting, given: Given) -> InvitationAnswer:
+    """A new link: the person chooses anew what proves them, and guarded roles wait for a second person."""
+    return _invitation(name, given.service.people.register.invite(name, _by(acting)))
+
+
+@router.post("/people/{name}/link")
+def link_person(name: Who, order: LinkOrder, acting: Acting, given: Given) -> DoneAnswer:
+    """Say who the person is at the identity provider."""
+    given.service.people.register.link(name, order.subject, _by(acting))
+    return DoneAnswer(name=name)
+
+
+@router.post("/people/{name}/recover")
+def recover_admin(name: Who, acting: Acting, given: Given) -> InvitationAnswer:
+    """With the installation's token: an admin's link, when no admin can sign in any more."""
+    if acting.is_person:
+        raise Denied("Only the installation's token recovers: run `bascule people recover` on the service's machine.")
+    return _invitation(name, given.service.people.register.recover(name, LOCAL))
+
+
+@router.get("/break-glass")
+def read_glass(given: Given) -> GlassAnswer:
+    """What is sealed, without the codes."""
+    found = given.service.people.break_glass.sealed()
+    if found is None:
+        return GlassAnswer(sealed=None)
+    roles = [GrantSaid(role=one.role, service=one.service) for one in found.grants]
+    return GlassAnswer(
+        sealed=SealedAnswer(
+            codes=found.shares,
+            needed=found.needed,
+            roles=roles,
+            sealed_at=found.sealed_at,
+            sealed_by=found.sealed_by,
+            expires_at=found.expires_at,
+        )
+    )
+
+
+@router.post("/break-glass", status_code=201)
+def seal_codes(order: SealOrder, acting: Acting, given: Given) -> CodesAnswer:
+    """Seal new codes; those from before open nothing any more."""
+    grants = [one.grant for one in order.roles]
+    glass = given.service.people.break_glass
+    return CodesAnswer(codes=glass.seal(order.codes, order.needed, grants, order.days, _by(acting)))
+
+
+def _by(acting: Acting) -> str:
+    """The installation's token manages in nobody's name: whoever confirms is then certainly somebody else."""
+    return acting.name if acting.is_person else LOCAL
+
+
+def _invitation(name: str, secret: str | None) -> InvitationAnswer:
+    return InvitationAnswer(name=name, path=f"/welcome?code={secret}" if secret else None)
+
+
+def _answer(one: Person) -> PersonAnswer:
+    roles = [
+        RoleAnswer(role=held.grant.role, service=held.grant.service, by=held.by, counts=held.counts)
+        for held in one.roles
+    ]
+    return PersonAnswer(
+        name=one.name,
+        title=one.title,
+        program=one.program,
+        disabled=one.disabled,
+        factors=list(one.factors),
+        roles=roles,
+    )
