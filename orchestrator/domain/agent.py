@@ -68,7 +68,7 @@ def read_agent(
         none = Problem(file, 1, 1, "The file holds no mapping.", "Write `probes`, `scopes` and `post`.")
         return None, problems or [none]
     complaints: list[Complaint] = []
-    some = {"url": "http://localhost/webhooks/x", "secret": "x"}  # nosec B105  # only the block's form is tried
+    some = {"url": "http://localhost/webhooks/x", "secret": "x"}
     head = salvage(
         AgentText, document.data, complaints, probes={"scope": "unknown"}, scopes={"unknown": None}, post=some
     )

@@ -11,7 +11,7 @@ from orchestrator.domain.references import UNKNOWN_YET, Reference, is_open, subs
 from orchestrator.domain.runbook import Runbook
 from orchestrator.domain.signals.lookout import lookout_of
 
-SECRET = "secret://"  # noqa: S105  # nosec B105  # how references begin
+SECRET = "secret://"  # noqa: S105  # how references begin
 
 
 @dataclass(frozen=True, slots=True)

@@ -273,7 +273,7 @@ def _pattern(model: type[BaseModel], name: str) -> str:
     return str(_plain(root["properties"][name], root)["pattern"])
 
 
-_SECRET = "a reference to a secret such as secret://dns-key"  # noqa: S105  # nosec B105  # words
+_SECRET = "a reference to a secret such as secret://dns-key"  # noqa: S105
 _VARIABLE = str(next(iter(_schema_of(wants.Play)["properties"]["vars"]["patternProperties"])))
 
 CONTROL_NAME = r"^control-[a-z0-9](?:[a-z0-9\-]{0,53}[a-z0-9])?$"

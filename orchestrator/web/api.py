@@ -59,8 +59,9 @@ _REFUSALS = (400, 401, 403, 404, 408, 409, 413, 415, 422, 423, 502, 503)
 423: the kill switch is engaged. 502: an estate's remote that does not answer.
 """
 _REFUSED: dict[int | str, dict[str, Any]] = {
-    status: {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}} for status in _REFUSALS
-} | {_REFUSALS[0]: {"model": Problem}}
+    **{status: {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}} for status in _REFUSALS},
+    _REFUSALS[0]: {"model": Problem},
+}
 """How a refusal is described. One of them brings the schema in: each model that is named costs each route time."""
 _API = (
     session_routes,

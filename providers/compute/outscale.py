@@ -120,7 +120,7 @@ class OutscaleDriver(Parts, Catalogue, OutscaleNodeDriver):
             key="outscale",
             secret="",
             secure=endpoint.secure,
-            region=key.region,  # nosec B106  # none
+            region=key.region,
         )
 
     # Servers

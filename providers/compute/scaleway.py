@@ -168,7 +168,7 @@ class InstanceDriver(ScalewayParts, ScalewayNodeDriver):
         self.deadline = deadline
         self.where = f"Scaleway {zone}"
         # Libcloud keeps these two in plain sight; the real token goes into the header only.
-        super().__init__(key=project, secret="", secure=endpoint.secure)  # type: ignore[no-untyped-call]  # nosec B106  # none
+        super().__init__(key=project, secret="", secure=endpoint.secure)  # type: ignore[no-untyped-call]
 
     def list_nodes(self, region: Any = None, ex_name: str | None = None, ex_tags: Iterable[str] = ()) -> list[Node]:
         """The project's servers with exactly this name and at least these tags.

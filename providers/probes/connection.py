@@ -12,7 +12,7 @@ OURS = frozenset(
 )
 """Errors of this machine: it has no way out, or nothing left to connect with. They say nothing of the other side."""
 
-SECRET = "secret://"  # noqa: S105  # nosec B105  # how references to secrets begin
+SECRET = "secret://"  # noqa: S105  # how references to secrets begin
 
 
 def connect(host: str, port: int, attempt: Attempt) -> tuple[socket.socket, str]:

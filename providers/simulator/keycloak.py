@@ -107,7 +107,7 @@ class Keycloak:
                 "access_token": self.signed(claims),
                 "expires_in": LIFESPAN,
                 "refresh_expires_in": 0,
-                "token_type": "Bearer",  # nosec B105  # its kind
+                "token_type": "Bearer",
                 "not-before-policy": 0,
                 "scope": "profile email",
             },

@@ -27,12 +27,12 @@ VISIO = f"visio.{DOMAIN}"
 FILE = WebdavProbe(
     url=f"https://{CLOUD}/remote.php/dav/files/crise",
     user="crise",
-    password="secret://nextcloud-canary",  # noqa: S106  # nosec B106  # a reference
+    password="secret://nextcloud-canary",  # noqa: S106  # a reference
 )
 MEETING = MeetProbe(
     url=f"https://{VISIO}",
     livekit_key="secret://livekit-key",
-    livekit_secret="secret://livekit-secret",  # noqa: S106  # nosec B106  # a reference
+    livekit_secret="secret://livekit-secret",  # noqa: S106  # a reference
 )
 YES, NO = "yes", "no"
 LOOK_FOR = 10.0
