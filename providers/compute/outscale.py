@@ -116,11 +116,7 @@ class OutscaleDriver(Parts, Catalogue, OutscaleNodeDriver):
         self.where = f"Outscale {zone}"
         # The stock constructor would keep the real keys in plain sight.
         NodeDriver.__init__(  # type: ignore[no-untyped-call]
-            self,
-            key="outscale",
-            secret="",
-            secure=endpoint.secure,
-            region=key.region,
+            self, key="outscale", secret="", secure=endpoint.secure, region=key.region
         )
 
     # Servers
