@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 WITNESS_DIR = "BASCULE_WITNESS_DIR"
 """Names the directory that is given the audit's checkpoints: only who starts the service says so, never an estate."""
 
+TLS_CERT = "BASCULE_TLS_CERT"
+"""Names the service's own certificate, as `bascule serve --tls-cert` does."""
+
 
 OIDC = "BASCULE_OIDC_"
 """Variables that name the identity provider: ISSUER, CLIENT_ID, CLIENT_SECRET_FILE, and CA, a file."""
@@ -35,6 +38,7 @@ def settings_of(session: Session, host: str = "127.0.0.1", port: int = 8700) -> 
         database_url=database_address(session.database_url, os.environ),
         host=host,
         port=port,
+        tls_cert=Path(certificate).expanduser().absolute() if (certificate := os.environ.get(TLS_CERT, "")) else None,
         identity=identity_provider(os.environ),
         witness_dir=Path(witness).expanduser().absolute() if (witness := os.environ.get(WITNESS_DIR, "")) else None,
     )

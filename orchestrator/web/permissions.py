@@ -11,6 +11,8 @@ P = Permission
 
 NEEDS: dict[str, P | None] = {
     "GET /healthz": None,
+    "GET /readyz": None,
+    "GET /metrics": P.LOOK,
     "POST /webhooks/{source}": None,
     "OPTIONS /webhooks/{source}": None,
     "POST /api/v1/webhooks/estate": None,

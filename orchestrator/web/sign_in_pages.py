@@ -14,6 +14,7 @@ from orchestrator.operations.people.enrolment import Invited, NewTotp
 from orchestrator.operations.people.sign_in import Opened
 from orchestrator.operations.request import RequestError
 from orchestrator.store import people as stored_people
+from orchestrator.web.access import is_loopback
 from orchestrator.web.authority import Acting
 from orchestrator.web.pages import Lang, render
 from orchestrator.web.parts import Given, Parts
@@ -187,7 +188,9 @@ def _sign_in_page(request: Request, *, wanted: str = "/", status: int = 401, **m
         more.pop("carried", None) or request.query_params.get("lang"), request.headers.get("accept-language")
     )
     values = {"again": False, "login": "", "wrong": "", "idp": parts.service.people.through_provider.is_there, **more}
-    values |= {"file": str(parts.service.paths.token), "base": str(request.base_url), "next": _local(wanted)}
+    at_home = is_loopback(request.url.hostname or "")
+    values |= {"file": str(parts.service.paths.token) if at_home else "", "base": str(request.base_url)}
+    values["next"] = _local(wanted)
     return render(request, "sign_in.html", language, status, **values)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from orchestrator.operations.people.security_key import Crowded
 from orchestrator.operations.people.sign_in import Opened, SignIn, Unproved
 from orchestrator.operations.request import NotFound
 from orchestrator.store import sessions
@@ -52,7 +53,9 @@ class SignInThroughProvider:
             raise Unproved(str(error)) from error
         with self._database.write() as conn:
             kept = f"{begun.nonce} {begun.verifier}"
-            sessions.challenge(conn, begun.state, "", "oidc", kept, self._clock() + WITHIN)
+            now = self._clock()
+            if not sessions.challenge(conn, begun.state, "", "oidc", kept, now + WITHIN, now):
+                raise Crowded
         return begun.url, begun.state
 
     def finish(self, back: str, state: str, code: str, agent: str) -> Opened:

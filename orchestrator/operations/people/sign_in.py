@@ -70,6 +70,7 @@ class SignIn:
         right = is_password(row.password if row is not None else None, password)
         with self._database.write() as conn:
             row = people.locked(conn, name)
+            self._throttle(row, now)  # again: many who guess at once were all let through the first time
             interval = self._interval(row, code, now) if row is not None else None
             keyed = row is not None and bool(sessions.keys_of(conn, name))
             second = interval is not None or (row is not None and not row.totp and not keyed)
@@ -110,6 +111,7 @@ class SignIn:
             self._throttle(people.get(conn, actor.name), now)
         with self._database.write() as conn:
             row = people.locked(conn, actor.name)
+            self._throttle(row, now)
             interval = self._interval(row, code, now) if row is not None else None
             if row is not None and interval is not None:
                 people.change(conn, actor.name, failures=0, totp_last=interval)
