@@ -8,6 +8,8 @@ import typer
 
 from orchestrator.cli.session import session_of
 from orchestrator.loading import loading
+from providers.core_files import forbid_core_files
+from providers.redaction import install_in_logs
 
 _ENCRYPTION = "Encryption"
 _PROXY = "Behind a proxy"
@@ -78,6 +80,8 @@ def serve(
 
     session = session_of(context)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    install_in_logs()
+    forbid_core_files()
     if worker:
         work_on_runs(session)
         return
