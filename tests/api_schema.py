@@ -55,11 +55,17 @@ def everybody(service: RunningService) -> str:
 
 
 def hold_against_description(
-    service: RunningService, folder: Path, examples: int, phases: Sequence[str], known: Mapping[str, Sequence[str]]
+    service: RunningService,
+    folder: Path,
+    examples: int,
+    phases: Sequence[str],
+    known: Mapping[str, Sequence[str]],
+    only: str = "",
 ) -> Outcome:
     """`examples`: random requests of each operation, besides those that reach every limit of its description.
 
-    `known`: place of a value, such as `path.run_id`, and values there that the service knows.
+    `known`: place of a value, such as `path.run_id`, and values there that the service knows. `only`: a regular
+    expression of the paths that are looked at.
     """
     (folder / "schemathesis.toml").write_text(_settings(known))
     program = Path(sys.executable).with_name("schemathesis")
@@ -72,6 +78,7 @@ def hold_against_description(
         *("--continue-on-failure", "--no-shrink", "--request-timeout", "30"),
         *("--suppress-health-check", "filter_too_much,too_slow"),  # of what makes the requests, on a slow machine
         *(part for path in EXCLUDED for part in ("--exclude-path", path)),
+        *(("--include-path-regex", only) if only else ()),
     ]
     done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return _outcome(done.returncode, done.stdout)
