@@ -19,6 +19,7 @@ from typing import Any
 
 from orchestrator.domain.authority import BY_RULE, RELEASES_NEEDED, Refused, check_approver
 from orchestrator.domain.bundle import Bundle
+from orchestrator.domain.limits import refusal
 from orchestrator.domain.model import Mode
 from orchestrator.domain.proposals.proposal import (
     LOOK_AGAIN,
@@ -37,7 +38,7 @@ from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.halt import Halt
 from orchestrator.operations.people.approvals import Approvals, Signed, yes
-from orchestrator.operations.plans import Plans
+from orchestrator.operations.plans import OverLimit, Plans
 from orchestrator.operations.proposal_record import ProposalRecord
 from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
 from orchestrator.operations.runs import Approval, Runs
@@ -282,6 +283,10 @@ class Proposals:
             log.exception("the plan of proposal %s could not be made", row.id)
             self._block(row, "fault", f"{type(error).__name__}; the service's log has the details.")
             return
+        if plan.blast_radius is not None and plan.blast_radius.excesses:
+            why = refusal(plan.blast_radius.excesses, plan.scope)
+            self._block(row, OverLimit.code, why["en"], why["fr"])
+            return
         with self._database.write() as conn:
             locked = self._record.locked(conn, row.id)
             now = self._clock()
@@ -296,7 +301,7 @@ class Proposals:
             self._record.move(conn, locked, ProposalEvent.ARMED, SYSTEM, values, {"digest": plan.digest})
             self._record.tell(conn, ProposalEvent.ARMED, self._record.locked(conn, row.id), steps=len(plan.steps))
 
-    def _block(self, row: Row, code: str, why: str) -> None:
+    def _block(self, row: Row, code: str, why: str, why_fr: str = "") -> None:
         message = {"code": code, "text": why}
         with self._database.write() as conn:
             locked = self._record.locked(conn, row.id)
@@ -305,7 +310,7 @@ class Proposals:
                 return
             values = {"looked_at": self._clock(), "message": message}
             self._record.move(conn, locked, ProposalEvent.BLOCKED, SYSTEM, values, message)
-            self._record.tell(conn, ProposalEvent.BLOCKED, locked, why=why)
+            self._record.tell(conn, ProposalEvent.BLOCKED, locked, why=why, why_fr=why_fr)
 
     def _given(self, proposal_id: str, digest: str, by: str, comment: str, signed: Signed | None) -> Approval:
         """A person's yes with what proves it: a key's answer counts once, however often the release is tried."""

@@ -73,6 +73,7 @@ class Runs:
             known = self._known(conn, key, fingerprint)
         if known is not None:
             return Started(known, created=False)
+        self._plans.require_within_limits(plan)
         exceptions = [one.model_dump(mode="json") for one in self._plans.require_lawful(plan)]
         data = {"digest": plan.digest, "commit": plan.commit, "steps": len(plan.steps), "reason": reason}
         return self._create(plan, actor, {**data, "exceptions": exceptions}, key, fingerprint)
@@ -93,6 +94,7 @@ class Runs:
         plan = self._plans.get(digest)
         self._require_permitted(Mode(plan.mode))
         self._plans.require_trusted(plan)
+        self._plans.require_within_limits(plan)
         exceptions = [one.model_dump(mode="json") for one in self._plans.require_lawful(plan)]
         run_id = _new_id()
 
@@ -153,10 +155,12 @@ class Runs:
             journal.run_event(RunEvent.RELEASE_VOIDED, data=said)
 
     def _require_lawful(self, run_id: str) -> None:
-        """The run's plan, held against the policy once more. Raises RunNotFound, BelowPolicy."""
+        """The run's plan, held against the policy once more. Raises RunNotFound, BelowPolicy, OverLimit."""
         with self._database.read() as conn:
             row = runs.get_run(conn, run_id)
-        self._plans.require_lawful(self._plans.get(row.plan_digest))
+        plan = self._plans.get(row.plan_digest)
+        self._plans.require_within_limits(plan)
+        self._plans.require_lawful(plan)
 
     def _create(self, plan: Plan, actor: str, data: Mapping[str, Any], key: str | None, fingerprint: str) -> Started:
         """`data`: what the run's first event says."""

@@ -25,6 +25,8 @@ class Told:
     evidence: Mapping[str, str]
     by: str = ""
     why: str = ""
+    why_fr: str = ""
+    """The same in French, where there are words for it."""
     run_id: str = ""
 
 
@@ -70,7 +72,7 @@ def _body(event: ProposalEvent, told: Told) -> Said:
         case ProposalEvent.BLOCKED:
             return _with_evidence(
                 told,
-                f"Le plan ne peut pas être établi : {told.why}\nBascule réessaie toutes les cinq minutes.",
+                f"Pas de plan possible : {told.why_fr or told.why}\nBascule réessaie toutes les cinq minutes.",
                 f"The plan can't be made: {told.why}\nBascule tries again every five minutes.",
             )
         case ProposalEvent.RELEASED:
