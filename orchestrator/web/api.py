@@ -34,6 +34,7 @@ from orchestrator.web import (
     sign_in_pages,
     signal_pages,
     signal_routes,
+    standing_routes,
     verdict_routes,
 )
 from orchestrator.web.access import Access
@@ -137,6 +138,7 @@ def _api() -> APIRouter:
         signal_routes,
         verdict_routes,
         proposal_routes,
+        standing_routes,
         clock_routes,
     ):
         api.include_router(part.router)

@@ -18,6 +18,7 @@ from orchestrator.operations.request import Paths
 from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.signals import Signals
+from orchestrator.operations.standing_approvals import StandingApprovals
 from orchestrator.operations.verdicts import Verdicts
 from orchestrator.store.database import Database
 
@@ -49,6 +50,7 @@ class Service(Protocol):
     signals: Signals
     verdicts: Verdicts
     proposals: Proposals
+    standing: StandingApprovals
 
     @property
     def settings(self) -> Place: ...

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from orchestrator.domain.proposals.proposal import ProposalState
+from orchestrator.domain.proposals.standing_approval import StandingState
 from orchestrator.domain.signals.change import JURISDICTION
 from orchestrator.domain.signals.clock_board import ClockBoard
 from orchestrator.domain.signals.quorum import Verdict
@@ -18,6 +19,7 @@ from orchestrator.web.pages import Lang, render, service_titles
 from orchestrator.web.parts import Given, Parts
 from orchestrator.web.proposal_routes import ProposalAnswer, read_proposals
 from orchestrator.web.signal_routes import read_unmapped
+from orchestrator.web.standing_routes import StandingAnswer, read_standing
 from orchestrator.web.verdict_routes import VerdictAnswer, read_verdicts
 from orchestrator.web.words import Language, duration, say
 
@@ -63,17 +65,30 @@ class ProposalView:
     commands: list[str]
 
 
+@dataclass(frozen=True)
+class StandingView:
+    title: str
+    who: str
+    rule: str
+    expires_at: float
+    command: str
+
+
 @router.get("/signals")
 def show_signals(request: Request, given: Given, acting: Acting, language: Lang) -> Response:
     now = given.service.progress.clock()
     waiting = [one for one in read_proposals(given, LISTED, waiting=True) if sees(acting, one.services)]
     titles = service_titles(given, language)
+    in_force = [
+        one for one in read_standing(given) if one.state is StandingState.IN_FORCE and sees(acting, one.services)
+    ]
     return render(
         request,
         "signals.html",
         language,
         verdicts=[verdict_view(language, one, titles) for one in read_verdicts(given)],
         proposals=[proposal_view(language, one, titles, now) for one in waiting],
+        standing=[standing_view(language, one, titles) for one in in_force],
         clocks=_clocks(given),
         deliveries=read_unmapped(given, LISTED),
     )
@@ -111,7 +126,17 @@ def proposal_view(language: Language, one: ProposalAnswer, titles: Mapping[str, 
         else say(language, "proposal.again" if one.blocked else "proposal.made"),
         why=one.blocked.text if one.blocked else "",
         weak_since=one.weak_since,
-        commands=[f"bascule proposals show {one.id} --plan", order, refusal] if armed else [refusal],
+        commands=[f"bascule proposals show {one.id} --plan", order, refusal, *_stops(one)] if armed else [refusal],
+    )
+
+
+def standing_view(language: Language, one: StandingAnswer, titles: Mapping[str, str]) -> StandingView:
+    return StandingView(
+        title=say(language, "standing.in_force", names=", ".join(titles.get(name, name) for name in one.services)),
+        who=", ".join(signature.by for signature in one.signatures),
+        rule=one.rule,
+        expires_at=one.expires_at,
+        command=f"bascule standing revoke {one.id} --reason …",
     )
 
 
@@ -122,8 +147,15 @@ def _standing(language: Language, one: ProposalAnswer, now: float) -> str:
     count = (
         say(language, "proposal.left", time=duration(left, language)) if left > 0 else say(language, "proposal.over")
     )
+    if one.standing is not None:
+        who = say(language, "proposal.itself", id=one.standing.id, names=", ".join(one.standing.signers))
+        return f"{who} · {count}"
     who = say(language, "proposal.one" if one.missing == 1 else "proposal.many", count=one.missing)
     return f"{who} · {count}"
+
+
+def _stops(one: ProposalAnswer) -> list[str]:
+    return [f"bascule standing revoke {one.standing.id} --reason …"] if one.standing is not None else []
 
 
 def _clocks(given: Parts) -> ClockBoard:
