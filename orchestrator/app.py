@@ -30,10 +30,13 @@ from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.notices import Notices
+from orchestrator.operations.own_certificate import OwnCertificate
+from orchestrator.operations.people.identity_provider import Provider
 from orchestrator.operations.people.people import People
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.probing import Probing
 from orchestrator.operations.proposals import Proposals
+from orchestrator.operations.readiness import Readiness
 from orchestrator.operations.request import Paths, RequestError
 from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
@@ -62,6 +65,8 @@ class Settings:
     `database_url` empty means the embedded SQLite file in the data directory. `witness_dir`: a directory, on other
     media or another machine, that is given the audit's checkpoints. `signers`: the file of those who may sign the
     estate's commits; None means `signers` in the data directory, and unsigned commits while there is no such file.
+    `tls_cert`: the service's own certificate, which it watches. `public_host`: its name from elsewhere.
+    `identity`: where people may sign in besides.
     """
 
     data: Path
@@ -73,6 +78,9 @@ class Settings:
     port: int = 8700
     sync_every: float = SYNC_EVERY
     witness_dir: Path | None = None
+    tls_cert: Path | None = None
+    public_host: str = ""
+    identity: Provider | None = None
 
     @property
     def database(self) -> str:
@@ -121,12 +129,20 @@ class Bascule:
         gate = Gate(self.database, self.estates, self.workshop, clock, self.maps.owner_of)
         self.plans = Plans(self.database, self.estates, self.workshop, clock, gate, onsets)
         self.clocks = Clocks(self.estates, clock, onsets)
-        self.people = People.of(self.database, clock, _keyring(settings), settings.host, self.estates)
+        self.people = People.of(
+            self.database,
+            clock,
+            _keyring(settings),
+            settings.public_host or settings.host,
+            self.estates,
+            settings.identity,
+        )
         self.runs = Runs(self.progress, self.plans, self.uncontained, self.people.approvals)
         self.decisions = Decisions(self.progress, self.people.approvals)
         self.halt = Halt(self.progress)
         self.resources = Resources(self.database, self.estates, self.workshop, clock)
-        self.doctor = Doctor(self.estates, self.workshop, self.paths.secrets, clock)
+        self.own_certificate = OwnCertificate(settings.tls_cert, self.database, self.estates, clock)
+        self.doctor = Doctor(self.estates, self.workshop, self.paths.secrets, clock, self.own_certificate)
         self.independence = Independence(
             self.estates, self.workshop, clock, settings.database, owner_of=self.maps.owner_of
         )
@@ -142,6 +158,7 @@ class Bascule:
         )
         self.warnings = Warnings(self.database, self.estates)
         self.detection = Detection(self.database, self.estates, clock, self.worker.lease.worker_id, self._after_a_look)
+        self.readiness = Readiness(self.database, self.worker.quiet_for)
         self.probing = Probing(self.database, self.estates, self.workshop, clock)
         self.token = _token(self.paths.token)
         self._stopping = threading.Event()
@@ -157,6 +174,7 @@ class Bascule:
         self.proposals.start()
         self.detection.start()
         self.notices.start()
+        self.own_certificate.start()
         self.checkpoints.start()
         self.probing.start()
         self._sync.start()
@@ -165,6 +183,8 @@ class Bascule:
     def stop(self) -> None:
         self._stopping.set()
         self._hasten.set()
+        self.readiness.stop()
+        self.own_certificate.stop()
         self.worker.stop()
         self.probing.stop()
         self.signals.stop()

@@ -108,7 +108,9 @@ class Service:
 
     def acting(self, said: str) -> str:
         """In whose name things are done: of whoever is signed in, else as was said."""
-        return self.credential.name if self.credential.personal else said
+        if not self.credential.personal:
+            return said
+        return self.credential.name or str(self.get("session")["name"])
 
     def prove_again(self) -> None:
         """Ask for a code of the second factor, and show it. Raises CommandError."""

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from orchestrator.app import AlreadyRunning, Bascule, Settings
@@ -14,8 +15,18 @@ from orchestrator.cli.exits import CommandError
 from orchestrator.cli.session import Session
 from orchestrator.estate_git import EstateGitError
 
+if TYPE_CHECKING:
+    from providers.oidc import IdentityProvider
+
 WITNESS_DIR = "BASCULE_WITNESS_DIR"
 """Names the directory that is given the audit's checkpoints: only who starts the service says so, never an estate."""
+
+TLS_CERT = "BASCULE_TLS_CERT"
+"""Names the service's own certificate, as `bascule serve --tls-cert` does."""
+
+
+OIDC = "BASCULE_OIDC_"
+"""Variables that name the identity provider: ISSUER, CLIENT_ID, CLIENT_SECRET_FILE, and CA, a file."""
 
 
 def settings_of(session: Session, host: str = "127.0.0.1", port: int = 8700) -> Settings:
@@ -27,6 +38,8 @@ def settings_of(session: Session, host: str = "127.0.0.1", port: int = 8700) -> 
         database_url=database_address(session.database_url, os.environ),
         host=host,
         port=port,
+        tls_cert=Path(certificate).expanduser().absolute() if (certificate := os.environ.get(TLS_CERT, "")) else None,
+        identity=identity_provider(os.environ),
         witness_dir=Path(witness).expanduser().absolute() if (witness := os.environ.get(WITNESS_DIR, "")) else None,
     )
 
@@ -60,6 +73,29 @@ def newest_estate(session: Session, bascule: Bascule, by: str) -> None:
             session.note(f"{error} The {by} is made from the newest commit that was read before.")
     elif not bascule.mirror.exists:
         raise CommandError("No estate is known here: name its repository with --estate URL or BASCULE_ESTATE.")
+
+
+def identity_provider(environment: Mapping[str, str]) -> "IdentityProvider | None":
+    """Raises CommandError when half of it is said."""
+    said = {
+        name: environment.get(f"{OIDC}{name}", "").strip() for name in ("ISSUER", "CLIENT_ID", "CLIENT_SECRET_FILE")
+    }
+    if not any(said.values()):
+        return None
+    missing = [f"{OIDC}{name}" for name, value in said.items() if not value]
+    if missing or not said["ISSUER"].startswith("https://"):
+        raise CommandError(
+            f"The identity provider is named by half: set {', '.join(missing) or 'its issuer to an https address'}."
+        )
+    try:
+        secret = Path(said["CLIENT_SECRET_FILE"]).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise CommandError(
+            f"The identity provider's secret can't be read from {said['CLIENT_SECRET_FILE']} ({error.strerror})."
+        ) from error
+    from providers.oidc import IdentityProvider  # takes a tenth of a second, and few name one
+
+    return IdentityProvider(said["ISSUER"], said["CLIENT_ID"], secret, environment.get(f"{OIDC}CA", ""))
 
 
 def estate_address(given: str) -> str:

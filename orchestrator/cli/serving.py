@@ -2,20 +2,27 @@
 
 import signal
 import threading
+from dataclasses import replace
 
 from orchestrator.app import Bascule
 from orchestrator.cli.inside import settings_of
 from orchestrator.cli.session import Session
+from orchestrator.web.listening import Listening
 from orchestrator.web.server import serve
 
 
-def serve_api(session: Session, host: str, port: int) -> None:
-    """Serve until SIGTERM or Ctrl-C. Raises AlreadyRunning."""
-    bascule = Bascule(settings_of(session, host, port))
+def serve_api(session: Session, listening: Listening) -> None:
+    """Serve until SIGTERM or Ctrl-C. Raises AlreadyRunning, and RequestError before anything is touched."""
+    listening.require_encryption()
+    certificate = listening.tls.certificate.expanduser().absolute() if listening.tls is not None else None
+    settings = settings_of(session, listening.host, listening.port)
+    bascule = Bascule(
+        replace(settings, tls_cert=certificate, public_host=listening.public.host if listening.public else "")
+    )
     if not bascule.settings.estate_url and not bascule.mirror.exists:
         session.note("No estate is named, so nothing can be planned: start with --estate URL, or set BASCULE_ESTATE.")
     bascule.say_containment()
-    serve(bascule, host, port)
+    serve(bascule, listening)
 
 
 def work_on_runs(session: Session) -> None:

@@ -16,6 +16,7 @@ from orchestrator.domain.signals.source import SECRETS
 from orchestrator.domain.usage import Usage, usage_of
 from orchestrator.engine.workshop import EstateWorkshop
 from orchestrator.operations.estate import Estates
+from orchestrator.operations.own_certificate import OwnCertificate
 from orchestrator.operations.request import RequestError
 from orchestrator.operations.trust import SHORT
 from orchestrator.store.secret_files import fault_of, stored
@@ -47,11 +48,19 @@ class CheckUp:
 
 
 class Doctor:
-    def __init__(self, estates: Estates, workshop: EstateWorkshop, secrets: Path, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        estates: Estates,
+        workshop: EstateWorkshop,
+        secrets: Path,
+        clock: Callable[[], float],
+        own_certificate: OwnCertificate,
+    ) -> None:
         self._estates = estates
         self._workshop = workshop
         self._secrets = secrets
         self._clock = clock
+        self._own_certificate = own_certificate
 
     def examine(self, scope: str) -> CheckUp:
         """Every entry of the scope at the newest commit. Raises RequestError when there is no such scope."""
@@ -69,6 +78,8 @@ class Doctor:
         sources = bundle.estate.signals.sources
         if sources and bundle.estate.scopes[scope].mode is Mode.LIVE:
             files.append(self._secret_files(SECRETS, frozenset(one.auth.secret for one in sources.values())))
+        own = self._own_certificate.examine()
+        files += [own] if own is not None else []
         return CheckUp(scope, commit, (self._signed(bundle.estate.scopes[scope].mode), *files, *found))
 
     def _signed(self, mode: Mode) -> Examination:

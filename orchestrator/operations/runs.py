@@ -128,7 +128,7 @@ class Runs:
                 self._void_releases(journal)
                 check_approver(actor, journal.row.requested_by, journal.run.releases)
                 conn, row = journal.connection, journal.row
-                proof = self._approvals.given(conn, Mode(row.mode), actor, row.services, digest, signed)
+                proof = self._approvals.given(conn, Mode(row.mode), actor, row.services, digest, signed, comment)
                 require_free(conn)
                 journal.run_event(RunEvent.RELEASE_GIVEN, actor, {"digest": digest, "comment": comment, **proof})
                 self._start_if_released(journal)
@@ -150,8 +150,13 @@ class Runs:
         """Whoever was changed since they released has not released: they may do so again, if they still may."""
         row, given = journal.row, journal.run.releases
         known = counted(runs.approvals(journal.connection, journal.run_id), given)
-        for name in self._approvals.voided(journal.connection, Mode(row.mode), known, row.services):
-            said = {"by": journal.named(name), "message": f"{journal.named(name)} was changed since: void."}
+        for name in self._approvals.voided(
+            journal.connection, Mode(row.mode), known, row.services, self._progress.clock()
+        ):
+            said = {
+                "by": journal.named(name),
+                "message": f"The release of {journal.named(name)} is void: too old, or they were changed since.",
+            }
             journal.run_event(RunEvent.RELEASE_VOIDED, data=said)
 
     def _require_lawful(self, run_id: str) -> None:

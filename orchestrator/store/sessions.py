@@ -20,6 +20,9 @@ from orchestrator.store.people_tables import (
 )
 from orchestrator.store.runs import Row
 
+CHALLENGES_AT_MOST = 2000
+"""Challenges that wait for their answers, each for minutes at most."""
+
 
 def hashed(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
@@ -95,9 +98,16 @@ def use_invitation(conn: sa.Connection, secret: str) -> Row | None:
     return conn.execute(query).one_or_none()
 
 
-def challenge(conn: sa.Connection, secret: str, person: str, purpose: str, value: str, until: float) -> None:
+def challenge(
+    conn: sa.Connection, secret: str, person: str, purpose: str, value: str, until: float, now: float
+) -> bool:
+    """False when too many wait already: whoever asks need not be known. Outdated ones go."""
+    conn.execute(sa.delete(challenges).where(challenges.c.expires_at < now))
+    if conn.execute(sa.select(sa.func.count()).select_from(challenges)).scalar_one() >= CHALLENGES_AT_MOST:
+        return False
     row = {"hash": hashed(secret), "person": person, "purpose": purpose, "value": value, "expires_at": until}
     conn.execute(sa.insert(challenges), row)
+    return True
 
 
 def use_challenge(conn: sa.Connection, secret: str, now: float) -> Row | None:

@@ -11,6 +11,8 @@ P = Permission
 
 NEEDS: dict[str, P | None] = {
     "GET /healthz": None,
+    "GET /readyz": None,
+    "GET /metrics": P.LOOK,
     "POST /webhooks/{source}": None,
     "OPTIONS /webhooks/{source}": None,
     "POST /api/v1/webhooks/estate": None,
@@ -102,8 +104,16 @@ NEEDS: dict[str, P | None] = {
     "GET /signals": P.LOOK,
     "GET /runs/{run_id}": P.LOOK,
     "GET /runs/{run_id}/live": P.LOOK,
+    "GET /approve/run/{run_id}": P.LOOK,
+    "POST /approve/run/{run_id}": P.LOOK,
+    "GET /approve/step/{run_id}/{step_id}": P.LOOK,
+    "POST /approve/step/{run_id}/{step_id}": P.LOOK,
+    "GET /approve/proposal/{proposal_id}": P.LOOK,
+    "POST /approve/proposal/{proposal_id}": P.LOOK,
     "GET /sign-in": None,
     "POST /sign-in": None,
+    "GET /oidc/start": None,
+    "GET /oidc/return": None,
     "GET /welcome": None,
     "POST /welcome": None,
     "GET /account": P.OWN,
@@ -112,7 +122,8 @@ NEEDS: dict[str, P | None] = {
 }
 """None: open to everybody, since it lets people in or has a secret of its own.
 
-The two answers of hold points, and confirming a role, look at more than a permission: at the role that is asked for.
+What looks at more than a permission asks the rest itself: hold points and pages of approval, at the role that they
+name; confirming a role, at who gave it.
 """
 
 

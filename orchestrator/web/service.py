@@ -11,9 +11,11 @@ from orchestrator.operations.halt import Halt
 from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
+from orchestrator.operations.own_certificate import OwnCertificate
 from orchestrator.operations.people.people import People
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.proposals import Proposals
+from orchestrator.operations.readiness import Readiness
 from orchestrator.operations.request import Paths
 from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
@@ -51,6 +53,8 @@ class Service(Protocol):
     verdicts: Verdicts
     proposals: Proposals
     standing: StandingApprovals
+    own_certificate: OwnCertificate
+    readiness: Readiness
 
     @property
     def settings(self) -> Place: ...

@@ -63,6 +63,7 @@ class ProposalView:
     why: str
     weak_since: float | None
     commands: list[str]
+    link: str
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ def proposal_view(language: Language, one: ProposalAnswer, titles: Mapping[str, 
         why=one.blocked.text if one.blocked else "",
         weak_since=one.weak_since,
         commands=[f"bascule proposals show {one.id} --plan", order, refusal, *_stops(one)] if armed else [refusal],
+        link=f"/approve/proposal/{one.id}" if armed else "",
     )
 
 

@@ -35,6 +35,7 @@ from providers.ansible.job import Job
 from providers.ansible.mask import Mask
 from providers.ansible.private import door_of, events_of, known_hosts_of
 from providers.ansible.verdict import Asked, Failure, Verdict, failure_of
+from providers.reach import Reach
 
 LINE_LIMIT = 4096
 """Bytes of one line of output."""
@@ -267,7 +268,8 @@ def main(path: Path) -> None:
     events_of(Path(job.private), job.name).mkdir(mode=0o700, parents=True)
     if job.contained:
         # While there are no threads yet: a fork must find no lock held.
-        start_broker(door_of(Path(job.private)), {host.lower(): job.port for host in job.hosts.values()}, bind)
+        targets = {host.lower(): job.port for host in job.hosts.values()}
+        start_broker(door_of(Path(job.private)), targets, Reach.of({"networks": job.networks}), bind)
     abandoned = watch_lifeline(job)
     processes.adopt_orphans()
     pexpect.spawn = terminal_of(job.fence, bind)

@@ -33,7 +33,7 @@ PERSONAL = frozenset({Permission.APPROVE, Permission.MANAGE, Permission.ACCEPT})
 _MACHINE = frozenset(
     {Permission.LOOK, Permission.PLAN, Permission.EXAMINE, Permission.PAUSE, Permission.HALT, Permission.LIFT}
     | {Permission.ACKNOWLEDGE, Permission.SYNC, Permission.AUDIT, Permission.REVOKE, Permission.MANAGE}
-    | {Permission.ACCEPT}
+    | {Permission.ACCEPT, Permission.OWN}
 )
 _MACHINE_REHEARSES = frozenset({Permission.START, Permission.OPERATE, Permission.APPROVE, Permission.TIDY})
 """What the machine's own token may in a rehearsal, where nothing real is touched."""
@@ -71,6 +71,10 @@ class Actor:
     def shows_second_factor(self) -> bool:
         return self.proof in SECOND_FACTOR
 
+    def is_fresh(self, now: float) -> bool:
+        """Whether the second factor was shown a short while ago."""
+        return self.shows_second_factor and 0 <= now - self.proved_at <= FRESH
+
     def lacks(
         self,
         permission: Permission,
@@ -85,13 +89,15 @@ class Actor:
         if self.proof is Proof.MACHINE:
             rehearses = permission in _MACHINE_REHEARSES and mode in (None, Mode.REHEARSAL)
             return None if permission in _MACHINE or rehearses else Lack.PERSON
-        if self.proof is Proof.PASSWORD and permission is not Permission.OWN:
+        if permission is Permission.OWN:
+            return None
+        if self.proof is Proof.PASSWORD:
             return Lack.FACTOR
         if not allows(self.grants, permission, services):
             return Lack.ROLE
         if permission in PERSONAL and self.proof not in SECOND_FACTOR:
             return Lack.FACTOR
-        if permission in PERSONAL and now is not None and not 0 <= now - self.proved_at <= FRESH:
+        if permission in PERSONAL and now is not None and not self.is_fresh(now):
             return Lack.STALE
         return None
 

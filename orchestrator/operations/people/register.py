@@ -1,5 +1,6 @@
 """Who there is and what they may do: added, given roles, confirmed by a second person, shut out."""
 
+import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from orchestrator.store import audit, identities, people, sessions
 from orchestrator.store.database import Connection, Database
 from orchestrator.store.runs import Row
 
+_NAME = re.compile(r"[a-z0-9][a-z0-9._\-]{0,62}")
 INVITED_FOR = 24 * 3600.0
 """Seconds that an invitation opens something."""
 
@@ -171,8 +173,7 @@ class Register:
 
     def _insert(self, conn: Connection, name: str, title: str, by: str, *, program: bool) -> None:
         now = self._clock()
-        if is_nobody(name.casefold()):
-            raise RequestError(f"{name!r} is what the service itself goes by; choose another name.")
+        check_name(name)
         if not people.insert(conn, name, title, by, now, program=program):
             raise Conflict(f"There is somebody of the name {name} already.")
         audit.record(conn, "person.added", by, {"person": _named(conn, name, now), "program": program}, now)
@@ -219,6 +220,14 @@ class Register:
         now = self._clock()
         said = {"person": _named(conn, name, now), "role": grant.role.value, "service": grant.service, **more}
         audit.record(conn, kind, by, said, now)
+
+
+def check_name(name: str) -> None:
+    """Raises RequestError for a name that nobody may go by."""
+    if not _NAME.fullmatch(name):
+        raise RequestError("A name has small letters, digits, dots and hyphens, such as anne.martin.")
+    if is_nobody(name):
+        raise RequestError(f"{name!r} is what the service itself goes by; choose another name.")
 
 
 def _known(conn: Connection, name: str) -> Row:

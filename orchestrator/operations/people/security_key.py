@@ -36,6 +36,15 @@ ANSWERED_WITHIN = 300.0
 _WORD = "bascule approval v1"
 
 
+class Crowded(RequestError):
+    """More sign-ins are under way than can be."""
+
+    code = "too_many"
+
+    def __init__(self) -> None:
+        super().__init__("Too many sign in at this moment: try again in a minute.")
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """`options`: for `navigator.credentials`, as JSON with Base64url; `challenge` is sent back with the answer."""
@@ -115,7 +124,9 @@ class SecurityKeys:
 
     def _asked(self, conn: Connection, person: str, purpose: str, value: str, options: dict[str, Any]) -> Asked:
         secret = secrets.token_urlsafe(32)
-        sessions.challenge(conn, secret, person, purpose, value, self._clock() + ANSWERED_WITHIN)
+        now = self._clock()
+        if not sessions.challenge(conn, secret, person, purpose, value, now + ANSWERED_WITHIN, now):
+            raise Crowded
         return Asked(secret, json.loads(json.dumps(options, default=dict)))
 
     def _answered(self, conn: Connection, challenge: str, person: str, purpose: str) -> Row:

@@ -70,6 +70,7 @@ class SignIn:
         right = is_password(row.password if row is not None else None, password)
         with self._database.write() as conn:
             row = people.locked(conn, name)
+            self._throttle(row, now)  # again: many who guess at once were all let through the first time
             interval = self._interval(row, code, now) if row is not None else None
             keyed = row is not None and bool(sessions.keys_of(conn, name))
             second = interval is not None or (row is not None and not row.totp and not keyed)
@@ -110,6 +111,7 @@ class SignIn:
             self._throttle(people.get(conn, actor.name), now)
         with self._database.write() as conn:
             row = people.locked(conn, actor.name)
+            self._throttle(row, now)
             interval = self._interval(row, code, now) if row is not None else None
             if row is not None and interval is not None:
                 people.change(conn, actor.name, failures=0, totp_last=interval)
@@ -152,14 +154,16 @@ class SignIn:
         self.end(actor, actor.session)
 
     def end(self, actor: Actor, session_id: str) -> None:
-        """End one of one's own sessions. Raises NotFound."""
+        """End one of one's own sessions. Raises NotFound, RequestError."""
+        _require_own(actor)
         with self._database.write() as conn:
             if not sessions.end_session(conn, session_id, actor.name):
                 raise NotFound("You have no such session.")
             audit.record(conn, "session.ended", actor.name, {"session": session_id}, self._clock())
 
     def sign_out_everywhere(self, actor: Actor) -> None:
-        """End all of one's sessions, this one as well."""
+        """End all of one's sessions, this one as well. Raises RequestError."""
+        _require_own(actor)
         with self._database.write() as conn:
             people.let_out(conn, actor.name, tokens=False)
             audit.record(conn, "session.ended", actor.name, {"session": "all"}, self._clock())
@@ -217,6 +221,11 @@ class SignIn:
 def narrowed(given: tuple[Grant, ...], own: tuple[Grant, ...]) -> tuple[Grant, ...]:
     """What a token may: what it was given, as far as its person still has it."""
     return tuple(one for one in given if one in own or Grant(one.role) in own)
+
+
+def _require_own(actor: Actor) -> None:
+    if not actor.is_person:
+        raise RequestError("The installation's token is nobody's: there is no session to end.")
 
 
 def _grants(said: list[list[str]]) -> tuple[Grant, ...]:
