@@ -66,7 +66,7 @@ def sign(
     context: typer.Context,
     approval: ApprovalId,
     digest: Annotated[str, typer.Option("--digest", help="The digest that you read; 12 digits are enough.")],
-    comment: Annotated[str, typer.Option("--comment", "-c", help="A word to go with it; it is kept.")] = "",
+    comment: Annotated[str, typer.Option("--comment", "-c", help="Why you sign it; it is kept.", show_default=False)],
     as_json: Json = False,
 ) -> None:
     """Sign exactly what the list shows of it. From the last signature that is needed on, it goes by itself."""

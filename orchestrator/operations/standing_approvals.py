@@ -7,6 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from orchestrator.domain.authority import BREAK_GLASS, RELEASES_NEEDED, Refused, check_approver, check_estate
 from orchestrator.domain.bundle import Bundle
@@ -113,7 +114,7 @@ class StandingApprovals:
             self._require_open(conn, row, digest)
             try:
                 check_approver(by, row.asked_by, [str(one["by"]) for one in row.signatures])
-                proof = self._approvals.given(conn, AS_LIVE, by, row.services, row.digest, signed)
+                proof = self._approvals.given(conn, AS_LIVE, by, row.services, row.digest, signed, comment)
             except Refused as error:
                 raise Denied(str(error)) from error
             said = {"by": by, "comment": comment, "at": self._clock(), **proof}
@@ -176,15 +177,13 @@ class StandingApprovals:
                 self._record.tell(conn, event, row, why=why)
 
     def _ends(self, conn: Connection, row: Row) -> tuple[StandingEvent, str] | None:
-        if not row.asked_at <= self._clock() < row.expires_at:
+        if self._clock() >= row.expires_at:
             return StandingEvent.EXPIRED, ""
         newest = accepted.newest(conn)
         if newest is None or newest.commit != row.commit:
             return StandingEvent.VOIDED, Ended.COMMIT.value
-        return (StandingEvent.VOIDED, Ended.SIGNER.value) if self._void(conn, row) else None
-
-    def _void(self, conn: Connection, row: Row) -> list[str]:
-        return self._approvals.voided(conn, AS_LIVE, [yes(one) for one in row.signatures], row.services)
+        changed = void_signers(self._approvals, conn, row, self._clock())
+        return (StandingEvent.VOIDED, Ended.SIGNER.value) if changed else None
 
     def _require_open(self, conn: Connection, row: Row, digest: str) -> None:
         """Raises Conflict."""
@@ -194,6 +193,15 @@ class StandingApprovals:
             raise Conflict(f"The standing approval {row.id} has ended, and can't be signed: ask for a new one.")
         if row.digest != digest or standing_approvals.approval_of(row).covered.digest != digest:
             raise Conflict(f"The standing approval {row.id} has the digest {row.digest}; the signature names another.")
+
+
+def void_signers(approvals: Approvals, conn: Connection, row: Row, now: float) -> list[str]:
+    """Those whose signature counts no more: they went, may not approve any more, or were changed since.
+
+    How long a signature lasts is what it says itself; a day, as for other approvals, would be no advance.
+    """
+    given = [replace(yes(one), at=now) for one in row.signatures]
+    return approvals.voided(conn, AS_LIVE, given, row.services, now)
 
 
 def announced(conn: Connection, proposal: Row, now: float) -> Row | None:

@@ -15,7 +15,7 @@ from orchestrator.operations.plans import Plans
 from orchestrator.operations.proposal_record import ProposalRecord
 from orchestrator.operations.request import Conflict
 from orchestrator.operations.runs import Approval, Runs
-from orchestrator.operations.standing_approvals import AS_LIVE, case_of
+from orchestrator.operations.standing_approvals import case_of, void_signers
 from orchestrator.operations.standing_record import StandingRecord
 from orchestrator.store import estates, identities, standing_approvals
 from orchestrator.store.database import Connection, Database
@@ -108,7 +108,8 @@ class StandingRelease:
     def _given(self, row: Row, one: Row, mode: Mode) -> list[dict[str, Any]]:
         """What people said of this very proposal and still counts, and the signatures of the others in advance."""
         with self._database.read() as conn:
-            void = self._approvals.voided(conn, mode, [yes(said) for said in row.approvals], row.services)
+            given = [yes(said) for said in row.approvals]
+            void = self._approvals.voided(conn, mode, given, row.services, self._clock())
         by_hand = [said for said in row.approvals if said["by"] not in void]
         names = {said["by"] for said in by_hand}
         ahead = [{**said, "standing": one.id} for said in one.signatures if said["by"] not in names]
@@ -119,7 +120,6 @@ class StandingRelease:
     ) -> None:
         """Raises Conflict: what was looked at before this transaction is no longer so; the next look decides anew."""
         newest = estates.newest(conn)
-        signed = self._approvals.voided(conn, AS_LIVE, [yes(said) for said in approval.signatures], approval.services)
         unchanged = (
             proposal.state == ProposalState.ARMED,
             proposal.digest == row.digest,
@@ -127,7 +127,7 @@ class StandingRelease:
             proposal.weak_since is None,
             proposal.evidence.get("halt") == self._last_halt(),
             newest is not None and newest.commit == approval.commit,
-            not signed,
+            not void_signers(self._approvals, conn, approval, self._clock()),
             self._covers(approval, proposal, situation),
         )
         if not all(unchanged):

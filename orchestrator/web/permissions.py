@@ -108,6 +108,8 @@ NEEDS: dict[str, P | None] = {
     "POST /approve/run/{run_id}": P.LOOK,
     "GET /approve/step/{run_id}/{step_id}": P.LOOK,
     "POST /approve/step/{run_id}/{step_id}": P.LOOK,
+    "GET /approve/standing/{approval_id}": P.LOOK,
+    "POST /approve/standing/{approval_id}": P.LOOK,
     "GET /approve/proposal/{proposal_id}": P.LOOK,
     "POST /approve/proposal/{proposal_id}": P.LOOK,
     "GET /sign-in": None,

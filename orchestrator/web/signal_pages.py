@@ -15,7 +15,7 @@ from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.domain.signals.words import VERDICTS
 from orchestrator.operations.request import RequestError
 from orchestrator.web.authority import Acting, sees
-from orchestrator.web.pages import Lang, render, service_titles
+from orchestrator.web.pages import Lang, moment, render, service_titles
 from orchestrator.web.parts import Given, Parts
 from orchestrator.web.proposal_routes import ProposalAnswer, read_proposals
 from orchestrator.web.signal_routes import read_unmapped
@@ -68,11 +68,13 @@ class ProposalView:
 
 @dataclass(frozen=True)
 class StandingView:
+    """`line`: who signed, or who must still; it ends where the command stands. `link`: where it is signed."""
+
     title: str
-    who: str
-    rule: str
-    expires_at: float
+    line: str
+    icon: str
     command: str
+    link: str
 
 
 @router.get("/signals")
@@ -80,16 +82,14 @@ def show_signals(request: Request, given: Given, acting: Acting, language: Lang)
     now = given.service.progress.clock()
     waiting = [one for one in read_proposals(given, LISTED, waiting=True) if sees(acting, one.services)]
     titles = service_titles(given, language)
-    in_force = [
-        one for one in read_standing(given) if one.state is StandingState.IN_FORCE and sees(acting, one.services)
-    ]
+    standing = [one for one in read_standing(given) if sees(acting, one.services)]
     return render(
         request,
         "signals.html",
         language,
         verdicts=[verdict_view(language, one, titles) for one in read_verdicts(given)],
         proposals=[proposal_view(language, one, titles, now) for one in waiting],
-        standing=[standing_view(language, one, titles) for one in in_force],
+        standing=[standing_view(language, one, titles) for one in standing],
         clocks=_clocks(given),
         deliveries=read_unmapped(given, LISTED),
     )
@@ -133,13 +133,18 @@ def proposal_view(language: Language, one: ProposalAnswer, titles: Mapping[str, 
 
 
 def standing_view(language: Language, one: StandingAnswer, titles: Mapping[str, str]) -> StandingView:
-    return StandingView(
-        title=say(language, "standing.in_force", names=", ".join(titles.get(name, name) for name in one.services)),
-        who=", ".join(signature.by for signature in one.signatures),
-        rule=one.rule,
-        expires_at=one.expires_at,
-        command=f"bascule standing revoke {one.id} --reason …",
-    )
+    names = ", ".join(titles.get(name, name) for name in one.services)
+    if one.state is StandingState.IN_FORCE:
+        who, at = ", ".join(signature.by for signature in one.signatures), moment(one.expires_at)
+        line = say(language, "standing.line", who=who, rule=one.rule, at=at)
+        command, link = f"bascule standing revoke {one.id} --reason …", ""
+    else:
+        said = {"rule": one.rule, "by": one.asked_by, "given": len(one.signatures), "needed": one.needed}
+        line = say(language, "standing.missing", **said)
+        command = f"bascule standing sign {one.id} --digest {one.digest[:19]} --comment …"
+        link = f"/approve/standing/{one.id}"
+    icon = "waits" if one.state is StandingState.IN_FORCE else "decide"
+    return StandingView(say(language, f"standing.{one.state}", names=names), line, icon, command, link)
 
 
 def _standing(language: Language, one: ProposalAnswer, now: float) -> str:

@@ -15,6 +15,10 @@ EN = {
     "proposal.one": "1 more person must release it",
     "proposal.many": "{count} people must release it",
     "proposal.itself": "It goes by itself, by the standing approval {id} of {names}",
+    "standing.covers": "Signed in advance: when {subject} has been {verdict} for {time}, {names} is moved by itself at "
+    "the end of the countdown, by exactly the estate {commit}, until {at}. One person takes it back.",
+    "standing.asked": "A standing approval waits for signatures: {names}",
+    "standing.missing": "Rule {rule}, asked for by {by}: {given} of {needed} have signed. Look at it and sign:",
     "standing.in_force": "Goes by itself when proposed: {names}",
     "standing.line": "Standing approval of {who}, rule {rule}, until {at}. One person takes it back:",
     "signals.command.standing": "approvals that people signed in advance",
@@ -64,6 +68,10 @@ FR = {
     "proposal.one": "1 personne doit encore donner son accord",
     "proposal.many": "{count} personnes doivent donner leur accord",
     "proposal.itself": "Elle part d’elle-même, par l’accord permanent {id} de {names}",
+    "standing.covers": "Signé d’avance : quand {subject} est {verdict} depuis {time}, {names} bascule de soi-même à la "
+    "fin du compte à rebours, par exactement le dépôt {commit}, jusqu’au {at}. Une personne suffit pour le retirer.",
+    "standing.asked": "Un accord permanent attend des signatures : {names}",
+    "standing.missing": "Règle {rule}, demandé par {by} : {given} signatures sur {needed}. Le lire et le signer :",
     "standing.in_force": "Part de soi-même une fois proposé : {names}",
     "standing.line": "Accord permanent de {who}, règle {rule}, jusqu’au {at}. Une personne suffit pour le retirer :",
     "signals.command.standing": "les accords que des personnes ont signés d’avance",

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from orchestrator.cli import main
 from orchestrator.domain.people.role import Grant, Role
+from orchestrator.domain.trust import Signature, Voucher
 from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
-from orchestrator.store import runs
+from orchestrator.store import estates, runs
 from orchestrator.store.runs import Row
 from orchestrator.store.tables import audit_entries
 from tests.audit_whole import assert_audit_whole
@@ -110,7 +111,7 @@ def end_countdown(town: Town) -> None:
 
 def one_signature(town: Town) -> None:
     row = asked(town)
-    town.bascule.standing.sign(row.id, row.digest, "anne")
+    town.bascule.standing.sign(row.id, row.digest, "anne", "read")
 
 
 def expired(town: Town) -> None:
@@ -137,7 +138,7 @@ def more_signers_wanted(town: Town) -> None:
     set_policy(town, STANDING.replace("approvals: 2", "approvals: 3"))
     row = asked(town)
     for name in ("anne", "bruno"):
-        row = town.bascule.standing.sign(row.id, row.digest, name)
+        row = town.bascule.standing.sign(row.id, row.digest, name, "read")
     assert row.state == "asked"
 
 
@@ -175,6 +176,40 @@ def after_the_plan(town: Town, what: Callable[[], object]) -> Row:
     end_countdown(town)
     assert begun(town) == []
     return town.listed()[-1]
+
+
+def test_days_later_the_signatures_still_count(town: Town) -> None:
+    """An approval given on the spot lapses after a day; what is signed in advance lasts as long as it says."""
+    town.clock.now -= 5 * DAY
+    signed(town)
+    town.clock.now += 5 * DAY
+    town.lose()
+    end_countdown(town)
+    assert town.only().state == "released"
+
+
+def test_live_included_where_the_estate_is_signed(opened: Opened) -> None:
+    town = opened()
+    sheet = (town.estate / "bascule.yaml").read_text()
+    channels = sheet[sheet.index("notify: {duty") : sheet.index("smtp: ")]
+    live = "  live: {mode: live, networks: [127.0.0.0/8], " + channels.rstrip(", ") + "}"
+    sheet = sheet.replace("  live: {mode: live, networks: [127.0.0.0/8]}", live)
+    sheet = sheet[: sheet.index("\npolicy:")] + STANDING.replace("scope: drill\n      arm", "scope: live\n      arm")
+    commit(town.estate, {"bascule.yaml": sheet})
+    town.bascule.estates.sync("test")
+    with pytest.raises(Denied, match="unsigned"):
+        asked(town)
+    alice, bob = Signature(("alice@town.example",), "SHA256:a"), Signature(("bob@town.example",), "SHA256:b")
+    with town.bascule.database.write() as conn:
+        newest = estates.newest(conn)
+        assert newest is not None
+        estates.vouch(conn, newest, Voucher(alice, (alice, bob)))
+    signed(town)
+    assert town.lose().scope == "live"
+    end_countdown(town)
+    assert town.only().state == "released"
+    (run_id,) = begun(town)
+    assert (_run(town, run_id).mode, set(_run(town, run_id).releases)) == ("live", {"anne", "bruno"})
 
 
 def test_a_halt_keeps_it_also_when_it_was_lifted_at_once(town: Town) -> None:
@@ -247,7 +282,12 @@ def test_by_hand_and_in_advance_count_together(town: Town) -> None:
 
 def test_who_asked_does_not_sign_and_nobody_signs_twice_or_unread(town: Town) -> None:
     row = asked(town)
-    sign = town.bascule.standing.sign
+
+    def sign(approval: str, digest: str, name: str, comment: str = "read") -> Row:
+        return town.bascule.standing.sign(approval, digest, name, comment)
+
+    with pytest.raises(Denied, match="say why"):
+        sign(row.id, row.digest, "anne", "")
     for name in ("olga", " Olga"):
         with pytest.raises(Denied, match="someone else must approve"):
             sign(row.id, row.digest, name)
@@ -323,10 +363,19 @@ def test_the_api_asks_who_it_is(town: Town, http: Callable[..., httpx.Client]) -
     assert made.status_code == 201, made.text
     said = made.json()
     assert (said["state"], said["needed"], said["services"]) == ("asked", 2, ["phone"])
-    one, body = f"{PLACE}/{said['id']}", {"digest": said["digest"]}
+    one, body = f"{PLACE}/{said['id']}", {"digest": said["digest"], "comment": "read"}
     assert machine.post(f"{one}/sign", json={**body, "as": "anne"}).json()["code"] == "sign_in_needed"
     assert olga.post(f"{one}/sign", json=body).status_code == 403
     assert http("desk-only").post(f"{one}/sign", json=body).status_code == 404, "it is of a service that is not theirs"
+    for language, words in (
+        ("fr", "Signé d’avance : quand microsoft-365 est coupé"),
+        ("en", "Signed in advance: when"),
+    ):
+        assert f"/approve/standing/{said['id']}" in anne.get("/signals", params={"lang": language}).text
+        page = html.unescape(anne.get(f"/approve/standing/{said['id']}", params={"lang": language}).text)
+        assert words in page
+        assert said["digest"] in page
+        assert said["commit"] in page
     assert anne.post(f"{one}/sign", json=body).json()["state"] == "asked"
     assert http("bruno").post(f"{one}/sign", json=body).json()["state"] == "in_force"
     assert http("desk-only").get(PLACE).json() == {"standing_approvals": []}
@@ -373,12 +422,15 @@ def test_the_command_line_lists_asks_signs_and_revokes(
     assert row.held_for == HOUR
     assert f"bascule standing sign {row.id} --digest {row.digest[:19]}" in text
     assert said("olga", "standing", "ask", "microsoft-gone", "--for", "soon")[0] == 2
-    assert said("anne", "standing", "sign", row.id, "--digest", "0" * 12)[0] == 1
-    assert said("anne", "standing", "sign", row.id, "--digest", row.digest[:19])[1].endswith(
+    assert said("anne", "standing", "sign", row.id, "--digest", "0" * 12, "-c", "read")[0] == 1
+    assert said("anne", "standing", "sign", row.id, "--digest", row.digest[:19], "-c", "read")[1].endswith(
         "1 more person must sign.\n"
     )
-    assert said("olga", "standing", "sign", row.id, "--digest", row.digest[:19])[0] == 4
-    assert "It is in force until" in said("bruno", "standing", "sign", row.id, "--digest", row.digest[:19])[1]
+    assert said("olga", "standing", "sign", row.id, "--digest", row.digest[:19], "-c", "read")[0] == 4
+    assert (
+        "It is in force until"
+        in said("bruno", "standing", "sign", row.id, "--digest", row.digest[:19], "-c", "read")[1]
+    )
     code, text = said("", "proposals")
     assert (code, "it goes by itself" in text) == (0, True), "loud, also while nothing waits"
     town.lose()
