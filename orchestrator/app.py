@@ -1,7 +1,6 @@
 """The composition root: which parts there are, and which part is given to which."""
 
 import fcntl
-import functools
 import json
 import logging
 import os
@@ -40,14 +39,15 @@ from orchestrator.operations.readiness import Readiness
 from orchestrator.operations.request import Paths, RequestError
 from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
+from orchestrator.operations.secrets import Secrets
 from orchestrator.operations.signals import Signals
 from orchestrator.operations.standing_approvals import StandingApprovals
 from orchestrator.operations.trust import Trust
 from orchestrator.operations.verdicts import Verdicts
 from orchestrator.operations.warnings import Warnings
 from orchestrator.store.database import Database
-from orchestrator.store.sealing import KeyFault, Keyring, key_source
-from orchestrator.store.secret_files import secrets_of
+from orchestrator.store.sealing import KeyFault, Keyring, KeySource, key_source
+from orchestrator.store.secret_store import Backend, SecretStore
 from providers.ansible.containment import containment
 
 log = logging.getLogger("bascule")
@@ -66,6 +66,8 @@ class Settings:
     media or another machine, that is given the audit's checkpoints. `signers`: the file of those who may sign the
     estate's commits; None means `signers` in the data directory, and unsigned commits while there is no such file.
     `tls_cert`: the service's own certificate, which it watches. `public_host`: its name from elsewhere.
+    `secrets_key`: where the keys of the secrets come from; None means `secrets.key` in the data directory.
+    `secrets_backend`: what keeps secrets besides.
     `identity`: where people may sign in besides.
     """
 
@@ -80,6 +82,8 @@ class Settings:
     witness_dir: Path | None = None
     tls_cert: Path | None = None
     public_host: str = ""
+    secrets_key: KeySource | None = None
+    secrets_backend: Backend | None = None
     identity: Provider | None = None
 
     @property
@@ -111,6 +115,7 @@ class Bascule:
         self.settings = settings
         self.paths = Paths(settings.data)
         self.paths.make()
+        keyring = _keyring(settings)
         self._lock = _own(self.paths.lock) if settings.database.startswith("sqlite") else None
         self.database = Database(settings.database)
         self.database.migrate()
@@ -118,7 +123,9 @@ class Bascule:
         signers = Signers(settings.signers or self.paths.signers, named=settings.signers is not None)
         trust = Trust(self.mirror, signers, clock, settings.estate_url)
         self.estates = Estates(self.database, self.mirror, trust, clock, settings.estate_url, settings.estate_branch)
-        secrets = functools.partial(secrets_of, self.paths.secrets)
+        self.secret_store = self._secret_store(keyring, clock)
+        self.secrets = Secrets(self.secret_store, self.estates, clock)
+        secrets = self.secret_store.of
         self.workshop = EstateWorkshop(self.estates.scope, self.estates.checkout, secrets, self.paths.workspaces, clock)
         self.inventories = Inventories(self.estates, secrets, self.paths, clock)
         self.maps = Maps(self.database, self.estates, secrets, self.paths, clock)
@@ -132,21 +139,21 @@ class Bascule:
         self.people = People.of(
             self.database,
             clock,
-            _keyring(settings),
+            keyring,
             settings.public_host or settings.host,
             self.estates,
             settings.identity,
         )
-        self.runs = Runs(self.progress, self.plans, self.uncontained, self.people.approvals)
+        self.runs = Runs(self.progress, self.plans, self.uncontained, self.people.approvals, self.secrets.missing)
         self.decisions = Decisions(self.progress, self.people.approvals)
         self.halt = Halt(self.progress)
         self.resources = Resources(self.database, self.estates, self.workshop, clock)
         self.own_certificate = OwnCertificate(settings.tls_cert, self.database, self.estates, clock)
-        self.doctor = Doctor(self.estates, self.workshop, self.paths.secrets, clock, self.own_certificate)
+        self.doctor = Doctor(self.estates, self.workshop, self.secret_store, clock, self.own_certificate)
         self.independence = Independence(
             self.estates, self.workshop, clock, settings.database, owner_of=self.maps.owner_of
         )
-        self.signals = Signals(self.database, self.estates, self.paths.secrets, clock)
+        self.signals = Signals(self.database, self.estates, secrets, clock)
         approvals = self.people.approvals
         self.standing = StandingApprovals(self.database, self.estates, clock, approvals)
         self.proposals = Proposals(
@@ -196,6 +203,12 @@ class Bascule:
         self._withdraw_address()
         if self._lock is not None:
             os.close(self._lock)
+
+    def _secret_store(self, keyring: Keyring, clock: Clock) -> SecretStore:
+        backend = self.settings.secrets_backend
+        store = SecretStore(self.database, keyring, self.paths.secrets, self.estates.mode, clock, backend)
+        store.prepare()
+        return store
 
     def _after_a_look(self, situation: Situation) -> None:
         self.proposals.consider(situation)
@@ -266,11 +279,9 @@ class Bascule:
 def _keyring(settings: Settings) -> Keyring:
     """Raises RequestError when the keys of the secrets can't be had."""
     try:
-        keyring = Keyring(key_source(settings.data, {}))
-        keyring.make_first()
+        return Keyring(settings.secrets_key or key_source(settings.data, {}))
     except KeyFault as error:
         raise RequestError(str(error)) from error
-    return keyring
 
 
 def _own(path: Path) -> int:

@@ -4,8 +4,10 @@ Imported where it is needed only: the parts take two seconds to load, which help
 """
 
 import os
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -13,7 +15,15 @@ from urllib.parse import quote, urlsplit
 from orchestrator.app import AlreadyRunning, Bascule, Settings
 from orchestrator.cli.exits import CommandError
 from orchestrator.cli.session import Session
+from orchestrator.domain.model import Mode
 from orchestrator.estate_git import EstateGitError
+from orchestrator.store.database import Database
+from orchestrator.store.sealing import KeyFault, Keyring, key_source
+from orchestrator.store.secret_files import secrets_of
+from orchestrator.store.secret_store import SecretStore
+from providers.base import ProviderError, Reveal
+from providers.openbao import OpenBao, openbao_of
+from providers.redaction import redact
 
 if TYPE_CHECKING:
     from providers.oidc import IdentityProvider
@@ -39,6 +49,8 @@ def settings_of(session: Session, host: str = "127.0.0.1", port: int = 8700) -> 
         host=host,
         port=port,
         tls_cert=Path(certificate).expanduser().absolute() if (certificate := os.environ.get(TLS_CERT, "")) else None,
+        secrets_key=key_source(session.data, os.environ),
+        secrets_backend=_backend(os.environ),
         identity=identity_provider(os.environ),
         witness_dir=Path(witness).expanduser().absolute() if (witness := os.environ.get(WITNESS_DIR, "")) else None,
     )
@@ -57,6 +69,24 @@ def bascule_inside(session: Session) -> Iterator[Bascule]:
         yield bascule
     finally:
         bascule.stop()
+
+
+@contextmanager
+def secrets_beside(session: Session, mode_of: Callable[[str], Mode | None]) -> Iterator[Callable[[str], Reveal]]:
+    """What is sealed, and plain files, read beside whatever else works on the data directory. Raises CommandError."""
+    settings = settings_of(session)
+    if not settings.database_url and not settings.database_file.exists():
+        yield partial(secrets_of, session.paths.secrets)
+        return
+    database = Database(settings.database)
+    try:
+        keyring = Keyring(settings.secrets_key or key_source(session.data, {}))
+        store = SecretStore(database, keyring, session.paths.secrets, mode_of, time.time, settings.secrets_backend)
+        yield store.of
+    except KeyFault as error:
+        raise CommandError(str(error)) from error
+    finally:
+        database.close()
 
 
 def newest_estate(session: Session, bascule: Bascule, by: str) -> None:
@@ -105,6 +135,13 @@ def estate_address(given: str) -> str:
     return str(Path(given).expanduser().resolve())
 
 
+def _backend(environment: Mapping[str, str]) -> OpenBao | None:
+    try:
+        return openbao_of(environment)
+    except ProviderError as error:
+        raise CommandError(error.message) from error
+
+
 def database_address(url: str, environment: Mapping[str, str]) -> str:
     """The database's URL, its password taken from the file that BASCULE_DATABASE_PASSWORD_FILE names, if any."""
     file = environment.get("BASCULE_DATABASE_PASSWORD_FILE", "")
@@ -118,5 +155,6 @@ def database_address(url: str, environment: Mapping[str, str]) -> str:
             f"The database's password can't be read from {file} ({error.strerror}): "
             "correct BASCULE_DATABASE_PASSWORD_FILE or the file's mode."
         ) from error
+    redact.add(password)
     user, _, place = parts.netloc.rpartition("@")
     return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{place}").geturl()

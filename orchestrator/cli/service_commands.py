@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.session import session_of
+from providers.core_files import forbid_core_files
+from providers.redaction import install_in_logs
 
 _ENCRYPTION = "Encryption"
 _PROXY = "Behind a proxy"
@@ -76,6 +78,8 @@ def serve(
 
     session = session_of(context)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    install_in_logs()
+    forbid_core_files()
     if worker:
         work_on_runs(session)
         return

@@ -299,6 +299,7 @@ class Proposals:
         services = _proposed(rule, bundle)
         try:
             plan = self._plans.make(services, rule.scope, parameters=rule.parameters, commit=commit)
+            self._runs.require_secrets(plan)
         except RequestError as error:
             self._block(row, error.code, str(error))
             return

@@ -182,7 +182,7 @@ class Gate:
         """
         caller: Caller | None = getattr(request.state, "caller", None)
         path = request.scope["path"]
-        from_form = not path.startswith((*_API, _SIGNALS))
+        from_form = not path.startswith((*_API, *_OPEN))
         if not from_form and (caller is None or not caller.cookie):
             return None
         said = "The request does not come from a page of this service: open the page, and do it there."

@@ -19,6 +19,7 @@ from orchestrator.operations.readiness import Readiness
 from orchestrator.operations.request import Paths
 from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
+from orchestrator.operations.secrets import Secrets
 from orchestrator.operations.signals import Signals
 from orchestrator.operations.standing_approvals import StandingApprovals
 from orchestrator.operations.verdicts import Verdicts
@@ -45,6 +46,7 @@ class Service(Protocol):
     clocks: Clocks
     estates: Estates
     resources: Resources
+    secrets: Secrets
     doctor: Doctor
     independence: Independence
     inventories: Inventories

@@ -32,10 +32,11 @@ from providers.ansible.console import Bounded, Sink
 from providers.ansible.event_file import bytes_waiting, take_event
 from providers.ansible.events import Allowance, Event, Tally, cut, line_of
 from providers.ansible.job import Job
-from providers.ansible.mask import Mask
 from providers.ansible.private import door_of, events_of, known_hosts_of
 from providers.ansible.verdict import Asked, Failure, Verdict, failure_of
+from providers.core_files import forbid_core_files
 from providers.reach import Reach
+from providers.redaction import Mask
 
 LINE_LIMIT = 4096
 """Bytes of one line of output."""
@@ -262,6 +263,7 @@ def watch_lifeline(job: Job) -> threading.Event:
 
 
 def main(path: Path) -> None:
+    forbid_core_files()
     job = Job.read(path)
     processes.die_with_parent(signal.SIGTERM)
     bind = dying_with(os.getpid())
