@@ -1,6 +1,7 @@
 """Approvals signed in advance, on an injected clock: what goes by itself, what keeps it from going, and who is told."""
 
 import html
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from orchestrator.operations.request import Conflict, Denied, NotFound, RequestE
 from orchestrator.store import estates, runs
 from orchestrator.store.runs import Row
 from orchestrator.store.tables import audit_entries
+from orchestrator.web.access import Access
 from tests.audit_whole import assert_audit_whole
 from tests.integration.service_fixture import answering, commit, until
 from tests.integration.test_proposals import POLICY, Opened, Town, channel, opened
@@ -397,6 +399,26 @@ def test_the_api_asks_who_it_is(town: Town, http: Callable[..., httpx.Client]) -
     assert (revoked.status_code, revoked.json()["state"], revoked.json()["why"]) == (200, "revoked", "over")
     assert machine.post(f"{one}/revoke", json={"as": "olga", "reason": "over"}).status_code == 409
     assert machine.post(f"{PLACE}/nothing/revoke", json={"as": "olga", "reason": "over"}).status_code == 404
+
+
+def test_it_is_signed_on_its_page(town: Town, http: Callable[..., httpx.Client]) -> None:
+    row = asked(town)
+    place = f"/approve/standing/{row.id}"
+    name = Access(town.bascule.token, town.bascule.people.sign_in).cookie_name
+    for person in ("anne", "bruno"):
+        browser = http(person)
+        browser.headers.pop("Authorization")
+        browser.headers.update(
+            {"Cookie": f"{name}={session(town.bascule, person)}", "Origin": str(browser.base_url).rstrip("/")}
+        )
+        found = re.search(r'name="page_token" value="([0-9a-f]+)"', browser.get(place).text)
+        assert found is not None
+        form = {"page_token": found[1], "digest": row.digest}
+        without = browser.post(place, data={**form, "comment": ""})
+        assert (without.status_code, "say why" in html.unescape(without.text)) == (403, True)
+        done = browser.post(place, data={**form, "comment": "read"})
+        assert (done.status_code, done.headers.get("location")) == (303, "/signals")
+    assert state(town, row) == ("in_force", None)
 
 
 def test_the_command_line_lists_asks_signs_and_revokes(
