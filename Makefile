@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-security test-faults test-wide bench bench-audit bench-detection bench-dns bench-plays \
 	bench-servers bench-rulebook bench-webhooks lint \
-	types format lock compose clean
+	types scan sbom format lock compose clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -94,6 +94,14 @@ types: ## mypy --strict
 	@.ci/setup test
 	$(BIN)/mypy
 
+scan: ## known problems of the locked packages, bandit, the house's own rules
+	@.ci/setup scan
+	@.ci/scan
+
+sbom: ## the bill of materials, dist/bascule.cdx.json: what Bascule runs with, and its licences
+	@.ci/setup scan
+	@.venv-scan/bin/python .ci/sbom requirements.lock .venv dist/bascule.cdx.json
+
 format: ## let ruff mend what it can
 	@.ci/setup test
 	$(BIN)/ruff check --fix .
@@ -113,14 +121,17 @@ RESOLVE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 
 MOTO := moto[server,ec2,route53,s3]>=5.2
 # What a benchmark stands beside, with the Ansible that it runs; its requirements are none of ours.
 RULEBOOK := ansible-rulebook>=1.3 ansible-core>=2.19
-lock: ## resolve pyproject.toml, and what the tests and benchmarks have apart, anew into the lock files
+# What looks for security problems and writes the bill of materials.
+SCAN := bandit>=1.9 cyclonedx-bom>=7.5 pip-audit>=2.10 semgrep>=1.180
+lock: ## resolve pyproject.toml, and what has an environment of its own, anew into the lock files
 	@test -x $(UV) || { python3 -m venv .venv-lock && .venv-lock/bin/pip install --quiet 'uv>=0.9'; }
 	$(RESOLVE) pyproject.toml --group build --output-file requirements.lock
 	$(RESOLVE) pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	echo '$(MOTO)' | $(RESOLVE) - --output-file requirements-moto.lock
 	printf '%s\n' $(foreach one,$(RULEBOOK),'$(one)') | $(RESOLVE) - --output-file requirements-rulebook.lock
+	printf '%s\n' $(foreach one,$(SCAN),'$(one)') | $(RESOLVE) - --output-file requirements-scan.lock
 
 clean: ## remove what the other targets made here
-	rm -rf .venv .venv.lock .venv-lock .venv-moto .venv-rulebook
+	rm -rf .venv .venv.lock .venv-lock .venv-moto .venv-rulebook .venv-scan
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -39,7 +39,7 @@ def _sweep(name: str) -> None:
 
 
 def _memory() -> Path:
-    for name in ("/dev/shm", os.environ.get("XDG_RUNTIME_DIR", "")):  # noqa: S108
+    for name in ("/dev/shm", os.environ.get("XDG_RUNTIME_DIR", "")):  # noqa: S108  # nosec B108  # a folder of its own is made there
         if name and os.access(name, os.W_OK | os.X_OK):
             return Path(name)
     raise ProviderError(

@@ -3,6 +3,7 @@
 pytest_plugins = [
     "tests.databases",
     "tests.examples",
+    "tests.garbage",
     "tests.in_memory",
     "tests.in_parts",
     "tests.long_first",

@@ -26,6 +26,11 @@ def session(bascule: Bascule, name: str, proof: Proof = Proof.TOTP) -> str:
         return bascule.people.sign_in.open(conn, name, proof, "test").secret
 
 
+def token_of(client: httpx.Client) -> str:
+    """What the client shows, for programs that show the same."""
+    return str(client.headers["Authorization"]).removeprefix("Bearer ")
+
+
 def signed_in(
     bascule: Bascule, url: str, name: str, roles: Sequence[Grant | Role] = (), proof: Proof = Proof.TOTP
 ) -> httpx.Client:

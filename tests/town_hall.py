@@ -11,6 +11,7 @@ from orchestrator.app import Bascule, Settings
 from orchestrator.domain.journal import fold
 from orchestrator.domain.model import ENDED_RUN, TROUBLED, Direction, RunState, StepState
 from orchestrator.store import runs
+from tests.databases import put_tables
 from tests.simulator_fixture import Simulator
 
 PLAYBOOKS = Path(__file__).parent.parent / "playbooks"
@@ -62,6 +63,7 @@ class TownHall:
         data = directory / "data"
         (data / "secrets").mkdir(parents=True)
         shutil.copytree(simulator.data / "secrets", data / "secrets" / "rehearsal")
+        put_tables(data)
         self.bascule = Bascule(Settings(data, str(self.estate), database_url=database_url))
         self.bascule.start()
 

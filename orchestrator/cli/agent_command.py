@@ -15,17 +15,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.catalogue_files import shipped
 from orchestrator.cli.exits import CommandError, Exit
 from orchestrator.cli.notify_command import default_spool
 from orchestrator.cli.outbox import Outbox, Way
 from orchestrator.cli.session import Session, session_of
-from orchestrator.domain.agent import Agent, read_agent
-from orchestrator.domain.signals.observation import Observation
 from providers.core_files import forbid_core_files
 from providers.redaction import install_in_logs
 
 if TYPE_CHECKING:
+    from orchestrator.domain.agent import Agent
+    from orchestrator.domain.signals.observation import Observation
     from orchestrator.engine.workshop import EstateWorkshop
     from orchestrator.operations.looking import Watched
 
@@ -69,8 +68,11 @@ def probe_agent(
             _keep_looking(session, workshop, watched, outbox)
 
 
-def _agent(session: Session, config: Path) -> Agent:
+def _agent(session: Session, config: Path) -> "Agent":
     """Raises CommandError with the first thing that is wrong; all others are told before."""
+    from orchestrator.catalogue_files import shipped
+    from orchestrator.domain.agent import read_agent
+
     try:
         text = config.read_bytes()
     except OSError as error:
@@ -97,7 +99,7 @@ def _files_in(folder: Path) -> frozenset[str]:
     return frozenset(found)
 
 
-def _workshop(agent: Agent, folder: Path, work: Path) -> "tuple[EstateWorkshop, Watched]":
+def _workshop(agent: "Agent", folder: Path, work: Path) -> "tuple[EstateWorkshop, Watched]":
     from orchestrator.engine.workshop import EstateWorkshop
     from orchestrator.operations.looking import Watched
     from orchestrator.store.secret_files import secrets_of
@@ -139,7 +141,7 @@ def _keep_looking(session: Session, workshop: "EstateWorkshop", watched: "Watche
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
 
-    def keep(seen: Sequence[Observation]) -> None:
+    def keep(seen: "Sequence[Observation]") -> None:
         _keep(outbox, seen)
         news.set()
 
@@ -166,7 +168,7 @@ def _post(session: Session, outbox: Outbox, ending: threading.Event, news: threa
         (ending if fault else news).wait(pause if fault else None)
 
 
-def _keep(outbox: Outbox, seen: Sequence[Observation]) -> None:
+def _keep(outbox: Outbox, seen: "Sequence[Observation]") -> None:
     for start in range(0, len(seen), TOGETHER):
         told = [one.as_json() for one in seen[start : start + TOGETHER]]
         outbox.keep(json.dumps({"observations": told}).encode())

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.session import session_of
+from orchestrator.loading import loading
 from providers.core_files import forbid_core_files
 from providers.redaction import install_in_logs
 
@@ -73,8 +74,9 @@ def serve(
 
     One service per data directory (or any number of workers on one PostgreSQL). The page's address is printed.
     """
-    from orchestrator.cli.serving import serve_api, work_on_runs
-    from orchestrator.web.listening import Listening, PublicUrl, proxies_of, tls_files
+    with loading():
+        from orchestrator.cli.serving import serve_api, work_on_runs
+        from orchestrator.web.listening import Listening, PublicUrl, proxies_of, tls_files
 
     session = session_of(context)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

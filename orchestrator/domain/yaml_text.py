@@ -2,12 +2,15 @@
 
 The reader walks PyYAML's events (SafeLoader) and builds the values itself: no tag
 ever makes an object, an alias costs what it stands for, and everything is bounded.
+libyaml's parser is twenty times as fast as PyYAML's own, which decides what is YAML:
+what the two could read differently, and what libyaml refuses, is left to PyYAML's own.
 Because JSON, the plan's digest and editors must see the same values, keys are
 always text; `yes`, `off`, `007`, dates and `1:30` stay text too; and what JSON
 cannot carry is refused.
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
@@ -70,9 +73,24 @@ def read_yaml(text: str | bytes, file: str) -> tuple[Document | None, list[Probl
     values that are left out as None.
     """
     try:
-        return _Reader(file, _decode(text)).read()
+        text = _decode(text)
+        return _read_quickly(file, text) or _Reader(file, text).read()
     except _Refused as refusal:
         return None, [Problem(file, *refusal.position, refusal.message, refusal.remedy)]
+
+
+def _read_quickly(file: str, text: str) -> tuple[Document, list[Problem]] | None:
+    """As libyaml reads it; None where the slower reader is to read, or to say what is wrong."""
+    if not yaml.__with_libyaml__ or _READ_DIFFERENTLY.search(text):
+        return None
+    try:
+        return _QuickReader(file, text).read()
+    except (yaml.YAMLError, _Refused, ValueError, OverflowError):
+        return None
+
+
+_READ_DIFFERENTLY = re.compile(r"[\t?\ufeff]|[|>][-+\d]*#")
+"""Tabs, `?` in brackets, marks of byte order, and a comment that touches a block's sign."""
 
 
 class _Refused(Exception):
@@ -139,13 +157,17 @@ class _Reader:
     def __init__(self, file: str, text: str) -> None:
         self._file = file
         self._text = text
-        self._loader: Any = yaml.SafeLoader(text)
+        self._loader = self._loader_of(text)
         self._anchors: dict[str, _Node] = {}
         self._aliases = 0
         self._nodes = 0
         self._repeated = 0
         self._problems: list[Problem] = []
         self._strange: set[Position] = set()
+
+    @staticmethod
+    def _loader_of(text: str) -> Any:
+        return yaml.SafeLoader(text)
 
     def read(self) -> tuple[Document, list[Problem]]:
         try:
@@ -283,7 +305,7 @@ class _Reader:
             _refuse(event, "This key is not plain text.", "Use a short text as the key, or quote the whole value.")
         _refuse_tag(event)
         key = str(event.value)
-        if event.style is None and key == "<<":
+        if not event.style and key == "<<":
             _refuse(event, "Merge keys (`<<`) are not read.", "Write the merged keys out.")
         if key == "" or not _is_text(key):
             _refuse(event, "A name is missing before this colon.", "Write a name before the colon.")
@@ -297,7 +319,7 @@ class _Reader:
             self._leave_out(node, message, "Remove the escape that writes it.")
             return
         node.data = text
-        if event.style is None:
+        if not event.style:  # None or empty, as its parser writes it
             self._plain(text, node)
 
     def _plain(self, text: str, node: _Node) -> None:
@@ -318,6 +340,22 @@ class _Reader:
             self._leave_out(node, message, "Write a finite number, or put it in quotes if it is text.")
             return
         node.data = value
+
+
+class _QuickReader(_Reader):
+    """By libyaml. What it refuses ends in YAMLError: where and why, the other one says."""
+
+    @staticmethod
+    def _loader_of(text: str) -> Any:
+        return yaml.CSafeLoader(text)
+
+    def _next(self) -> Any:
+        return self._loader.get_event()
+
+    def _scalar(self, event: yaml.ScalarEvent, node: _Node) -> None:
+        if not event.value and not event.style:
+            raise yaml.YAMLError("the two put what is not written in different columns")
+        super()._scalar(event, node)
 
 
 _PLAIN = frozenset({"null", "bool", "int", "float"})

@@ -14,7 +14,7 @@ from orchestrator.domain.people.actor import Actor, Proof
 from orchestrator.operations.people.sign_in import SESSION, SignIn
 
 _READING = frozenset({"GET", "HEAD"})
-_WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, never bound
+_WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104  # nosec B104  # compared with, never bound
 _MACHINE = Actor("", Proof.MACHINE)
 
 

@@ -92,7 +92,7 @@ def _system(etc: Path) -> Iterator[str]:
     # No /proc: to a service that is root, files of it such as kernel.core_pattern would be writable
     # without any capability, for their owner has the number 0 on either side.
     yield from ("--dir", "/proc", "--dev", "/dev")
-    for name in ("/dev/shm", "/tmp"):  # noqa: S108
+    for name in ("/dev/shm", "/tmp"):  # noqa: S108  # nosec B108  # hidden from plays
         yield from ("--size", str(SCRATCH), "--tmpfs", name)
     for path in python_roots():
         yield from ("--ro-bind", str(path), str(path))

@@ -26,6 +26,7 @@ from orchestrator.web.limits import Rate, Rates
 from orchestrator.web.listening import Listening
 from orchestrator.web.server import Server, listen
 from tests.audit_whole import assert_audit_whole
+from tests.databases import put_tables
 from tests.known_people import signed_in
 
 PLENTY = Rate(1_000_000)
@@ -252,6 +253,7 @@ def running_service(
             witness_dir=witness_dir,
             tls_cert=where.tls.certificate if where.tls is not None else None,
         )
+        put_tables(settings.data)
         bascule = Bascule(settings, clock=clock)
         bascule.start()
         try:

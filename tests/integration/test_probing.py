@@ -21,7 +21,7 @@ from orchestrator.store import observations
 from orchestrator.store.database import Database, DatabaseAwayError
 from providers.base import ProviderError, Secret
 from providers.wants import Words
-from tests.databases import new_postgres_database
+from tests.databases import new_postgres_database, put_tables
 from tests.integration.service_fixture import ESTATE, commit, estate_files, until
 from tests.vendor_site import BROKEN, REFUSES, WORKS, Site, indented, probes_block, sites, vendor_file
 
@@ -90,6 +90,7 @@ def town(directory: Path, database_url: str = "", *, configured: bool = True) ->
         commit(estate, files)
         data = directory / "data"
         (data / "secrets/live").mkdir(parents=True)
+        put_tables(data)
         bascule = Bascule(Settings(data=data, estate_url=str(estate), database_url=database_url), clock=clock)
         bascule.start()
         stack.callback(bascule.stop)

@@ -21,6 +21,7 @@ from orchestrator.operations.halt import IsHalted
 from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
 from orchestrator.store import notices, observations, proposals, runs
 from orchestrator.store.runs import Row
+from tests.databases import put_tables
 from tests.integration.service_fixture import ESTATE, answering, commit, estate_files, open_port, until
 from tests.known_people import enrol, session
 from tests.unit.signals_readings import HOUR, MINUTE, ROUND, START, as_it_is, refused, rounds
@@ -148,6 +149,8 @@ def opened(tmp_path: Path, channel: tuple[int, list[dict[str, Any]], list[int]])
         secret.parent.mkdir(parents=True)
         secret.write_text(f"json://127.0.0.1:{port}/")
         secret.chmod(0o600)
+
+        put_tables(tmp_path / "data")
 
         def open_one() -> Town:
             for town in towns:

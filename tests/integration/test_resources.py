@@ -12,11 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 from orchestrator.cli import main
+from orchestrator.domain.people.role import Role
 from orchestrator.store import runs
 from orchestrator.store.runs import NewStep
 from orchestrator.store.tables import steps
 from providers.simulator.fleet_parts import Server, ServerOrder
 from tests.integration.service_fixture import RunningService, commit, running_service
+from tests.known_people import token_of
 from tests.vendor_stand_ins import TOKEN, CloudStandIn, cloud_stand_in
 
 
@@ -98,16 +100,20 @@ def test_standings_are_told_and_the_sweep_deletes_nothing(yard: Yard) -> None:
     assert len(yard.cloud.fleet.servers) == 5
 
 
-def test_a_person_keeps_or_releases(yard: Yard) -> None:
+def test_a_person_keeps_or_releases(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     made = filled(yard)
     code, shown = yard.cli("resources", "--scope", "drill")
     assert code == 3
     assert f"bascule resources release {made['lost'].id} lost -s drill" in shown
     assert max(len(line) for line in shown.splitlines() if "bascule resources" not in line) <= 80
-    code, _ = yard.cli("resources", "keep", made["twin"].id, "--as", "anne", "--reason", "spare", "--scope", "drill")
-    assert code == 0
     code, _ = yard.cli("resources", "release", made["lost"].id, "lost", "--as", "anne", "--scope", "drill")
+    assert code == 4, "the token of the installation releases nothing outside of rehearsals"
+    monkeypatch.setenv("BASCULE_TOKEN", token_of(yard.service.person("anne", Role.OPERATOR)))
+    code, _ = yard.cli("resources", "keep", made["twin"].id, "--reason", "spare", "--scope", "drill")
     assert code == 0
+    code, _ = yard.cli("resources", "release", made["lost"].id, "lost", "--scope", "drill")
+    assert code == 0
+    monkeypatch.delenv("BASCULE_TOKEN")
     assert yard.listed() == {
         "used": ("in use", False),
         "twin": ("left behind", False),
@@ -126,8 +132,8 @@ def test_a_person_keeps_or_releases(yard: Yard) -> None:
 )
 def test_nothing_is_released_by_mistake(yard: Yard, thing: str, name: str, status: int, said: str) -> None:
     made = filled(yard)
-    order = {"scope": "drill", "id": made[thing].id, "name": name, "as": "anne"}
-    answer = yard.service.http.post("/api/v1/resources/release", json=order)
+    order = {"scope": "drill", "id": made[thing].id, "name": name}
+    answer = yard.service.person("anne", Role.OPERATOR).post("/api/v1/resources/release", json=order)
     assert (answer.status_code, said in answer.json()["detail"]) == (status, True)
     assert len(yard.cloud.fleet.servers) == 5
 

@@ -21,7 +21,14 @@ def test_a_loss_is_noticed_in_time_and_nowhere_else(kind: Kind, within: float) -
     assert (found.account == "mayor") is (kind == "targeted")
 
 
-@pytest.mark.parametrize(("days", "hours"), [(14.0, 2_000), pytest.param(35.0, 10_000, marks=pytest.mark.wide)])
+@pytest.mark.parametrize(
+    ("days", "hours"),
+    [
+        (3.0, 400),
+        pytest.param(14.0, 2_000, marks=pytest.mark.faults),
+        pytest.param(35.0, 10_000, marks=pytest.mark.wide),
+    ],
+)
 def test_weeks_without_a_loss_are_never_cut_and_propose_nothing(days: float, hours: float) -> None:
     found = quiet(HELD_OUT, days)
     assert found.hours >= hours

@@ -2,6 +2,7 @@
 
 import string
 import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -150,3 +151,65 @@ def test_no_text_makes_it_fail(text: str | bytes) -> None:
         assert problem.column >= 1
         assert problem.message
         assert problem.remedy
+
+
+ROOT = Path(__file__).parents[2]
+WRITTEN = [path.read_text() for path in sorted((ROOT / "playbooks").rglob("*.yaml"))]
+
+
+def as_the_slow_one_reads(text: str, patch: pytest.MonkeyPatch) -> tuple[Document | None, object]:
+    with patch.context() as without:
+        without.setattr(yaml, "__with_libyaml__", False)
+        return read_yaml(text, "x.yaml")
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> str:
+    """A piece of a real file, with some signs that mean something to YAML put into it."""
+    text = draw(st.sampled_from(WRITTEN))
+    begin = draw(st.integers(0, max(0, len(text) - 200)))
+    signs = list(text[begin : begin + draw(st.integers(1, 200))])
+    for _ in range(draw(st.integers(0, 4))):
+        signs.insert(
+            draw(st.integers(0, len(signs))), draw(st.text("[]{}&*!?:-,|>'\"%@`#\\ \n\t\r\u2028a0é🙂", max_size=3))
+        )
+    return "".join(signs)
+
+
+@given(damaged())
+def test_libyaml_and_pyyaml_read_the_same_at_the_same_places(text: str) -> None:
+    assert read_yaml(text, "x.yaml") == as_the_slow_one_reads(text, pytest.MonkeyPatch())
+
+
+@pytest.mark.parametrize("text", WRITTEN)
+def test_the_starter_estate_is_read_by_libyaml_as_by_pyyaml(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = as_the_slow_one_reads(text, monkeypatch)
+    assert read_yaml(text, "x.yaml") == slow
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a:\tb",
+        "{a?: b}",
+        "{en: A, fr: }",
+        "{en: A, fr:}",
+        ">#c",
+        "a: b\rc: d",
+        "a: b\u2028c: d",
+        "\ufeffa: b",
+        "a\ufeffb: c",
+        "[b::\n]",
+    ],
+)
+def test_where_the_two_differ_pyyaml_decides(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = as_the_slow_one_reads(text, monkeypatch)
+    assert read_yaml(text, "x.yaml") == slow
+
+
+def test_what_is_plain_is_read_by_libyaml(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(_text: str) -> object:
+        raise AssertionError("PyYAML's own parser was asked")
+
+    monkeypatch.setattr(yaml, "SafeLoader", never)
+    assert read("a: {b: [1, x]}\n").data == {"a": {"b": [1, "x"]}}
