@@ -4,10 +4,10 @@ from typing import Any
 
 from alembic import context
 
-from orchestrator.store import people_tables
+from orchestrator.store import people_tables, standing_tables
 from orchestrator.store.tables import metadata
 
-assert people_tables.people.metadata is metadata  # every module of tables is loaded
+assert people_tables.people.metadata is standing_tables.standing_approvals.metadata is metadata  # all are loaded
 
 
 def ours(_object: Any, name: str | None, kind: str, _reflected: bool, compare_to: Any) -> bool:

@@ -41,6 +41,7 @@ from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.secrets import Secrets
 from orchestrator.operations.signals import Signals
+from orchestrator.operations.standing_approvals import StandingApprovals
 from orchestrator.operations.trust import Trust
 from orchestrator.operations.verdicts import Verdicts
 from orchestrator.operations.warnings import Warnings
@@ -153,8 +154,10 @@ class Bascule:
             self.estates, self.workshop, clock, settings.database, owner_of=self.maps.owner_of
         )
         self.signals = Signals(self.database, self.estates, secrets, clock)
+        approvals = self.people.approvals
+        self.standing = StandingApprovals(self.database, self.estates, clock, approvals)
         self.proposals = Proposals(
-            self.database, self.estates, self.plans, self.runs, clock, self.halt, self.people.approvals
+            self.database, self.estates, self.plans, self.runs, clock, self.halt, approvals, self.standing
         )
         self.notices = Notices(self.database, self.estates, self.workshop, clock)
         self.checkpoints = Checkpoints(

@@ -13,6 +13,7 @@ from orchestrator.cli.changes import after_line, change_lines
 from orchestrator.cli.session import Session
 from orchestrator.cli.wording import counted, duration, one_line, short_step
 from orchestrator.domain.kinds import KINDS
+from orchestrator.domain.limits import BlastRadius
 from orchestrator.domain.plan import Plan, PlannedStep, critical_path, expected
 from orchestrator.domain.sovereignty import Verdict
 
@@ -23,8 +24,44 @@ def show_plan(session: Session, plan: Plan, now: float) -> None:
     show_turns(session, plan)
     session.out.print(_steps(plan, now))
     show_path(session, plan)
+    show_radius(session, plan)
     show_sovereignty(session, plan)
     session.line(f"Digest {plan.digest}", copied=True)
+
+
+def show_radius(session: Session, plan: Plan) -> None:
+    """What it makes and touches, with the limits where there are some, and the prices that nobody knows."""
+    found = plan.blast_radius
+    if found is None:
+        return
+    session.out.print(_indented(f"Makes and touches: {radius_summary(found)}."))
+    for one in found.footprint.unpriced:
+        what = f"{one.size or 'a size'} at {one.provider}"
+        session.out.print(_indented(f"  ? The price of {short_step(one.step)} ({one_line(what)}) is not known."))
+    guessed = [one for one in found.footprint.servers if not one.verified]
+    if guessed:
+        names = ", ".join(short_step(one.step) for one in guessed)
+        session.out.print(_indented(f"  ? The price of {names} is the catalogue's, and nobody verified it."))
+    for excess in found.excesses:
+        session.out.print(_indented(f"  ! Over the limit: {one_line(excess.en)}. It can't be started."))
+
+
+def radius_summary(found: BlastRadius) -> str:
+    """Such as `2 services (at most 8), 1 server, 0 zones, 0.02 € an hour`."""
+    footprint, most = found.footprint, found.limits
+    parts = [
+        _at_most(counted(len(footprint.services), "service"), most.services),
+        _at_most(counted(len(footprint.servers), "server"), most.servers),
+        _at_most(counted(len(footprint.zones), "zone"), most.zones),
+    ]
+    if footprint.servers:
+        more = " and what is not known" if footprint.unpriced else ""
+        parts.append(_at_most(f"{footprint.euros_per_hour:g} € an hour{more}", most.euros_per_hour))
+    return ", ".join(parts)
+
+
+def _at_most(text: str, limit: float | None) -> str:
+    return text if limit is None else f"{text} (at most {limit:g})"
 
 
 def show_sovereignty(session: Session, plan: Plan) -> None:
@@ -65,6 +102,7 @@ def show_plan_shortly(session: Session, plan: Plan) -> None:
         held = f", {counted(people, 'hold point')}" if people else ""
         session.line(f"  {service}: {counted(len(found), 'step')}, {changing} that change something{held}")
     show_path(session, plan)
+    show_radius(session, plan)
     show_sovereignty(session, plan)
     session.line(f"Digest {plan.digest}", copied=True)
 

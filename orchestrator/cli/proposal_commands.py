@@ -13,6 +13,7 @@ from orchestrator.cli.exits import CommandError, Exit
 from orchestrator.cli.plan_page import show_plan
 from orchestrator.cli.session import As, Json, Session, session_of
 from orchestrator.cli.signals_page import WIDTH
+from orchestrator.cli.standing_commands import show_standing
 from orchestrator.cli.wording import counted, duration, moment, one_line
 
 ProposalId = Annotated[str, typer.Argument(metavar="PROPOSAL", help="The proposal's id, as the list shows it.")]
@@ -33,9 +34,13 @@ def listed(
     with Service.of(session.data) as service:
         waiting = service.get("proposals", waiting="true")
         found = service.get("proposals") if everything else waiting
+        standing = service.get("standing-approvals")["standing_approvals"]
     if as_json:
         session.json(found)
     else:
+        for one in standing:
+            if one["state"] == "in_force":
+                show_standing(session, one)
         for one in found["proposals"]:
             _show(session, one)
         if not found["proposals"]:
@@ -139,7 +144,13 @@ def _standing(one: dict[str, Any]) -> Iterator[str]:
         left = one["armed_until"] - time.time()
         count = f"{duration(left)} left of the countdown" if left > 0 else "the countdown is over"
         given = f"; released by {', '.join(item['by'] for item in one['approvals'])}" if one["approvals"] else ""
-        yield from _wrapped(f"{counted(missing, 'person', 'people')} must release it, {count}{given}.")
+        ahead = one["standing"]
+        if ahead:
+            names = ", ".join(ahead["signers"])
+            yield from _wrapped(f"IT GOES BY ITSELF by the standing approval {ahead['id']} of {names}, {count}{given}.")
+            yield f"  bascule standing revoke {ahead['id']} --reason …"
+        else:
+            yield from _wrapped(f"{counted(missing, 'person', 'people')} must release it, {count}{given}.")
         if one["weak_since"] is not None:
             yield from _wrapped(f"What it stands on is not observed any more since {moment(one['weak_since'])}.")
         yield f"  bascule proposals show {one['id']} --plan"

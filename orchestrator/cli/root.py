@@ -31,6 +31,7 @@ from orchestrator.cli import (
     secrets_commands,
     service_commands,
     signals_commands,
+    standing_commands,
     verdict_commands,
     webhook_commands,
 )
@@ -132,6 +133,12 @@ proposals_app.command("show")(proposal_commands.show)
 proposals_app.command("release")(proposal_commands.release)
 proposals_app.command("reject")(proposal_commands.reject)
 
+standing_app = typer.Typer(no_args_is_help=True, help="Approvals that people sign in advance.")
+standing_app.command("list")(standing_commands.listed)
+standing_app.command("ask")(standing_commands.ask)
+standing_app.command("sign")(standing_commands.sign)
+standing_app.command("revoke")(standing_commands.revoke)
+
 secrets_app = typer.Typer(no_args_is_help=True, help="Credentials, sealed: stored, removed, their keys changed.")
 secrets_app.command("list")(secrets_commands.listed)
 secrets_app.command("set")(secrets_commands.set_)
@@ -190,6 +197,7 @@ app.command("retry", rich_help_panel=PEOPLE)(decision_commands.retry)
 app.command("skip", rich_help_panel=PEOPLE)(decision_commands.skip)
 app.command("undo", rich_help_panel=PEOPLE)(decision_commands.undo)
 app.add_typer(proposals_app, name="proposals", rich_help_panel=PEOPLE)
+app.add_typer(standing_app, name="standing", rich_help_panel=PEOPLE)
 app.command("halt", rich_help_panel=PEOPLE)(halt_command.halt)
 app.add_typer(resources_app, name="resources", rich_help_panel=PEOPLE)
 app.command("login", rich_help_panel=ACCESS)(login_command.login)

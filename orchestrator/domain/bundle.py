@@ -9,6 +9,7 @@ from orchestrator.domain.catalogue import Catalogue
 from orchestrator.domain.catalogue_text import read_catalogue
 from orchestrator.domain.checks.audit import check_audit
 from orchestrator.domain.checks.draft import Draft
+from orchestrator.domain.checks.limits import check_limits
 from orchestrator.domain.checks.needs import check_needs
 from orchestrator.domain.checks.nesting import check_nesting
 from orchestrator.domain.checks.places import check_places
@@ -44,6 +45,7 @@ _CHECKS = (
     check_policy,
     check_signals,
     check_proposals,
+    check_limits,
     check_audit,
     check_probes,
 )

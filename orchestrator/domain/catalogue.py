@@ -125,6 +125,15 @@ class Vendor(Product):
     denials: tuple[Denial, ...] = ()
 
 
+class Prices(Part):
+    """Euros an hour of a cloud's sizes, without taxes, volumes and addresses; for when its API tells none."""
+
+    hourly: dict[Annotated[str, Field(min_length=1, max_length=60)], Annotated[float, Field(gt=0, le=100_000)]] = Field(
+        min_length=1, max_length=500
+    )
+    source: Fact
+
+
 class Onboarding(Part):
     """How an organisation becomes a customer or an operator: printable steps, in order."""
 
@@ -162,6 +171,7 @@ class Target(Product):
         default_factory=dict, description="checks that it works, at `${{ place.url }}`, where its recipe says `prove`"
     )
     limits: tuple[Words, ...] = ()
+    prices: Prices | None = None
     assurance: Assurance = Assurance()
     work: Work = Work()
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from orchestrator.domain.limits import BlastRadius
 from orchestrator.domain.references import find_references
 from orchestrator.domain.sovereignty import Verdict
 from orchestrator.domain.zones import DNS_KINDS, Key, by_zone, keys_of, longest_wait, new_ttl, zones_of
@@ -46,6 +47,8 @@ class Placement(_Part):
 
     provider: str | None = None
     size: str | None = None
+    hourly: float | None = None
+    """Euros, as the cloud itself said."""
     message: str = ""
 
 
@@ -116,6 +119,9 @@ class Plan(_Part):
     steps: tuple[PlannedStep, ...]
     sovereignty: tuple[Verdict, ...] = ()
     """What the policy said when the plan was made of each place that it relies on. The digest has the commit alone."""
+    blast_radius: BlastRadius | None = None
+    """What it makes and touches, and which limits of the policy that is over. Held against the newest policy again
+    before anything begins."""
     turns: tuple[PlannedTurn, ...] = ()
     """While clocks run: the order of the services, and why. The digest has the order alone, by the steps."""
     digest: str = ""
@@ -165,6 +171,17 @@ def with_placements(plan: Plan, placed: Mapping[str, Placement]) -> Plan:
     """The plan with where its servers would be; the digest stays."""
     steps = tuple(step.model_copy(update={"placement": placed.get(step.id)}) for step in plan.steps)
     return plan.model_copy(update={"steps": steps})
+
+
+def with_known_prices(plan: Plan, earlier: Plan) -> Plan:
+    """The plan with what clouds said of its servers when the same plan was made before, where they say nothing now."""
+    said = {step.id: step.placement for step in earlier.steps if step.placement and step.placement.hourly is not None}
+    silent = {step.id for step in plan.steps if step.placement is None or step.placement.hourly is None}
+    steps = [
+        step.model_copy(update={"placement": said[step.id]}) if step.id in said.keys() & silent else step
+        for step in plan.steps
+    ]
+    return plan.model_copy(update={"steps": tuple(steps)})
 
 
 class _Earlier:

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field
 
 from orchestrator.domain.audit.policy import Audit
 from orchestrator.domain.catalogue import Objective
+from orchestrator.domain.limits import Limits
 from orchestrator.domain.proposals.rule import ProposalRule
 from orchestrator.domain.salvage import Part
 from providers.wants import Name
@@ -135,5 +136,6 @@ class Policy(Part):
 
     sovereignty: Sovereignty = Sovereignty()
     proposals: dict[Name, ProposalRule] = Field(default_factory=dict, max_length=200)
+    limits: Limits = Limits()
     warnings: Warned | None = None
     audit: Audit = Audit()

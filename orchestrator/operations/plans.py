@@ -8,8 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from orchestrator.domain.authority import Refused, check_estate
+from orchestrator.domain.blast_radius import blast_radius
 from orchestrator.domain.compiler import compile_plan
 from orchestrator.domain.kinds import KINDS
+from orchestrator.domain.limits import Excess, Limits, refusal
 from orchestrator.domain.model import Direction, Mode
 from orchestrator.domain.plan import (
     Placement,
@@ -18,6 +20,7 @@ from orchestrator.domain.plan import (
     PlannedStep,
     Seen,
     differences,
+    with_known_prices,
     with_placements,
     with_seen,
 )
@@ -32,6 +35,18 @@ from orchestrator.operations.request import Denied, NotFound, RequestError
 from orchestrator.store import runs
 from orchestrator.store.database import Database
 from providers.base import Presence, ProviderError, Tag
+
+
+class OverLimit(Denied):
+    """A plan would make or touch more than one run may; `excesses` has each limit."""
+
+    code = "over_limit"
+
+    def __init__(self, scope: str, excesses: Sequence[Excess]) -> None:
+        self.words = refusal(excesses, scope)
+        super().__init__(self.words["en"])
+        self.excesses = tuple(excesses)
+
 
 Onsets = Callable[[], Mapping[str, float]]
 """Of each vendor that erodes or is cut, since when: seconds since the epoch, UTC."""
@@ -88,6 +103,10 @@ class Plans:
         plan = plan.model_copy(update={"sovereignty": self._gate.look_and_judge(plan)})
         plan = with_placements(with_seen(plan, self._look(plan)), self._placements(plan))
         with self._database.write() as conn:
+            earlier = runs.load_plan(conn, plan.digest)
+            if earlier is not None:
+                plan = with_known_prices(plan, Plan.model_validate(earlier))
+            plan = plan.model_copy(update={"blast_radius": blast_radius(plan, bundle, self._limits(plan))})
             document = plan.model_dump(mode="json", by_alias=True)
             runs.save_plan(conn, plan.digest, plan.commit, self._clock(), document)
         return plan
@@ -105,6 +124,22 @@ class Plans:
         Raises BelowPolicy when it would be refused: since it was made, an exception may have ended.
         """
         return used(self._gate.judge_again(plan))
+
+    def require_within_limits(self, plan: Plan) -> None:
+        """Raises OverLimit when a run of the plan would make or touch more than the newest policy lets it.
+
+        Asks nothing outside: prices are those of when the plan was made.
+        """
+        found = blast_radius(plan, self._estates.bundle(plan.commit), self._limits(plan))
+        if found.excesses:
+            raise OverLimit(plan.scope, found.excesses)
+
+    def _limits(self, plan: Plan) -> Limits:
+        """Of the newest estate; of the plan's own commit where that can't be read."""
+        try:
+            return self._estates.bundle(self._estates.newest()).estate.policy.limits
+        except RequestError:
+            return self._estates.bundle(plan.commit).estate.policy.limits
 
     def require_trusted(self, plan: Plan) -> None:
         """Raises Denied for a live plan at a commit of the estate that nobody signed."""
@@ -134,7 +169,10 @@ class Plans:
             found = self._workshop.placements(_looker(plan), servers)
         except ProviderError as error:
             return {step_id: Placement(message=error.message) for step_id in servers}
-        return {step: Placement(provider=at.provider, size=at.size, message=at.message) for step, at in found.items()}
+        return {
+            step: Placement(provider=at.provider, size=at.size, hourly=at.hourly, message=at.message)
+            for step, at in found.items()
+        }
 
     def _look_at(self, plan: Plan, step: PlannedStep) -> Seen:
         try:

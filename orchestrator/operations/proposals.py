@@ -2,7 +2,8 @@
 
 A proposal starts nothing. It holds a plan, sealed by its digest, and waits in
 sight of everybody; the people who release it start the run in the transaction in
-which the last of them says yes. Plans are made in a thread of their own: in a
+which the last of them says yes, or those who signed for exactly that in advance
+do at the end of its countdown. Plans are made in a thread of their own: in a
 crisis they look at clouds that do not answer, and the watch must go on meanwhile.
 """
 
@@ -19,6 +20,7 @@ from typing import Any
 
 from orchestrator.domain.authority import BY_RULE, RELEASES_NEEDED, Refused, check_approver
 from orchestrator.domain.bundle import Bundle
+from orchestrator.domain.limits import refusal
 from orchestrator.domain.model import Mode
 from orchestrator.domain.proposals.proposal import (
     LOOK_AGAIN,
@@ -37,10 +39,13 @@ from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.halt import Halt
 from orchestrator.operations.people.approvals import Approvals, Signed, yes
-from orchestrator.operations.plans import Plans
+from orchestrator.operations.plans import OverLimit, Plans
 from orchestrator.operations.proposal_record import ProposalRecord
 from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
 from orchestrator.operations.runs import Approval, Runs
+from orchestrator.operations.standing_approvals import StandingApprovals, announced
+from orchestrator.operations.standing_record import StandingRecord
+from orchestrator.operations.standing_release import StandingRelease
 from orchestrator.store import proposals, verdicts
 from orchestrator.store.database import Connection, Database
 from orchestrator.store.journal import SYSTEM
@@ -66,6 +71,7 @@ class Proposals:
         clock: Callable[[], float],
         halt: Halt,
         approvals: Approvals,
+        standing: StandingApprovals,
     ) -> None:
         self._approvals = approvals
         self._database = database
@@ -76,6 +82,10 @@ class Proposals:
         self._halt = halt
         self._read: tuple[str, Bundle] | None = None
         self._record = ProposalRecord(clock)
+        self._standing = standing
+        self._by_standing = StandingRelease(
+            database, plans, runs, clock, approvals, self._record, StandingRecord(estates, clock), self._last_halt
+        )
         self._wanted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._planning: set[str] = set()
         self._stopping = False
@@ -135,6 +145,7 @@ class Proposals:
 
     def _consider(self, situation: Situation) -> None:
         read = self._newest()
+        self._standing.tend()
         halted, last_halt = self._halt.in_force() is not None, self._last_halt()
         with self._database.read() as conn:
             waiting = proposals.waiting(conn)
@@ -182,8 +193,20 @@ class Proposals:
         never = not row.message and row.looked_at == row.raised_at
         if row.state == ProposalState.BLOCKED and weak is None and (never or not 0 <= now - row.looked_at < LOOK_AGAIN):
             self._want_plan(row.id)
-        elif row.state == ProposalState.ARMED and not row.counted_down and now >= row.armed_until:
-            self._count_down(row.id)
+        elif row.state == ProposalState.ARMED and now >= row.armed_until:
+            self._at_the_end(row, rule, situation, holds=weak is None)
+
+    def _at_the_end(self, row: Row, rule: ProposalRule, situation: Situation, *, holds: bool) -> None:
+        """Of its countdown: people who signed for it in advance release it, or everybody is told that it waits."""
+        why = ""
+        try:
+            if holds and self._by_standing.release(row, rule, situation) is not None:
+                return
+        except RequestError as error:
+            why = str(error)
+            log.warning("a standing approval could not release %s: %s", row.id, why)
+        if not row.counted_down:
+            self._count_down(row.id, why)
 
     def _is_another(self, row: Row, rule: ProposalRule) -> bool:
         """People were shown a plan of a rule that says something else now; without a plan, what is mended is used."""
@@ -195,12 +218,13 @@ class Proposals:
             with self._database.write() as conn:
                 proposals.note(conn, row.id, weak_since=weak, approvals_needed=needed)
 
-    def _count_down(self, proposal_id: str) -> None:
+    def _count_down(self, proposal_id: str, why: str) -> None:
         with self._database.write() as conn:
             row = self._record.locked(conn, proposal_id)
             if not row.counted_down:
-                self._record.move(conn, row, ProposalEvent.COUNTED_DOWN, SYSTEM, {"counted_down": True})
-                self._record.tell(conn, ProposalEvent.COUNTED_DOWN, row)
+                said = {"reason": why} if why else {}
+                self._record.move(conn, row, ProposalEvent.COUNTED_DOWN, SYSTEM, {"counted_down": True}, said)
+                self._record.tell(conn, ProposalEvent.COUNTED_DOWN, row, why=why)
 
     def _withdraw(self, row: Row, why: Reason) -> None:
         try:
@@ -283,6 +307,10 @@ class Proposals:
             log.exception("the plan of proposal %s could not be made", row.id)
             self._block(row, "fault", f"{type(error).__name__}; the service's log has the details.")
             return
+        if plan.blast_radius is not None and plan.blast_radius.excesses:
+            why = refusal(plan.blast_radius.excesses, plan.scope)
+            self._block(row, OverLimit.code, why["en"], why["fr"])
+            return
         with self._database.write() as conn:
             locked = self._record.locked(conn, row.id)
             now = self._clock()
@@ -295,9 +323,14 @@ class Proposals:
             values |= {"commit": commit, "services": services, "scope": rule.scope}
             values["evidence"] = {**locked.evidence, "rule": _what(rule)}
             self._record.move(conn, locked, ProposalEvent.ARMED, SYSTEM, values, {"digest": plan.digest})
-            self._record.tell(conn, ProposalEvent.ARMED, self._record.locked(conn, row.id), steps=len(plan.steps))
+            armed = self._record.locked(conn, row.id)
+            ahead = announced(conn, armed, now)
+            signers = tuple(str(one["by"]) for one in ahead.signatures) if ahead is not None else ()
+            approval = str(ahead.id) if ahead is not None else ""
+            said = {"steps": len(plan.steps), "standing": approval, "standing_by": signers}
+            self._record.tell(conn, ProposalEvent.ARMED, armed, **said)
 
-    def _block(self, row: Row, code: str, why: str) -> None:
+    def _block(self, row: Row, code: str, why: str, why_fr: str = "") -> None:
         message = {"code": code, "text": why}
         with self._database.write() as conn:
             locked = self._record.locked(conn, row.id)
@@ -306,7 +339,7 @@ class Proposals:
                 return
             values = {"looked_at": self._clock(), "message": message}
             self._record.move(conn, locked, ProposalEvent.BLOCKED, SYSTEM, values, message)
-            self._record.tell(conn, ProposalEvent.BLOCKED, locked, why=why)
+            self._record.tell(conn, ProposalEvent.BLOCKED, locked, why=why, why_fr=why_fr)
 
     def _given(self, proposal_id: str, digest: str, by: str, comment: str, signed: Signed | None) -> Approval:
         """A person's yes with what proves it: a key's answer counts once, however often the release is tried."""

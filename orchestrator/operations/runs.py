@@ -81,6 +81,7 @@ class Runs:
             known = self._known(conn, key, fingerprint)
         if known is not None:
             return Started(known, created=False)
+        self._plans.require_within_limits(plan)
         exceptions = [one.model_dump(mode="json") for one in self._plans.require_lawful(plan)]
         data = {"digest": plan.digest, "commit": plan.commit, "steps": len(plan.steps), "reason": reason}
         return self._create(plan, actor, {**data, "exceptions": exceptions}, key, fingerprint)
@@ -101,6 +102,7 @@ class Runs:
         plan = self._plans.get(digest)
         self._require_permitted(Mode(plan.mode))
         self._plans.require_trusted(plan)
+        self._plans.require_within_limits(plan)
         self.require_secrets(plan)
         exceptions = [one.model_dump(mode="json") for one in self._plans.require_lawful(plan)]
         run_id = _new_id()
@@ -175,13 +177,14 @@ class Runs:
             journal.run_event(RunEvent.RELEASE_VOIDED, data=said)
 
     def _require_lawful(self, run_id: str) -> None:
-        """The run's plan, held against the policy and its secrets once more.
+        """The run's plan, held against the policy, its limits and its secrets once more.
 
-        Raises RunNotFound, BelowPolicy, SecretsMissing.
+        Raises RunNotFound, BelowPolicy, OverLimit, SecretsMissing.
         """
         with self._database.read() as conn:
             row = runs.get_run(conn, run_id)
         plan = self._plans.get(row.plan_digest)
+        self._plans.require_within_limits(plan)
         self._plans.require_lawful(plan)
         self.require_secrets(plan)
 

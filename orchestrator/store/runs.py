@@ -70,7 +70,10 @@ def _insertion(dialect: str, table: sa.Table) -> "sa.sql.dml.ReturningInsert[Any
 
 
 def save_plan(conn: sa.Connection, digest: str, commit: str, at: float, document: Mapping[str, Any]) -> None:
-    insert_or_ignore(conn, plans, {"digest": digest, "commit": commit, "created_at": at, "document": dict(document)})
+    """The same plan, made again, is kept as it was seen last: what the digest covers is the same."""
+    row = {"digest": digest, "commit": commit, "created_at": at, "document": dict(document)}
+    if not insert_or_ignore(conn, plans, row):
+        conn.execute(sa.update(plans).where(plans.c.digest == digest).values(document=row["document"]))
 
 
 def load_plan(conn: sa.Connection, digest: str) -> dict[str, Any] | None:

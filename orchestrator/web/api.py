@@ -39,6 +39,7 @@ from orchestrator.web import (
     sign_in_pages,
     signal_pages,
     signal_routes,
+    standing_routes,
     verdict_routes,
 )
 from orchestrator.web.access import Access
@@ -86,6 +87,7 @@ _API = (
     signal_routes,
     verdict_routes,
     proposal_routes,
+    standing_routes,
     clock_routes,
 )
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")

@@ -12,17 +12,20 @@ from orchestrator.domain.model import Mode
 from orchestrator.domain.people.actor import Actor, Lack, Proof
 from orchestrator.domain.people.role import Permission
 from orchestrator.domain.plan import Plan
+from orchestrator.domain.signals.quorum import Verdict
+from orchestrator.domain.signals.words import VERDICTS
 from orchestrator.operations.people.approvals import Signed
 from orchestrator.operations.request import RequestError
 from orchestrator.store import runs
 from orchestrator.store.journal import StepNotFound
 from orchestrator.web.authority import Acting, require_role
 from orchestrator.web.orders import RunId, StepId
-from orchestrator.web.pages import Lang, render
+from orchestrator.web.pages import Lang, moment, render
 from orchestrator.web.parts import Given, Parts
 from orchestrator.web.proposal_routes import ProposalId
 from orchestrator.web.sign_in_pages import Fields, Form
-from orchestrator.web.words import Language
+from orchestrator.web.standing_routes import ApprovalId
+from orchestrator.web.words import Language, duration, say
 
 router = APIRouter(prefix="/approve", include_in_schema=False)
 
@@ -42,6 +45,8 @@ class Matter:
     about: Mapping[str, str]
     back: str
     step: str = ""
+    covers: str = ""
+    """What is signed in advance, in the page's language."""
 
 
 @router.get("/run/{run_id}")
@@ -98,6 +103,24 @@ def give_proposal(
             given.service.proposals.reject(proposal_id, actor.name, comment)
         else:
             given.service.proposals.approve(proposal_id, form.get("digest", ""), actor.name, comment, signed)
+
+    return _answered(request, given, acting, language, matter, form, act)
+
+
+@router.get("/standing/{approval_id}")
+def ask_standing(request: Request, approval_id: ApprovalId, given: Given, acting: Acting, language: Lang) -> Response:
+    return _page(request, given, acting, language, _standing_of(given, approval_id, language))
+
+
+@router.post("/standing/{approval_id}")
+def give_standing(
+    request: Request, approval_id: ApprovalId, form: Form, given: Given, acting: Acting, language: Lang
+) -> Response:
+    matter = _standing_of(given, approval_id, language)
+
+    def act(actor: Actor, signed: Signed | None) -> None:
+        comment = form.get("comment", "")
+        given.service.standing.sign(approval_id, form.get("digest", ""), actor.name, comment, signed)
 
     return _answered(request, given, acting, language, matter, form, act)
 
@@ -159,6 +182,29 @@ def _proposal_of(given: Parts, proposal_id: str) -> Matter:
         about={"digest": row.digest},
         back="/signals",
     )
+
+
+def _standing_of(given: Parts, approval_id: str, language: Language) -> Matter:
+    row = given.service.standing.get(approval_id)
+    said = {"subject": row.subject, "verdict": _word(language, row.verdict), "time": duration(row.held_for, language)}
+    said |= {"names": ", ".join(row.services), "at": moment(row.expires_at), "commit": row.commit}
+    return Matter(
+        title=f"{row.rule} · {row.scope}",
+        mode=Mode.LIVE,
+        services=list(row.services),
+        digest=row.digest,
+        role="approver",
+        given=[str(one["by"]) for one in row.signatures],
+        needed=row.needed,
+        requester=row.asked_by,
+        about={"digest": row.digest},
+        back="/signals",
+        covers=say(language, "standing.covers", **said),
+    )
+
+
+def _word(language: Language, verdict: str) -> str:
+    return VERDICTS[Verdict(verdict)][0 if language == "fr" else 1]
 
 
 def _answered(

@@ -10,7 +10,7 @@ from orchestrator.domain.model import Mode
 from orchestrator.domain.people.actor import Actor, Lack
 from orchestrator.domain.people.role import Permission, Role
 from orchestrator.operations.request import Denied, NotFound, RequestError
-from orchestrator.store import proposals, runs
+from orchestrator.store import proposals, runs, standing_approvals
 from orchestrator.web.access import Caller
 from orchestrator.web.parts import Given, Parts
 
@@ -122,17 +122,23 @@ def name_of(actor: Actor, said: str | None) -> str:
 
 
 def _concerned(given: Parts, path: dict[str, str]) -> tuple[list[str] | None, Mode | None]:
-    """The services and the mode of the run or proposal that the path names; if there is none, the handler says so."""
-    subject = path.get("run_id") or path.get("proposal_id") or ""
+    """The services and the mode of the run, proposal or standing approval that the path names.
+
+    If there is none, the handler says so.
+    """
+    subject = path.get("run_id") or path.get("proposal_id") or path.get("approval_id") or ""
     if not _SUBJECT.fullmatch(subject):
         return None, None
     with given.service.database.read() as conn:
         run = runs.find_run(conn, subject) if "run_id" in path else None
         proposal = proposals.get(conn, subject) if "proposal_id" in path else None
+        standing = standing_approvals.get(conn, subject) if "approval_id" in path else None
     if run is not None:
         return list(run.services), Mode(run.mode)
     if proposal is not None:
         return list(proposal.services), mode_of_scope(given, proposal.scope)
+    if standing is not None:
+        return list(standing.services), Mode.LIVE
     return None, None
 
 

@@ -103,7 +103,7 @@ def render(request: Request, name: str, language: Language, status: int = 200, *
         duration=lambda seconds: duration(seconds, language),
         clean=clean,
         short=short,
-        moment=_moment,
+        moment=moment,
         zone=time.strftime("%Z"),
         now=time.time(),
         lifting=HOW_TO_LIFT,
@@ -161,5 +161,5 @@ def service_titles(given: Parts, language: Language, commit: str | None = None) 
     return {name: str(getattr(service.title, language)) for name, service in services.items()}
 
 
-def _moment(at: float) -> str:
+def moment(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

@@ -10,10 +10,12 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 from orchestrator.domain.journal import IllegalTransition
+from orchestrator.domain.limits import Excess
 from orchestrator.domain.sovereignty import Verdict
 from orchestrator.estate_git import EstateGitError
 from orchestrator.operations.estate import InvalidEstate
 from orchestrator.operations.gate import BelowPolicy
+from orchestrator.operations.plans import OverLimit
 from orchestrator.operations.request import RequestError
 from orchestrator.store.journal import RunNotFound, StepNotFound
 from providers.redaction import redact
@@ -23,6 +25,7 @@ MEDIA_TYPE = "application/problem+json"
 _STATUS = {"invalid": 422, "invalid_estate": 422, "not_found": 404, "conflict": 409, "refused": 403}
 _STATUS |= {"sign_in_needed": 403, "second_factor_needed": 403, "proof_too_old": 403, "too_many": 429}
 _STATUS |= {"below_policy": 403, "untrusted": 403, "containment_missing": 403, "secrets_missing": 403}
+_STATUS |= {"over_limit": 403}
 _STATUS |= {"halted": 423, "unauthenticated": 401, "estate_unreachable": 502, "busy": 503}
 """The status of each `RequestError.code`."""
 
@@ -42,6 +45,7 @@ _TITLES = {
     "too_many": "Too often",
     "forged": "It comes from another site",
     "below_policy": "The policy refuses a place",
+    "over_limit": "The plan is over a limit",
     "untrusted": "The estate's commit is not trusted",
     "containment_missing": "Plays can't be contained here",
     "secrets_missing": "Secrets can't be had",
@@ -66,7 +70,8 @@ class WrongPlace(BaseModel):
 class Problem(BaseModel):
     """RFC 9457. `problems` lists an estate's problems, `errors` what is wrong with a request's values.
 
-    `verdicts`: the places of a plan that the policy refuses, each with its reasons and the records that show them.
+    `excesses`: the limits of the policy that a plan is over. `verdicts`: the places of a plan that the policy refuses,
+    each with its reasons and the records that show them.
     """
 
     type: str
@@ -76,6 +81,7 @@ class Problem(BaseModel):
     code: str
     problems: list[dict[str, str | int]] | None = None
     errors: list[WrongPlace] | None = None
+    excesses: list[Excess] | None = None
     verdicts: list[Verdict] | None = None
 
 
@@ -102,6 +108,8 @@ def problem_of(error: Exception) -> Problem:
         return problem(422, str(error), error.code, problems=problems)
     if isinstance(error, BelowPolicy):
         return problem(403, str(error), error.code, verdicts=list(error.verdicts))
+    if isinstance(error, OverLimit):
+        return problem(403, str(error), error.code, excesses=list(error.excesses))
     if isinstance(error, RequestError):
         return problem(_STATUS.get(error.code, 422), str(error), error.code)
     if isinstance(error, RunNotFound | StepNotFound):

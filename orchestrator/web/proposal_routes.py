@@ -32,6 +32,13 @@ class Blocked(BaseModel):
     text: str
 
 
+class Announced(BaseModel):
+    """The standing approval that will release it at the end of its countdown, as things stand."""
+
+    id: str
+    signers: list[str]
+
+
 class ProposalAnswer(BaseModel):
     """`digest` is empty while no plan could be made (`blocked`). `armed_until`: the end of the countdown.
 
@@ -53,6 +60,7 @@ class ProposalAnswer(BaseModel):
     weak_since: float | None
     approvals_needed: int
     approvals: list[Approved]
+    standing: Announced | None
     blocked: Blocked | None
     run_id: str | None
     ended_at: float | None
@@ -117,7 +125,7 @@ def read_proposal(proposal_id: ProposalId, given: Given) -> WholeProposal:
         events = proposals.events(conn, proposal_id)
         told = notices.listed(conn, f"{proposal_id}:")
     return WholeProposal(
-        proposal=_answer(row),
+        proposal=_answer(row, given),
         evidence=row.evidence,
         events=[ProposalEventAnswer.model_validate(dict(one._mapping)) for one in events],
         notices=[NoticeAnswer.model_validate(dict(one._mapping)) for one in told],
@@ -142,7 +150,7 @@ def reject(proposal_id: ProposalId, order: RunDecision, given: Given, acting: Ac
 def read_proposals(given: Parts, limit: int, *, waiting: bool) -> list[ProposalAnswer]:
     with given.service.database.read() as conn:
         rows = proposals.waiting(conn)[:limit] if waiting else proposals.listed(conn, limit)
-    return [_answer(row) for row in rows]
+    return [_answer(row, given) for row in rows]
 
 
 def _decided(given: Parts, proposal_id: str, run_id: str | None) -> ProposalDecided:
@@ -150,8 +158,11 @@ def _decided(given: Parts, proposal_id: str, run_id: str | None) -> ProposalDeci
     return ProposalDecided(id=row.id, state=ProposalState(row.state), run_id=run_id or row.run_id)
 
 
-def _answer(row: Row) -> ProposalAnswer:
-    said = {**row._mapping, "words": row.evidence["words"], "blocked": row.message or None}
+def _answer(row: Row, given: Parts) -> ProposalAnswer:
+    ahead = given.service.standing.announced(row) if row.state == ProposalState.ARMED else None
+    said = {**row._mapping, "words": row.evidence["words"], "blocked": row.message or None, "standing": None}
+    if ahead is not None:
+        said["standing"] = {"id": ahead.id, "signers": [one["by"] for one in ahead.signatures]}
     if row.state not in WAITING:
         said["blocked"] = None
     return ProposalAnswer.model_validate(said)

@@ -21,6 +21,7 @@ from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.secrets import Secrets
 from orchestrator.operations.signals import Signals
+from orchestrator.operations.standing_approvals import StandingApprovals
 from orchestrator.operations.verdicts import Verdicts
 from orchestrator.store.database import Database
 
@@ -53,6 +54,7 @@ class Service(Protocol):
     signals: Signals
     verdicts: Verdicts
     proposals: Proposals
+    standing: StandingApprovals
     own_certificate: OwnCertificate
     readiness: Readiness
 

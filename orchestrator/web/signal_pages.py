@@ -8,16 +8,18 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from orchestrator.domain.proposals.proposal import ProposalState
+from orchestrator.domain.proposals.standing_approval import StandingState
 from orchestrator.domain.signals.change import JURISDICTION
 from orchestrator.domain.signals.clock_board import ClockBoard
 from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.domain.signals.words import VERDICTS
 from orchestrator.operations.request import RequestError
 from orchestrator.web.authority import Acting, sees
-from orchestrator.web.pages import Lang, render, service_titles
+from orchestrator.web.pages import Lang, moment, render, service_titles
 from orchestrator.web.parts import Given, Parts
 from orchestrator.web.proposal_routes import ProposalAnswer, read_proposals
 from orchestrator.web.signal_routes import read_unmapped
+from orchestrator.web.standing_routes import StandingAnswer, read_standing
 from orchestrator.web.verdict_routes import VerdictAnswer, read_verdicts
 from orchestrator.web.words import Language, duration, say
 
@@ -64,17 +66,30 @@ class ProposalView:
     link: str
 
 
+@dataclass(frozen=True)
+class StandingView:
+    """`line`: who signed, or who must still; it ends where the command stands. `link`: where it is signed."""
+
+    title: str
+    line: str
+    icon: str
+    command: str
+    link: str
+
+
 @router.get("/signals")
 def show_signals(request: Request, given: Given, acting: Acting, language: Lang) -> Response:
     now = given.service.progress.clock()
     waiting = [one for one in read_proposals(given, LISTED, waiting=True) if sees(acting, one.services)]
     titles = service_titles(given, language)
+    standing = [one for one in read_standing(given) if sees(acting, one.services)]
     return render(
         request,
         "signals.html",
         language,
         verdicts=[verdict_view(language, one, titles) for one in read_verdicts(given)],
         proposals=[proposal_view(language, one, titles, now) for one in waiting],
+        standing=[standing_view(language, one, titles) for one in standing],
         clocks=_clocks(given),
         deliveries=read_unmapped(given, LISTED),
     )
@@ -112,9 +127,24 @@ def proposal_view(language: Language, one: ProposalAnswer, titles: Mapping[str, 
         else say(language, "proposal.again" if one.blocked else "proposal.made"),
         why=one.blocked.text if one.blocked else "",
         weak_since=one.weak_since,
-        commands=[f"bascule proposals show {one.id} --plan", order, refusal] if armed else [refusal],
+        commands=[f"bascule proposals show {one.id} --plan", order, refusal, *_stops(one)] if armed else [refusal],
         link=f"/approve/proposal/{one.id}" if armed else "",
     )
+
+
+def standing_view(language: Language, one: StandingAnswer, titles: Mapping[str, str]) -> StandingView:
+    names = ", ".join(titles.get(name, name) for name in one.services)
+    if one.state is StandingState.IN_FORCE:
+        who, at = ", ".join(signature.by for signature in one.signatures), moment(one.expires_at)
+        line = say(language, "standing.line", who=who, rule=one.rule, at=at)
+        command, link = f"bascule standing revoke {one.id} --reason …", ""
+    else:
+        said = {"rule": one.rule, "by": one.asked_by, "given": len(one.signatures), "needed": one.needed}
+        line = say(language, "standing.missing", **said)
+        command = f"bascule standing sign {one.id} --digest {one.digest[:19]} --comment …"
+        link = f"/approve/standing/{one.id}"
+    icon = "waits" if one.state is StandingState.IN_FORCE else "decide"
+    return StandingView(say(language, f"standing.{one.state}", names=names), line, icon, command, link)
 
 
 def _standing(language: Language, one: ProposalAnswer, now: float) -> str:
@@ -124,8 +154,15 @@ def _standing(language: Language, one: ProposalAnswer, now: float) -> str:
     count = (
         say(language, "proposal.left", time=duration(left, language)) if left > 0 else say(language, "proposal.over")
     )
+    if one.standing is not None:
+        who = say(language, "proposal.itself", id=one.standing.id, names=", ".join(one.standing.signers))
+        return f"{who} · {count}"
     who = say(language, "proposal.one" if one.missing == 1 else "proposal.many", count=one.missing)
     return f"{who} · {count}"
+
+
+def _stops(one: ProposalAnswer) -> list[str]:
+    return [f"bascule standing revoke {one.standing.id} --reason …"] if one.standing is not None else []
 
 
 def _clocks(given: Parts) -> ClockBoard:

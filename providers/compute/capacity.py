@@ -27,6 +27,8 @@ class Placement:
     provider: str | None
     size: str | None = None
     message: str = ""
+    hourly: float | None = None
+    """Euros, where the cloud tells."""
 
 
 def room_at(context: Context, provider: str) -> Room:
@@ -65,7 +67,7 @@ def _at(name: str, room: Room, want: Server, taken: list[Offer]) -> Placement:
     fits = next((offer for offer in candidates if not lacking(room.quotas, [*taken, offer])), None)
     if fits is not None:
         taken.append(fits)
-        return Placement(name, fits.name)
+        return Placement(name, fits.name, hourly=fits.hourly)
     short = lacking(room.quotas, [*taken, candidates[0]])
     told = ", ".join(
         f"{quota.resource} ({quota.used:g} of {quota.limit} used, {need:g} needed)" for quota, need in short

@@ -353,6 +353,9 @@ class OnePlan:
         """No policy."""
         return []
 
+    def require_within_limits(self, _plan: Plan) -> None:
+        pass
+
     def require_trusted(self, _plan: Plan) -> None:
         """A rehearsal asks for no signatures."""
 

@@ -7,7 +7,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from orchestrator.domain.trust import Signature, Voucher
-from orchestrator.store import estates, people_tables
+from orchestrator.store import estates, people_tables, standing_tables
 from orchestrator.store.database import MIGRATIONS, Database
 from orchestrator.store.tables import metadata
 
@@ -15,7 +15,7 @@ from orchestrator.store.tables import metadata
 def test_migrations_and_tables_agree_and_migrating_again_changes_nothing(database: Database) -> None:
     database.migrate()
     with database.engine.connect() as conn:
-        assert people_tables.people.metadata is metadata
+        assert people_tables.people.metadata is standing_tables.standing_approvals.metadata is metadata
         made = set(sa.inspect(conn).get_table_names()) - {"alembic_version"}
         options = {"include_object": lambda _o, name, kind, _r, _c: kind != "table" or name in metadata.tables}
         assert compare_metadata(MigrationContext.configure(conn, opts=options), metadata) == []

@@ -1,4 +1,4 @@
-"""Rules that propose: whom they watch, what they plan, and whom they tell all exist; and nothing goes by itself."""
+"""Rules that propose: whom they watch, what they plan, and whom they tell all exist; what may go by itself is loud."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,7 +12,12 @@ from orchestrator.domain.wording import did_you_mean
 
 def check_proposals(draft: Draft) -> Iterator[Problem]:
     for name, rule in draft.estate.estate.policy.proposals.items():
-        for complaint in (*_subject(draft, rule), *_services(draft, rule), *_scope(draft, rule), *_release(rule)):
+        for complaint in (
+            *_subject(draft, rule),
+            *_services(draft, rule),
+            *_scope(draft, rule),
+            *_release(draft, rule),
+        ):
             yield draft.in_estate(complaint.under("policy", "proposals", name))
     warned = draft.estate.estate.policy.warnings
     if warned is not None:
@@ -70,7 +75,7 @@ def _channels(draft: Draft, name: str, channels: Sequence[str]) -> Iterator[Comp
             yield Complaint(("notify", index), f"The scope `{name}` has no channel `{channel}`.", remedy)
 
 
-def _release(rule: ProposalRule) -> Iterator[Complaint]:
-    if rule.release == "standing-approval":
-        message = "A standing approval needs two people's signatures, and this version cannot yet prove people."
-        yield Complaint(("release",), message, "Leave `release` out: people release each proposal.")
+def _release(draft: Draft, rule: ProposalRule) -> Iterator[Complaint]:
+    if rule.release == "standing-approval" and draft.estate.estate.policy.warnings is None:
+        message = "What goes by a standing approval is told to everybody, and `policy.warnings` names nobody."
+        yield Complaint(("release",), message, "Write `warnings: {scope: live, notify: [crisis]}` in `policy`.")

@@ -25,7 +25,12 @@ class Told:
     evidence: Mapping[str, str]
     by: str = ""
     why: str = ""
+    why_fr: str = ""
+    """The same in French, where there are words for it."""
     run_id: str = ""
+    standing: str = ""
+    """The standing approval by which it goes by itself, and who signed that."""
+    standing_by: Sequence[str] = ()
 
 
 LONGEST = 3900
@@ -70,7 +75,7 @@ def _body(event: ProposalEvent, told: Told) -> Said:
         case ProposalEvent.BLOCKED:
             return _with_evidence(
                 told,
-                f"Le plan ne peut pas être établi : {told.why}\nBascule réessaie toutes les cinq minutes.",
+                f"Pas de plan possible : {told.why_fr or told.why}\nBascule réessaie toutes les cinq minutes.",
                 f"The plan can't be made: {told.why}\nBascule tries again every five minutes.",
             )
         case ProposalEvent.RELEASED:
@@ -95,14 +100,23 @@ def _asking(told: Told) -> Said:
     look = f"bascule proposals show {told.id} --plan"
     missing = told.approvals_needed - len(told.approvals)
     until = _clock(told.armed_until)
+    waits_fr = f"Il manque l'accord de {missing} {'personne' if missing == 1 else 'personnes'} : rien ne part sans lui."
+    waits_en = f"{missing} {'person' if missing == 1 else 'people'} must release it; until then nothing begins."
+    if told.standing:
+        who = ", ".join(told.standing_by)
+        waits_fr = f"ELLE PART D'ELLE-MÊME à {until}, par l'accord permanent {told.standing} de {who}. L'en empêcher : "
+        waits_fr += f"la refuser, ou bascule standing revoke {told.standing} --reason …"
+        waits_en = f"IT GOES BY ITSELF at {until}, by the standing approval {told.standing} of {who}. To keep it from "
+        waits_en += f"that, reject it, or bascule standing revoke {told.standing} --reason …"
+    elif told.why:
+        waits_fr += f" L'accord permanent n'a pas pu la libérer : {told.why}"
+        waits_en += f" The standing approval could not release it: {told.why}"
     return _with_evidence(
         told,
-        f"{told.steps} {'étape' if told.steps == 1 else 'étapes'}, portée {told.scope}. "
-        f"Il manque l'accord de {missing} {'personne' if missing == 1 else 'personnes'} : rien ne part sans lui.\n"
+        f"{told.steps} {'étape' if told.steps == 1 else 'étapes'}, portée {told.scope}. {waits_fr}\n"
         f"Compte à rebours jusqu'à {until}. Elle se retire d'elle-même si ce qui la justifie disparaît.\n"
         f"Voir le plan : {look}\nAccepter : {order}\nRefuser : bascule proposals reject {told.id} --reason …",
-        f"{told.steps} {'step' if told.steps == 1 else 'steps'}, scope {told.scope}. "
-        f"{missing} {'person' if missing == 1 else 'people'} must release it; until then nothing begins.\n"
+        f"{told.steps} {'step' if told.steps == 1 else 'steps'}, scope {told.scope}. {waits_en}\n"
         f"Countdown until {until}. It withdraws itself when what it stands on is gone.\n"
         f"See the plan: {look}\nAccept: {order}\nReject: bascule proposals reject {told.id} --reason …",
     )
