@@ -32,7 +32,7 @@ _SIGNALS = "/webhooks/"
 """Each source has a secret of its own, and none of them opens anything else."""
 _OPEN = ("/healthz", "/static/", _SIGNALS)
 """Without a token: a sign of life, files that every copy of Bascule has, and what monitoring systems post."""
-_DOORS = frozenset(key.partition(" ")[2] for key, needed in NEEDS.items() if needed is None)
+_DOORS = frozenset(key for key, needed in NEEDS.items() if needed is None)
 """Where people come in: they have nothing to show yet."""
 _LOOKED_UP_AT_ONCE = 8
 """Sessions and tokens that are looked for in the database at the same time."""
@@ -45,7 +45,7 @@ _HELD_AT_MOST = 128 * MAX_BODY
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _HEADERS = {
     "Content-Security-Policy": _POLICY,
@@ -132,7 +132,7 @@ class Gate:
         who = functools.partial(self._access.who, request.method, request.headers)
         caller = await run_sync(who, limiter=self._lookups)
         request.state.caller = caller
-        if caller is not None or path in _DOORS:
+        if caller is not None or f"{request.method} {path}" in _DOORS:
             return None
         if path.startswith(_API):
             said = (

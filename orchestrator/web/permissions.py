@@ -93,6 +93,7 @@ NEEDS: dict[str, P | None] = {
     "POST /api/v1/people/{name}/recover": P.MANAGE,
     "GET /api/v1/break-glass": P.LOOK,
     "POST /api/v1/break-glass": P.MANAGE,
+    "POST /api/v1/break-glass/confirm": P.LOOK,
     "GET /": P.LOOK,
     "GET /map": P.LOOK,
     "GET /signals": P.LOOK,
@@ -108,7 +109,8 @@ NEEDS: dict[str, P | None] = {
 }
 """None: open to everybody, since it lets people in or has a secret of its own.
 
-The two answers of hold points, and confirming a role, look at more than a permission: at the role that is asked for.
+The two answers of hold points, and confirming a role or sealed codes, look at more than a permission: at the role
+that is asked for.
 """
 
 

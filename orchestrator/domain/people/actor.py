@@ -91,9 +91,15 @@ class Actor:
             return Lack.ROLE
         if permission in PERSONAL and self.proof not in SECOND_FACTOR:
             return Lack.FACTOR
-        if permission in PERSONAL and now is not None and not 0 <= now - self.proved_at <= FRESH:
+        if permission in PERSONAL and now is not None and not self.is_fresh(now):
             return Lack.STALE
         return None
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether a second factor was shown just now. Sealed codes can't be shown again: their session is short."""
+        if not self.shows_second_factor:
+            return False
+        return self.proof is Proof.BREAK_GLASS or 0 <= now - self.proved_at <= FRESH
 
     def holds(self, role: Role, services: Collection[str]) -> bool:
         """Whether the person has the role for all of these services."""

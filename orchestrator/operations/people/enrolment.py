@@ -6,8 +6,8 @@ from typing import Any
 
 from orchestrator.domain.people.actor import Actor, Proof
 from orchestrator.domain.people.role import Grant, Role
-from orchestrator.operations.people.factors import Sealing, is_password, new_totp, password_hash, totp_link, totp_used
-from orchestrator.operations.people.register import Register
+from orchestrator.operations.people.factors import Sealing, new_totp, password_hash, totp_link, totp_used
+from orchestrator.operations.people.register import Register, require_name
 from orchestrator.operations.people.security_key import SecurityKeys
 from orchestrator.operations.people.sign_in import Opened, SignIn, Unproved
 from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
@@ -61,8 +61,10 @@ class Enrolment:
 
         `name` counts for the first admin alone, who is added here. Raises Unproved, Conflict, RequestError.
         """
-        kept = password_hash(password, name)
         now = self._clock()
+        with self._database.read() as conn:
+            known = self._open(conn, sessions.invitation(conn, secret)).person  # before anything that takes long
+        kept = password_hash(password, known or name)
         with self._database.write() as conn:
             people.exclude(conn)
             row = self._open(conn, sessions.use_invitation(conn, secret))
@@ -118,11 +120,10 @@ class Enrolment:
             audit.record(conn, "person.factor_removed", actor.name, {"factor": "key"}, self._clock())
 
     def change_password(self, actor: Actor, old: str, new: str) -> None:
-        """Choose another password; every other session ends. Raises Unproved, RequestError."""
-        with self._database.read() as conn:
-            row = people.get(conn, actor.name)
-        if row is None or not is_password(row.password, old):
-            raise Unproved("The present password is not right.")
+        """Choose another password; every other session ends. Raises Unproved, TooSoon, Denied, RequestError."""
+        if actor.proof not in (Proof.PASSWORD, Proof.TOTP, Proof.KEY):
+            raise Denied("Sign in with your password or key for that.")
+        self._sign_in.require_password(actor.name, old)
         kept = password_hash(new, actor.name)
         with self._database.write() as conn:
             people.change(conn, actor.name, password=kept)
@@ -143,19 +144,23 @@ class Enrolment:
 
     def _first(self, conn: Connection, name: str) -> None:
         now = self._clock()
+        require_name(name)
         if not people.insert(conn, name, "", "start", now, program=False):
             raise Conflict(f"There is somebody of the name {name} already.")
         people.give(conn, name, Grant(Role.ADMIN), "start", now, confirmed=True)
         audit.record(conn, "person.added", "start", {"role": Role.ADMIN.value}, now)
 
     def _require_factor_free(self, conn: Connection, actor: Actor) -> Row:
-        """Who has a second factor adds another only in a session that showed one. Raises Denied, RequestError."""
+        """Who has a second factor adds another only where one was shown just now: whoever takes over a session that
+        is older does not make a factor of their own of it. Raises Denied, RequestError."""
         row = people.locked(conn, actor.name)
         if row is None or actor.proof in (Proof.MACHINE, Proof.TOKEN, Proof.BREAK_GLASS):
             raise RequestError("Sign in as yourself for that.")
         has = bool(row.totp) or bool(sessions.keys_of(conn, actor.name))
         if has and actor.proof not in (Proof.TOTP, Proof.KEY):
             raise Denied("Sign in with your second factor first.")
+        if has and not actor.is_fresh(self._clock()):
+            raise Denied("Show your second factor again first: it was shown more than 15 minutes ago.")
         return row
 
     def _enrolled(self, conn: Connection, actor: Actor, proof: Proof, factor: str) -> None:

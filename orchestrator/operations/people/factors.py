@@ -2,6 +2,8 @@
 
 import secrets
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import argon2
@@ -23,6 +25,30 @@ _HASHER = argon2.PasswordHasher(time_cost=3, memory_cost=32 * 1024, parallelism=
 _NOBODYS = _HASHER.hash(secrets.token_hex(16))
 _AT_ONCE = threading.BoundedSemaphore(2)
 """Hashes at the same time: a crowd that guesses waits, instead of taking the memory."""
+WAIT_AT_MOST = 16
+_PLACES = threading.BoundedSemaphore(WAIT_AT_MOST)
+"""Of those that are hashed or wait for it: who comes after them is sent away, or a crowd would take every thread."""
+
+
+class Crowded(RequestError):
+    """Many sign in at once; those who do something else are still served."""
+
+    code = "busy"
+
+    def __init__(self) -> None:
+        super().__init__("Many sign in at this moment: try again soon, or sign in with a security key.")
+
+
+@contextmanager
+def _place() -> Iterator[None]:
+    """Raises Crowded."""
+    if not _PLACES.acquire(blocking=False):
+        raise Crowded
+    try:
+        with _AT_ONCE:
+            yield
+    finally:
+        _PLACES.release()
 
 
 class Sealing(Protocol):
@@ -40,13 +66,13 @@ def password_hash(password: str, *about: str) -> str:
     found = zxcvbn(password, user_inputs=["bascule", *about], max_length=MOST)
     if found["score"] < GUESSES:
         raise RequestError("This password can be guessed: take four or five words that do not belong together.")
-    with _AT_ONCE:
+    with _place():
         return _HASHER.hash(password)
 
 
 def is_password(kept: str | None, given: str) -> bool:
-    """Takes as long for nobody's password as for anybody's."""
-    with _AT_ONCE:
+    """Takes as long for nobody's password as for anybody's. Raises Crowded."""
+    with _place():
         try:
             _HASHER.verify(kept or _NOBODYS, given[: MOST + 1])
         except argon2.exceptions.VerificationError:

@@ -1,16 +1,19 @@
 """Who there is and what they may do: added, given roles, confirmed by a second person, shut out."""
 
+import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.domain.authority import is_nobody
 from orchestrator.domain.people.role import GUARDED, Grant, Role
+from orchestrator.operations.people.second_person import is_alone, is_enrolled
 from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
 from orchestrator.store import audit, identities, people, sessions
 from orchestrator.store.database import Connection, Database
 from orchestrator.store.runs import Row
 
+_NAME = re.compile(r"[a-z0-9][a-z0-9._\-]{0,62}")
 INVITED_FOR = 24 * 3600.0
 """Seconds that an invitation opens something."""
 
@@ -110,8 +113,14 @@ class Register:
         with self._database.write() as conn:
             people.exclude(conn)
             _known(conn, name)
+            others = people.guardians(conn, (by,))
             if not people.take(conn, name, grant):
                 raise NotFound(f"{name} does not have the role {grant.role.value} there.")
+            if people.get(conn, by) is not None and others and not people.guardians(conn, (by,)):
+                raise Conflict(
+                    f"Nobody but you would be left to agree to a role: shut {name} out (`bascule people disable`), or "
+                    "give the role to another person first."
+                )
             people.revise(conn, name)
             self._tell(conn, "person.role_taken", by, name, grant)
 
@@ -144,6 +153,8 @@ class Register:
             other = people.of_subject(conn, subject)
             if other is not None and other.name != name:
                 raise Conflict(f"{other.name} is linked to this account already.")
+            if subject and not is_enrolled(conn, name) and not is_alone(conn, by, name):
+                people.doubt(conn, name, by)  # whoever has that account enrols the person's second factor
             people.revise(conn, name, subject=subject or None)
             audit.record(conn, "person.linked", by, {"person": _named(conn, name, now), "linked": bool(subject)}, now)
 
@@ -171,14 +182,13 @@ class Register:
 
     def _insert(self, conn: Connection, name: str, title: str, by: str, *, program: bool) -> None:
         now = self._clock()
-        if is_nobody(name.casefold()):
-            raise RequestError(f"{name!r} is what the service itself goes by; choose another name.")
+        require_name(name)
         if not people.insert(conn, name, title, by, now, program=program):
             raise Conflict(f"There is somebody of the name {name} already.")
         audit.record(conn, "person.added", by, {"person": _named(conn, name, now), "program": program}, now)
 
     def _give(self, conn: Connection, name: str, grant: Grant, by: str) -> bool:
-        alone = not people.confirmers(conn, (name, by))
+        alone = is_alone(conn, by, name)
         counts = alone or grant.role not in GUARDED
         if not people.give(conn, name, grant, by, self._clock(), confirmed=counts and grant.role in GUARDED):
             raise Conflict(f"{name} has the role {grant.role.value} there already.")
@@ -193,9 +203,10 @@ class Register:
 
     def _invite_again(self, conn: Connection, name: str, by: str) -> str:
         now = self._clock()
+        another = people.get(conn, by) is not None and by != name and is_enrolled(conn, name)
         people.let_out(conn, name, tokens=True)
         sessions.end_keys(conn, name)
-        if people.confirmers(conn, (name, by)):
+        if another or not is_alone(conn, by, name):
             people.doubt(conn, name, by)
         people.revise(conn, name, password=None, totp=None, failures=0)
         audit.record(conn, "person.invited", by, {"person": _named(conn, name, now)}, now)
@@ -211,7 +222,7 @@ class Register:
             if (row.disabled_at is not None) == (at is not None):
                 raise Conflict(f"{name} is {'shut out' if at is not None else 'let in'} already.")
             people.revise(conn, name, disabled_at=at)
-            people.let_out(conn, name, tokens=False)
+            people.let_out(conn, name, tokens=at is not None)
             kind = "person.disabled" if at is not None else "person.enabled"
             audit.record(conn, kind, by, {"person": _named(conn, name, now), "reason": reason}, now)
 
@@ -219,6 +230,14 @@ class Register:
         now = self._clock()
         said = {"person": _named(conn, name, now), "role": grant.role.value, "service": grant.service, **more}
         audit.record(conn, kind, by, said, now)
+
+
+def require_name(name: str) -> None:
+    """Raises RequestError for what no person or program may be called."""
+    if not _NAME.fullmatch(name):
+        raise RequestError("A name has up to 63 letters, digits and . _ - in lower case, and begins with one of those.")
+    if is_nobody(name):
+        raise RequestError(f"{name!r} is what the service itself goes by; choose another name.")
 
 
 def _known(conn: Connection, name: str) -> Row:
