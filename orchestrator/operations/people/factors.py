@@ -2,7 +2,7 @@
 
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -15,6 +15,8 @@ from orchestrator.operations.request import RequestError
 LEAST = 12
 MOST = 128
 """Characters of a password."""
+LEAST_BESIDES = 8
+"""Of these, so many that are of no name."""
 GUESSES = 3
 """Of zxcvbn's four levels: safe from somebody who has the hashes and a good machine for a while."""
 STEP = 30
@@ -63,11 +65,21 @@ def password_hash(password: str, *about: str) -> str:
     """What is kept of a password. `about`: names that it must not be made of. Raises RequestError if it is weak."""
     if not LEAST <= len(password) <= MOST:
         raise RequestError(f"A password has {LEAST} to {MOST} characters: take four or five words that nobody said.")
+    if len(_besides(password, ("bascule", *about))) < LEAST_BESIDES:
+        raise RequestError("This password is made of names that everybody knows: take four or five other words.")
     found = zxcvbn(password, user_inputs=["bascule", *about], max_length=MOST)
     if found["score"] < GUESSES:
         raise RequestError("This password can be guessed: take four or five words that do not belong together.")
     with _place():
         return _HASHER.hash(password)
+
+
+def _besides(password: str, names: Iterable[str]) -> str:
+    """What is left of a password without the names that it must not be made of."""
+    left = password.casefold()
+    for name in sorted((one.casefold() for one in names if one), key=len, reverse=True):
+        left = left.replace(name, "")
+    return left
 
 
 def is_password(kept: str | None, given: str) -> bool:
