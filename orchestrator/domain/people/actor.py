@@ -33,7 +33,7 @@ PERSONAL = frozenset({Permission.APPROVE, Permission.MANAGE, Permission.ACCEPT})
 _MACHINE = frozenset(
     {Permission.LOOK, Permission.PLAN, Permission.EXAMINE, Permission.PAUSE, Permission.HALT, Permission.LIFT}
     | {Permission.ACKNOWLEDGE, Permission.SYNC, Permission.AUDIT, Permission.REVOKE, Permission.MANAGE}
-    | {Permission.ACCEPT}
+    | {Permission.ACCEPT, Permission.OWN}
 )
 _MACHINE_REHEARSES = frozenset({Permission.START, Permission.OPERATE, Permission.APPROVE, Permission.TIDY})
 """What the machine's own token may in a rehearsal, where nothing real is touched."""

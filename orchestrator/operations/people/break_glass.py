@@ -84,12 +84,14 @@ class BreakGlass:
         """A second person agrees to the codes that wait for it. Raises NotFound, Denied for who sealed them."""
         with self._database.write() as conn:
             people.exclude(conn)
+            if by not in people.confirmers(conn, ()):
+                raise Denied("An approver or an admin of the whole organisation agrees to sealed codes.")
             waiting = [row for row in sessions.bundles(conn) if row.confirmed_by is None]
             if not waiting:
                 raise NotFound("No sealed codes wait for a second person.")
             one = waiting[0]
-            if by not in people.confirmers(conn, (one.sealed_by,)):
-                raise Denied("Another approver or admin than the one who sealed the codes agrees to them.")
+            if by == one.sealed_by:
+                raise Denied("Another person than the one who sealed the codes agrees to them.")
             sessions.confirm_bundle(conn, one.bundle, by)
             audit.record(conn, "break_glass.confirmed", by, {"bundle": one.bundle}, self._clock())
 

@@ -95,6 +95,8 @@ class Register:
         now = self._clock()
         with self._database.write() as conn:
             people.exclude(conn)
+            if by not in people.confirmers(conn, ()):
+                raise Denied("An approver or an admin of the whole organisation confirms a role.")
             _known(conn, name)
             rows = {(row.role, row.service): row for row in people.grant_rows(conn, name)}
             found = rows.get((grant.role.value, grant.service))
@@ -102,8 +104,6 @@ class Register:
                 raise NotFound(f"{name} has no role {grant.role.value} that waits for a second person.")
             if by in (name, found.granted_by):
                 raise Denied("Another person confirms a role than the one who gave it or has it.")
-            if by not in people.confirmers(conn, (name, found.granted_by)):
-                raise Denied("An approver or an admin of the whole organisation confirms a role.")
             people.confirm(conn, name, grant, by, now)
             people.revise(conn, name)
             self._tell(conn, "person.role_confirmed", by, name, grant)
