@@ -1,4 +1,4 @@
-"""Row 38: the kill switch in mid-wave: nothing new takes effect within seconds (I9), states stay truthful, nothing is lost."""
+"""Row 38: the kill switch in mid-wave: nothing new takes effect within seconds (I9), and states stay truthful."""
 
 import threading
 import time
