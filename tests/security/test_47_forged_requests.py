@@ -173,7 +173,7 @@ def test_no_other_site_shows_us_in_a_frame_or_reads_along(browser: httpx.Client)
         assert "form-action 'self'" in headers["content-security-policy"], path
         assert "'unsafe" not in headers["content-security-policy"], path
         assert headers["cross-origin-opener-policy"] == headers["cross-origin-resource-policy"] == "same-origin"
-        assert (headers["referrer-policy"], headers["cache-control"]) == ("no-referrer", "no-store"), path
+        assert (headers["referrer-policy"], headers["cache-control"]) == ("same-origin", "no-store"), path
 
 
 def test_cookies_are_for_this_site_alone_and_for_no_script(service: RunningService, access: Access) -> None:
