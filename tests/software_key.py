@@ -29,6 +29,8 @@ class SoftwareKey:
     origin: str = "http://localhost"
     party: str = "localhost"
     counter: int = 0
+    counts: bool = True
+    """Those that are kept in several places, as passkeys are, count nothing."""
     private: ec.EllipticCurvePrivateKey = field(default_factory=_new_key)
     id: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 
@@ -44,7 +46,7 @@ class SoftwareKey:
 
     def get(self, options: Mapping[str, Any], flags: int = PRESENT | VERIFIED, challenge: str = "") -> dict[str, Any]:
         """The answer to `navigator.credentials.get`; `challenge`: another one than was asked."""
-        self.counter += 1
+        self.counter += int(self.counts)
         told = self._told(flags)
         said = self._client("webauthn.get", challenge or options["publicKey"]["challenge"])
         signature = self.private.sign(told + hashlib.sha256(said).digest(), ec.ECDSA(hashes.SHA256()))

@@ -1,7 +1,7 @@
 """Whether the caller may do what the route does, asked before any handler; and in whose name it is done."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -110,6 +110,20 @@ def mode_of_scope(given: Parts, scope: str) -> Mode:
 def sees(actor: Actor, services: Collection[str]) -> bool:
     """Whether a run, plan or proposal of these services is shown."""
     return actor.lacks(Permission.LOOK, services) is None
+
+
+def still_sees(request: Request, given: Given) -> Callable[[], bool]:
+    """For an answer that goes on: whether whoever asked for it would be given it now as well. Reads the database."""
+
+    def sees_now() -> bool:
+        found = given.access.who(request.method, request.headers, used=False)
+        services, _ = _concerned(given, request.path_params)
+        return found is not None and sees(found.actor, services or ())
+
+    return sees_now
+
+
+Still = Annotated[Callable[[], bool], Depends(still_sees)]
 
 
 def name_of(actor: Actor, said: str | None) -> str:

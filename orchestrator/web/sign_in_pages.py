@@ -161,7 +161,8 @@ def _open(given: Parts, form: Fields, name: str, agent: str) -> Opened:
 
 def _with_session(request: Request, made: Opened, wanted: str) -> Response:
     parts: Parts = request.app.state.parts
-    secure = request.url.scheme == "https"
+    # Of a proxy's TLS the browser tells by the origin, which the gate has found to be ours.
+    secure = request.url.scheme == "https" or request.headers.get("origin", "").startswith("https://")
     response = RedirectResponse(wanted, status_code=303)
     name = f"__Host-{parts.access.cookie_name}" if secure else parts.access.cookie_name
     response.set_cookie(name, made.secret, httponly=True, samesite="strict", secure=secure, path="/")

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Error, expect, sync_playwright
 from orchestrator.domain.people.role import Role
 from orchestrator.operations.people.factors import password_hash
 from orchestrator.store import people, sessions
-from orchestrator.web.words import say
+from orchestrator.web.words import Language, say
 from tests.browser.test_run_page import CHROMIUM, QUIET
 from tests.integration.service_fixture import RunningService, running_service
 from tests.known_people import enrol
@@ -41,32 +41,31 @@ def browser(service: RunningService) -> Iterator[Browser]:
 
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_the_first_admin_enrols_and_signs_in_again_without_a_script(
-    browser: Browser, service: RunningService, language: str
+    browser: Browser, service: RunningService, language: Language
 ) -> None:
-    words = "fr" if language == "fr" else "en"
     link = service.bascule.people.register.first_invitation()
     with browser.new_context(locale=LOCALES[language], java_script_enabled=False) as context:
         page = context.new_page()
         page.set_default_timeout(20_000)
         page.goto(f"{service.url}/welcome?code={link}")
-        expect(page.locator("h1")).to_have_text(say(words, "welcome.title"))
+        expect(page.locator("h1")).to_have_text(say(language, "welcome.title"))
         page.fill("input[name=name]", "ada")
         page.fill("input[name=password]", PASSWORD)
         page.click("main form button")
-        expect(page.locator("main")).to_contain_text(say(words, "account.needs"))
+        expect(page.locator("main")).to_contain_text(say(language, "account.needs"))
         expect(page.locator(".square svg")).to_be_visible()
         secret = page.locator("form input[name=secret]").get_attribute("value")
         assert secret
         totp = pyotp.TOTP(secret)
         page.fill("form[action^='/account/totp'] input[name=code]", totp.now())
         page.click("form[action^='/account/totp'] button")
-        expect(page.locator("main")).to_contain_text(say(words, "account.totp.have"))
-        expect(page.locator("main")).not_to_contain_text(say(words, "account.needs"))
-        expect(page.locator("main")).to_contain_text(f"admin · {say(words, 'account.everywhere')}")
+        expect(page.locator("main")).to_contain_text(say(language, "account.totp.have"))
+        expect(page.locator("main")).not_to_contain_text(say(language, "account.needs"))
+        expect(page.locator("main")).to_contain_text(f"admin · {say(language, 'account.everywhere')}")
         page.locator("form[action='/account/sign-out'] button").click()
-        expect(page.locator("h1")).to_have_text(say(words, "sign.title"))
+        expect(page.locator("h1")).to_have_text(say(language, "sign.title"))
         page.goto(f"{service.url}/welcome?code={link}")
-        expect(page.locator("[role=alert]")).to_contain_text(say(words, "sign.wrong"))
+        expect(page.locator("[role=alert]")).to_contain_text(say(language, "sign.wrong"))
         with service.bascule.database.write() as conn:
             people.change(conn, "ada", totp_last=0)  # the code that enrolled it was used; the next comes in 30 s
         page.goto(f"{service.url}/map")

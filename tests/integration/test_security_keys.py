@@ -100,6 +100,7 @@ def test_a_forged_answer_signs_nobody_in_and_approves_nothing(place: Town, key: 
 
 
 def test_an_answer_counts_once_for_one_purpose_one_person_and_one_subject(place: Town, key: SoftwareKey) -> None:
+    key.counts = False  # so that nothing but the challenge tells the first answer from the second
     asked = place.people.keys.ask_to_approve("anne", SUBJECT)
     answer = key.get(asked.options)
     for name, subject in (("anne", "another digest"), ("bruno", SUBJECT)):
@@ -121,6 +122,12 @@ def test_a_sign_in_is_no_approval(place: Town, key: SoftwareKey) -> None:
     asked = place.people.keys.ask_to_sign_in("anne")
     with pytest.raises(Denied):
         approve(place, "anne", asked, key.get(asked.options))
+
+
+def test_a_question_of_an_enrolment_signs_nobody_in(place: Town, anne: Actor, key: SoftwareKey) -> None:
+    asked = place.people.enrolment.begin_key(anne)
+    with pytest.raises(Unproved):
+        place.people.sign_in.with_key("anne", asked.challenge, key.get(asked.options))
 
 
 def test_an_answer_that_comes_late_counts_no_more(place: Town, key: SoftwareKey) -> None:

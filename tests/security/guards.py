@@ -68,7 +68,7 @@ GUARDS = (
     Guard(
         36, "an answer is for one purpose", PEOPLE + "security_key.py",
         "(row.person, row.purpose) != (person, purpose)", "row.person != person",
-        _KEYS + "test_a_sign_in_is_no_approval",
+        _KEYS + "test_a_question_of_an_enrolment_signs_nobody_in",
     ),
     Guard(
         36, "a key signs the digest itself", PEOPLE + "security_key.py",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -66,7 +67,7 @@ def ended(service: RunningService, run_id: str) -> None:
     service.check_fold(run_id)
 
 
-def releases(service: RunningService, run_id: str, digest: str, name: str, **more: object) -> httpx.Response:
+def releases(service: RunningService, run_id: str, digest: str, name: str, **more: Any) -> httpx.Response:
     return service.decides(run_id, "release", name, digest=digest, **more)
 
 

@@ -1,5 +1,6 @@
 """Row 46: every route with every kind of caller, against one running service, compared with a table written by hand."""
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from fastapi.routing import iter_route_contexts
 from orchestrator.domain.people.actor import Actor, Proof
 from orchestrator.domain.people.role import Grant, Role
 from orchestrator.store import people, proposals, sessions
+from orchestrator.web import live
 from orchestrator.web.api import create_app
 from tests.integration.service_fixture import RunningService, running_service
 from tests.known_people import enrol, session
@@ -190,6 +192,26 @@ def test_what_belongs_to_one_person_is_nobody_elses(gathered: Gathered) -> None:
             assert own not in str(other.get(f"/api/v1/{listed}").json()[key])
     assert service.people["attacker"].delete(f"/api/v1/tokens/{token['id']}", headers=JSON).status_code == 404
     assert victim.get("/api/v1/session").json()["has_key"]
+
+
+@pytest.mark.parametrize("how", ["shut out", "role taken", "signed out"])
+def test_who_may_not_look_any_more_hears_no_more(gathered: Gathered, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream that was opened in time goes on as long as its reader would be let in."""
+    monkeypatch.setattr(live, "ASK_AGAIN", 0.2)
+    service, name = gathered.service, f"listener-{how.replace(' ', '-')}"
+    http = service.person(name, Role.VIEWER)
+    with http.stream("GET", f"/api/v1/runs/{gathered.words['RUN']}/stream") as response:
+        lines = response.iter_lines()
+        assert next(lines)
+        if how == "shut out":
+            service.bascule.people.register.disable(name, "local", "left")
+        elif how == "role taken":
+            service.bascule.people.register.revoke(name, Grant(Role.VIEWER), "local")
+        else:
+            service.bascule.people.sign_in.sign_out_everywhere(Actor(name, Proof.TOTP))
+        deadline = time.monotonic() + live.KEEP_ALIVE
+        for _ in lines:  # it ends; else there is a sign of life now and then, and this does
+            assert time.monotonic() < deadline, "it goes on"
 
 
 @pytest.mark.parametrize("name", ["other-operator", "other-approver"])

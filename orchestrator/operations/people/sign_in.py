@@ -163,11 +163,11 @@ class SignIn:
         keyed = bool(sessions.keys_of(conn, name))
         return Opened(secret, Actor(name, proof, now, own, session_id, keyed), now + LASTS)
 
-    def who(self, secret: str) -> Actor | None:
-        """Whose session or token it is; None when it opens nothing (any more)."""
+    def who(self, secret: str, *, used: bool = True) -> Actor | None:
+        """Whose session or token it is; None when it opens nothing (any more). `used`: it counts as used now."""
         if secret.startswith(SESSION):
-            return self._of_session(secret)
-        return self._of_token(secret) if secret.startswith(TOKEN) else None
+            return self._of_session(secret, used=used)
+        return self._of_token(secret, used=used) if secret.startswith(TOKEN) else None
 
     def sign_out(self, actor: Actor) -> None:
         self.end(actor, actor.session)
@@ -192,7 +192,7 @@ class SignIn:
             now = self._clock()
             return [row for row in sessions.sessions_of(conn, actor.name) if _is_open(row, now)]
 
-    def _of_session(self, secret: str) -> Actor | None:
+    def _of_session(self, secret: str, *, used: bool) -> Actor | None:
         now = self._clock()
         with self._database.read() as conn:
             row = sessions.session(conn, secret)
@@ -204,19 +204,19 @@ class SignIn:
                 return None
             grants = people.grants_of(conn, row.person) if own else _grants(row.grants)
             keyed = bool(sessions.keys_of(conn, row.person))
-        if not 0 <= now - row.seen_at < TOUCHED_EVERY:
+        if used and not 0 <= now - row.seen_at < TOUCHED_EVERY:
             with self._database.write() as conn:
                 sessions.change_session(conn, row.id, seen_at=now)
         return Actor(row.person, Proof(row.proof), row.proved_at, grants, row.id, keyed)
 
-    def _of_token(self, secret: str) -> Actor | None:
+    def _of_token(self, secret: str, *, used: bool) -> Actor | None:
         now = self._clock()
         with self._database.read() as conn:
             row = sessions.token(conn, secret)
             if row is None or row.disabled_at is not None or row.expires_at <= now:
                 return None
             given, own = _grants(row.grants), people.grants_of(conn, row.person)
-        if row.used_at is None or not 0 <= now - row.used_at < TOUCHED_EVERY:
+        if used and (row.used_at is None or not 0 <= now - row.used_at < TOUCHED_EVERY):
             with self._database.write() as conn:
                 sessions.used_token(conn, row.id, now)
         return Actor(row.person, Proof.TOKEN, row.created_at, narrowed(given, own), row.id)
