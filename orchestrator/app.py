@@ -1,7 +1,6 @@
 """The composition root: which parts there are, and which part is given to which."""
 
 import fcntl
-import functools
 import json
 import logging
 import os
@@ -30,20 +29,24 @@ from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.notices import Notices
+from orchestrator.operations.own_certificate import OwnCertificate
+from orchestrator.operations.people.identity_provider import Provider
 from orchestrator.operations.people.people import People
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.probing import Probing
 from orchestrator.operations.proposals import Proposals
+from orchestrator.operations.readiness import Readiness
 from orchestrator.operations.request import Paths, RequestError
 from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
+from orchestrator.operations.secrets import Secrets
 from orchestrator.operations.signals import Signals
 from orchestrator.operations.trust import Trust
 from orchestrator.operations.verdicts import Verdicts
 from orchestrator.operations.warnings import Warnings
 from orchestrator.store.database import Database
-from orchestrator.store.sealing import KeyFault, Keyring, key_source
-from orchestrator.store.secret_files import secrets_of
+from orchestrator.store.sealing import KeyFault, Keyring, KeySource, key_source
+from orchestrator.store.secret_store import Backend, SecretStore
 from providers.ansible.containment import containment
 
 log = logging.getLogger("bascule")
@@ -61,6 +64,10 @@ class Settings:
     `database_url` empty means the embedded SQLite file in the data directory. `witness_dir`: a directory, on other
     media or another machine, that is given the audit's checkpoints. `signers`: the file of those who may sign the
     estate's commits; None means `signers` in the data directory, and unsigned commits while there is no such file.
+    `tls_cert`: the service's own certificate, which it watches. `public_host`: its name from elsewhere.
+    `secrets_key`: where the keys of the secrets come from; None means `secrets.key` in the data directory.
+    `secrets_backend`: what keeps secrets besides.
+    `identity`: where people may sign in besides.
     """
 
     data: Path
@@ -72,6 +79,11 @@ class Settings:
     port: int = 8700
     sync_every: float = SYNC_EVERY
     witness_dir: Path | None = None
+    tls_cert: Path | None = None
+    public_host: str = ""
+    secrets_key: KeySource | None = None
+    secrets_backend: Backend | None = None
+    identity: Provider | None = None
 
     @property
     def database(self) -> str:
@@ -102,6 +114,7 @@ class Bascule:
         self.settings = settings
         self.paths = Paths(settings.data)
         self.paths.make()
+        keyring = _keyring(settings)
         self._lock = _own(self.paths.lock) if settings.database.startswith("sqlite") else None
         self.database = Database(settings.database)
         self.database.migrate()
@@ -109,7 +122,9 @@ class Bascule:
         signers = Signers(settings.signers or self.paths.signers, named=settings.signers is not None)
         trust = Trust(self.mirror, signers, clock, settings.estate_url)
         self.estates = Estates(self.database, self.mirror, trust, clock, settings.estate_url, settings.estate_branch)
-        secrets = functools.partial(secrets_of, self.paths.secrets)
+        self.secret_store = self._secret_store(keyring, clock)
+        self.secrets = Secrets(self.secret_store, self.estates, clock)
+        secrets = self.secret_store.of
         self.workshop = EstateWorkshop(self.estates.scope, self.estates.checkout, secrets, self.paths.workspaces, clock)
         self.inventories = Inventories(self.estates, secrets, self.paths, clock)
         self.maps = Maps(self.database, self.estates, secrets, self.paths, clock)
@@ -120,16 +135,24 @@ class Bascule:
         gate = Gate(self.database, self.estates, self.workshop, clock, self.maps.owner_of)
         self.plans = Plans(self.database, self.estates, self.workshop, clock, gate, onsets)
         self.clocks = Clocks(self.estates, clock, onsets)
-        self.people = People.of(self.database, clock, _keyring(settings), settings.host, self.estates)
-        self.runs = Runs(self.progress, self.plans, self.uncontained, self.people.approvals)
+        self.people = People.of(
+            self.database,
+            clock,
+            keyring,
+            settings.public_host or settings.host,
+            self.estates,
+            settings.identity,
+        )
+        self.runs = Runs(self.progress, self.plans, self.uncontained, self.people.approvals, self.secrets.missing)
         self.decisions = Decisions(self.progress, self.people.approvals)
         self.halt = Halt(self.progress)
         self.resources = Resources(self.database, self.estates, self.workshop, clock)
-        self.doctor = Doctor(self.estates, self.workshop, self.paths.secrets, clock)
+        self.own_certificate = OwnCertificate(settings.tls_cert, self.database, self.estates, clock)
+        self.doctor = Doctor(self.estates, self.workshop, self.secret_store, clock, self.own_certificate)
         self.independence = Independence(
             self.estates, self.workshop, clock, settings.database, owner_of=self.maps.owner_of
         )
-        self.signals = Signals(self.database, self.estates, self.paths.secrets, clock)
+        self.signals = Signals(self.database, self.estates, secrets, clock)
         self.proposals = Proposals(
             self.database, self.estates, self.plans, self.runs, clock, self.halt, self.people.approvals
         )
@@ -139,6 +162,7 @@ class Bascule:
         )
         self.warnings = Warnings(self.database, self.estates)
         self.detection = Detection(self.database, self.estates, clock, self.worker.lease.worker_id, self._after_a_look)
+        self.readiness = Readiness(self.database, self.worker.quiet_for)
         self.probing = Probing(self.database, self.estates, self.workshop, clock)
         self.token = _token(self.paths.token)
         self._stopping = threading.Event()
@@ -154,6 +178,7 @@ class Bascule:
         self.proposals.start()
         self.detection.start()
         self.notices.start()
+        self.own_certificate.start()
         self.checkpoints.start()
         self.probing.start()
         self._sync.start()
@@ -162,6 +187,8 @@ class Bascule:
     def stop(self) -> None:
         self._stopping.set()
         self._hasten.set()
+        self.readiness.stop()
+        self.own_certificate.stop()
         self.worker.stop()
         self.probing.stop()
         self.signals.stop()
@@ -173,6 +200,12 @@ class Bascule:
         self._withdraw_address()
         if self._lock is not None:
             os.close(self._lock)
+
+    def _secret_store(self, keyring: Keyring, clock: Clock) -> SecretStore:
+        backend = self.settings.secrets_backend
+        store = SecretStore(self.database, keyring, self.paths.secrets, self.estates.mode, clock, backend)
+        store.prepare()
+        return store
 
     def _after_a_look(self, situation: Situation) -> None:
         self.proposals.consider(situation)
@@ -243,11 +276,9 @@ class Bascule:
 def _keyring(settings: Settings) -> Keyring:
     """Raises RequestError when the keys of the secrets can't be had."""
     try:
-        keyring = Keyring(key_source(settings.data, {}))
-        keyring.make_first()
+        return Keyring(settings.secrets_key or key_source(settings.data, {}))
     except KeyFault as error:
         raise RequestError(str(error)) from error
-    return keyring
 
 
 def _own(path: Path) -> int:

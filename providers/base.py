@@ -13,6 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from providers.redaction import redact
+
 JsonMap = Mapping[str, Any]
 """A JSON object: keys are strings, values are what `json.dumps` takes."""
 
@@ -55,8 +57,8 @@ class ProviderError(Exception):
         advanced: bool = False,
         said: Said | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = redact(message)
+        super().__init__(self.message)
         self.permanent = permanent
         self.effect_possible = effect_possible
         self.retry_after = retry_after
@@ -65,7 +67,10 @@ class ProviderError(Exception):
 
 
 class Secret:
-    """A secret value that never shows itself: `repr` and `str` are masked, `reveal` is explicit."""
+    """A secret value that never shows itself: `repr` and `str` are masked, `reveal` is explicit.
+
+    What was revealed once is kept out of everything that this process says (`providers.redaction`).
+    """
 
     __slots__ = ("_value",)
 
@@ -73,6 +78,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
+        redact.add(self._value)
         return self._value
 
     def __repr__(self) -> str:

@@ -17,8 +17,8 @@ import apprise
 
 from providers.base import Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
 from providers.dns.deadline import Deadline
-from providers.dns.endpoint import allowed, literal
 from providers.mail_delivery import deliver, message_id, require_mail_settings
+from providers.reach import Reach, allowed, held_to, literal
 from providers.wants import Message
 
 LONGEST_SECONDS = 60.0
@@ -120,19 +120,18 @@ def _mail(want: Message, settings: JsonMap, message_id: str) -> EmailMessage:
 class AppriseMessage(MessageOnce):
     """`notify.send` through Apprise to the channel's `url` (a secret), in French, then in English.
 
-    Apprise looks names up by itself and only says yes or no: a failure may come
-    before or after the message was taken. In a scope with `networks` the URL must
-    name an IP address in them.
+    Apprise looks names up by itself, follows redirects, and only says yes or no: a
+    failure may come before or after the message was taken. Each of its connections is
+    held to what the scope reaches. In a scope with `networks` the URL must name an IP
+    address in them.
     """
 
     def _send(self, want: Message, settings: JsonMap, message_id: str, report: Report) -> str:
         del report
-        deadline = Deadline(self.context.deadline)  # the first message of a process loads all of Apprise
         channel = self.channel(want.channel, settings)
         title = f"{want.title.fr} / {want.title.en}"
         body = f"{want.body.fr}\n\n{want.body.en}\n\n{message_id}"
-        text = apprise.NotifyFormat.TEXT
-        if not channel.notify(title=title, body=body, body_format=text, timeout=deadline.within(LONGEST_SECONDS)):
+        if not self.taken(channel, want.channel, title, body):
             raise ProviderError(
                 f"The channel {want.channel} did not confirm the message; "
                 "ask there whether it arrived before sending it again.",
@@ -140,6 +139,16 @@ class AppriseMessage(MessageOnce):
                 effect_possible=True,
             )
         return f"The channel {want.channel} took {message_id}."
+
+    def taken(self, channel: Any, name: str, title: str, body: str) -> bool:
+        """Whether Apprise's object says that the text was taken. Raises ProviderError(permanent) out of reach."""
+        deadline = Deadline(self.context.deadline)  # the first message of a process loads all of Apprise
+        text = apprise.NotifyFormat.TEXT
+        with held_to(Reach.of(self.context.scope)) as held:
+            done = channel.notify(title=title, body=body, body_format=text, timeout=deadline.within(LONGEST_SECONDS))
+        if not done and held.refused:
+            raise _out_of_reach(name, effect_possible=held.passed > 0)
+        return bool(done)
 
     def channel(self, name: str, settings: JsonMap) -> Any:
         """Apprise's object for this channel. Raises ProviderError(permanent)."""
@@ -162,3 +171,14 @@ class AppriseMessage(MessageOnce):
                 "nothing was sent. Correct the secret, or the networks in bascule.yaml.",
                 permanent=True,
             )
+
+
+def _out_of_reach(channel: str, *, effect_possible: bool) -> ProviderError:
+    """Without the address: in many of Apprise's URLs the place of the host holds a token."""
+    said = "after it had begun elsewhere" if effect_possible else "so nothing was sent"
+    return ProviderError(
+        f"The URL of `notify.{channel}` leads to an address that this scope does not reach, {said}. Correct the "
+        "secret, or add the network to `networks` in bascule.yaml if this scope may reach it.",
+        permanent=True,
+        effect_possible=effect_possible,
+    )

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import apprise
 
 from providers.base import Context, ProviderError
-from providers.dns.endpoint import literal
+from providers.reach import literal
 
 _OWN_URLS = ("notify_url", "api_url", "webhook_url", "cloud_notify_url", "service_url")
 """What Apprise's services call the vendor's address, in the order in which they are used."""

@@ -20,9 +20,10 @@ from libcloud.common.exceptions import BaseHTTPError
 from libcloud.common.types import LibcloudError, MalformedResponseError
 from libcloud.http import LibcloudConnection
 
-from providers.base import HALTED, Context, Halted, ProviderError, never
-from providers.bounded_transport import BoundedAdapter
+from providers.base import HALTED, Context, Halted, JsonMap, ProviderError, never
+from providers.guarded_adapter import GuardedAdapter
 from providers.pace import Pace
+from providers.reach import Reach
 from providers.retry_after import asked_wait
 
 CONNECT_SECONDS = 5.0
@@ -47,9 +48,9 @@ class HaltedError(requests.ConnectTimeout):
 
 @dataclass(slots=True)
 class Deadline:
-    """The time one provider call may take, in seconds, and the pace it keeps to; `now` is monotonic.
+    """The time one provider call may take, in seconds, the pace it keeps to and how far it may reach.
 
-    Once `halted` says so, nothing more is sent; what was sent before is waited for.
+    `now` is monotonic. Once `halted` says so, nothing more is sent; what was sent before is waited for.
     """
 
     seconds: float
@@ -57,6 +58,7 @@ class Deadline:
     sleep: Callable[[float], None] = time.sleep
     pace: Pace = field(default_factory=Pace)
     halted: Halted = never
+    reach: Reach = field(default_factory=Reach)
     end: float = field(init=False)
 
     @classmethod
@@ -69,9 +71,16 @@ class Deadline:
 
     def at_pace(self, pace: Pace) -> "Deadline":
         """The same end, at the pace of one place."""
-        paced = replace(self, pace=pace)
-        paced.end = self.end
-        return paced
+        return self._with(pace=pace)
+
+    def reaching(self, scope: JsonMap) -> "Deadline":
+        """The same end, within what this scope reaches."""
+        return self._with(reach=Reach.of(scope))
+
+    def _with(self, **changes: Any) -> "Deadline":
+        changed = replace(self, **changes)
+        changed.end = self.end
+        return changed
 
     def wait_for_turn(self) -> None:
         """Raises requests.ConnectTimeout, so that it counts as never sent, when the turn would come too late.
@@ -151,7 +160,7 @@ class DirectConnection(LibcloudConnection):
         self.session: requests.Session = requests.Session()
         self.session.trust_env = False
         for scheme in ("http://", "https://"):
-            self.session.mount(scheme, BoundedAdapter(deadline.seconds_left))
+            self.session.mount(scheme, GuardedAdapter(deadline.reach, deadline.seconds_left))
 
     def request(
         self,

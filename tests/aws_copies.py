@@ -27,6 +27,7 @@ from providers.storage.verify import StorageVerify
 from providers.vendor_http import Deadline
 from providers.wants import Copy, Place, Verify
 from tests.copy_process import Answer, lead_to_loopback
+from tests.loopback import within
 from tests.moto_server import Moto
 from tests.vendor_stand_ins import StoreStandIn, reveal, store_stand_in
 
@@ -82,7 +83,7 @@ class Move:
         return {"storage": {"source": self.source, "target": self.target.block}}
 
     def context(self) -> Context:
-        return Context(self.scope, reveal, self.folder, self.folder, deadline=LIMIT)
+        return Context(within(self.scope), reveal, self.folder, self.folder, deadline=LIMIT)
 
     def observe(self) -> Finding:
         return StorageCopy(self.context()).observe(self.want, TAG, None)

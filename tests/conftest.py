@@ -9,5 +9,6 @@ pytest_plugins = [
     "tests.moto_server",
     "tests.reading_again",
     "tests.simulator_fixture",
+    "tests.unknown_secrets",
     "tests.security.estate_fixtures",
 ]

@@ -16,6 +16,7 @@ from providers.base import Context, Finding, ProviderError, Tag
 from providers.storage import open_writes
 from providers.storage.copy import StorageCopy
 from providers.wants import Copy
+from tests.loopback import within
 from tests.vendor_stand_ins import reveal
 
 
@@ -51,7 +52,7 @@ def main(file: Path) -> None:
     job = json.loads(file.read_text())
     lead_to_loopback(job["suffix"])
     open_writes.IN_FLIGHT_SECONDS = job["in_flight"]
-    context = Context(job["scope"], reveal, file.parent, file.parent, deadline=job["deadline"])
+    context = Context(within(job["scope"]), reveal, file.parent, file.parent, deadline=job["deadline"])
     want, tag = Copy.model_validate(job["want"]), Tag(*job["tag"])
     provider = StorageCopy(context)
     before = most_memory()

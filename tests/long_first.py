@@ -34,6 +34,7 @@ SECONDS = {
     "tests/integration/test_ansible_simulator.py": 15,
     "tests/integration/test_dns_steps.py": 15,
     "tests/integration/test_server.py": 15,
+    "tests/security/test_50_secret_canaries.py": 15,
 }
 """File: about how long it takes, of those that take longest. What is not here is short."""
 

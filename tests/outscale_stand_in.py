@@ -28,6 +28,7 @@ from providers.simulator.http_service import HttpService, Request, Response
 from providers.simulator.outscale_api import OutscaleApi
 from providers.simulator.outscale_signature import AccessKey
 from providers.vendor_http import Deadline
+from tests.loopback import LOOPBACK
 from tests.vendor_stand_ins import CloudStandIn, NoMachines, Tally, at_once, listening, seed
 
 REGION = "eu-west-2"
@@ -45,7 +46,7 @@ class OutscaleStandIn(CloudStandIn):
 
     def driver(self, deadline: float = 10.0, **more: Any) -> OutscaleDriver:
         """A driver as a new process would have it; `more` goes into the scope's block."""
-        made = connect({**self.block, **more}, reveal, Deadline(deadline))
+        made = connect({**self.block, **more}, reveal, Deadline(deadline, reach=LOOPBACK))
         assert isinstance(made, OutscaleDriver)
         return made
 

@@ -19,6 +19,7 @@ from providers.simulator.http_service import HttpService, Request, Response
 from providers.simulator.ovh_api import OvhApi
 from providers.simulator.ovh_signature import Secrets, Signatures
 from providers.vendor_http import Deadline
+from tests.loopback import LOOPBACK
 from tests.vendor_stand_ins import CloudStandIn, NoMachines, at_once, listening, seed
 
 SECRETS = {
@@ -39,7 +40,7 @@ class OvhStandIn(CloudStandIn):
 
     def driver(self, deadline: float = 10.0, **settings: Any) -> NativeDriver:
         """A driver of its own, as every call has."""
-        made = connect({**self.block, **settings}, reveal, Deadline(deadline))
+        made = connect({**self.block, **settings}, reveal, Deadline(deadline, reach=LOOPBACK))
         assert isinstance(made, NativeDriver)
         return made
 

@@ -16,6 +16,7 @@ from orchestrator.domain.people.role import Grant, Role
 from orchestrator.operations.people.approvals import Approvals
 from orchestrator.operations.people.break_glass import BreakGlass
 from orchestrator.operations.people.enrolment import Enrolment
+from orchestrator.operations.people.identity_provider import SignInThroughProvider
 from orchestrator.operations.people.people import People
 from orchestrator.operations.people.register import Register
 from orchestrator.operations.people.sealing import PeopleSealing
@@ -111,6 +112,7 @@ def town(directory: Path, url: str = "") -> Iterator[Town]:
         tokens=Tokens(database, clock),
         break_glass=glass,
         approvals=Approvals(keys),
+        through_provider=SignInThroughProvider(database, clock, sign_in, None),
     )
     made.append(Town(database, whole))
     yield made[0]

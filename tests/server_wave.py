@@ -24,6 +24,7 @@ from providers.compute.server import ComputeServer
 from providers.vendor_http import Deadline
 from providers.wants import Server
 from tests import openstack_stand_in, outscale_stand_in, ovhcloud_stand_in, vendor_stand_ins
+from tests.loopback import within
 from tests.vendor_stand_ins import CloudStandIn
 
 POLL_SECONDS = 0.25
@@ -166,7 +167,7 @@ def _wave(
         there.fleet.catalogue.quotas.update(dict.fromkeys(there.fleet.catalogue.quotas, ENOUGH))
         for name in ("workspace", "estate"):
             (directory / name).mkdir(parents=True)
-        scope = {"compute": {there.name: {**there.block, "concurrency": count}}}
+        scope = within({"compute": {there.name: {**there.block, "concurrency": count}}})
         context = Context(scope, reveal, directory / "workspace", directory / "estate", LONGEST)
         yield Wave(there, context, size, "debian-12", [f"wave-{number:03}" for number in range(count)])
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from providers.base import Context, ProviderError, Secret
+from tests.loopback import within
 
 START_SECONDS = 20.0
 SSHD_CONFIG = """\
@@ -52,7 +53,9 @@ class SshHost:
 
     @property
     def scope(self) -> dict[str, object]:
-        return {"ssh": {"user": self.user, "port": self.port, "key": "secret://ssh-key", "host_keys": "accept-new"}}
+        return within(
+            {"ssh": {"user": self.user, "port": self.port, "key": "secret://ssh-key", "host_keys": "accept-new"}}
+        )
 
     def context(self, workspace: Path, estate: Path, deadline: float = 60.0, **secrets: str) -> Context:
         """What a provider gets; secrets are named with `_` for `-`."""

@@ -96,7 +96,7 @@ def upgrade() -> None:
         "challenges",
         sa.Column("hash", sa.String(64), nullable=False),
         sa.Column("person", sa.String(200), nullable=False),
-        sa.Column("purpose", sa.String(120), nullable=False),
+        sa.Column("purpose", sa.String(400), nullable=False),
         sa.Column("value", sa.String(100), nullable=False),
         sa.Column("expires_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("hash", name="pk_challenges"),

@@ -22,6 +22,8 @@ from orchestrator.cli.outbox import Outbox, Way
 from orchestrator.cli.session import Session, session_of
 from orchestrator.domain.agent import Agent, read_agent
 from orchestrator.domain.signals.observation import Observation
+from providers.core_files import forbid_core_files
+from providers.redaction import install_in_logs
 
 if TYPE_CHECKING:
     from orchestrator.engine.workshop import EstateWorkshop
@@ -126,6 +128,8 @@ def _keep_looking(session: Session, workshop: "EstateWorkshop", watched: "Watche
     from orchestrator.operations.looking import Looking
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    install_in_logs()
+    forbid_core_files()
     ending, news = threading.Event(), threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:

@@ -26,8 +26,8 @@ QUIET_FOR = 30.0
 """Seconds without a byte after which a stream counts as broken; the service says something more often."""
 CREATE_TRIES = 3
 GATES = frozenset(
-    {"refused", "below_policy", "containment_missing", "halted", "untrusted", "sign_in_needed", "second_factor_needed"}
-    | {"proof_too_old", "over_limit"}
+    {"refused", "below_policy", "containment_missing", "secrets_missing", "halted", "untrusted"}
+    | {"sign_in_needed", "second_factor_needed", "proof_too_old", "over_limit"}
 )
 """Codes of problems by which a gate says no."""
 
@@ -95,20 +95,27 @@ class Service:
 
     def post(self, path: str, body: Mapping[str, Any], *, key: str | None = None, within: float = ANSWER_WITHIN) -> Any:
         """An order. In a person's own name it says no `as`, unless another name was asked for, which is refused."""
-        headers = {"Idempotency-Key": key} if key else {}
+        return self._ordered("POST", path, body, headers={"Idempotency-Key": key} if key else {}, timeout=within)
+
+    def put(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self._ordered("PUT", path, body)
+
+    def delete(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        return self._answer(self._send("DELETE", path)) if body is None else self._ordered("DELETE", path, body)
+
+    def _ordered(self, method: str, path: str, body: Mapping[str, Any], **more: Any) -> Any:
         said = {name: value for name, value in body.items() if name != "as" or self._says(value)}
-        answer = self._send("POST", path, json=said, headers=headers, timeout=within)
+        answer = self._send(method, path, json=said, **more)
         if _code_of(answer) == "proof_too_old" and sys.stdin.isatty():
             self.prove_again()
-            answer = self._send("POST", path, json=said, headers=headers, timeout=within)
+            answer = self._send(method, path, json=said, **more)
         return self._answer(answer)
-
-    def delete(self, path: str) -> Any:
-        return self._answer(self._send("DELETE", path))
 
     def acting(self, said: str) -> str:
         """In whose name things are done: of whoever is signed in, else as was said."""
-        return self.credential.name if self.credential.personal else said
+        if not self.credential.personal:
+            return said
+        return self.credential.name or str(self.get("session")["name"])
 
     def prove_again(self) -> None:
         """Ask for a code of the second factor, and show it. Raises CommandError."""

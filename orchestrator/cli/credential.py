@@ -17,7 +17,7 @@ TOKEN = "BASCULE_TOKEN"  # noqa: S105 - a variable's name
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """`personal`: it is somebody's own, whose `name` is known when they signed in here."""
+    """`personal`: it is somebody's own; `name` is known where they signed in here."""
 
     token: str = field(repr=False)
     personal: bool = False
@@ -38,7 +38,7 @@ def credential_for(url: str, data: Path) -> Credential:
     """BASCULE_TOKEN, else the session of whoever signed in, else the installation's token. Raises OSError."""
     given = os.environ.get(TOKEN, "").strip()
     if given:
-        return Credential(given, personal=True, name="you")
+        return Credential(given, personal=True)
     kept = _kept().get(_place(url, data))
     if kept is not None and kept["expires_at"] > time.time():
         return Credential(kept["token"], personal=True, name=kept["name"])

@@ -4,18 +4,39 @@ Imported where it is needed only: the parts take two seconds to load, which help
 """
 
 import os
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from orchestrator.app import AlreadyRunning, Bascule, Settings
 from orchestrator.cli.exits import CommandError
 from orchestrator.cli.session import Session
+from orchestrator.domain.model import Mode
 from orchestrator.estate_git import EstateGitError
+from orchestrator.store.database import Database
+from orchestrator.store.sealing import KeyFault, Keyring, key_source
+from orchestrator.store.secret_files import secrets_of
+from orchestrator.store.secret_store import SecretStore
+from providers.base import ProviderError, Reveal
+from providers.openbao import OpenBao, openbao_of
+from providers.redaction import redact
+
+if TYPE_CHECKING:
+    from providers.oidc import IdentityProvider
 
 WITNESS_DIR = "BASCULE_WITNESS_DIR"
 """Names the directory that is given the audit's checkpoints: only who starts the service says so, never an estate."""
+
+TLS_CERT = "BASCULE_TLS_CERT"
+"""Names the service's own certificate, as `bascule serve --tls-cert` does."""
+
+
+OIDC = "BASCULE_OIDC_"
+"""Variables that name the identity provider: ISSUER, CLIENT_ID, CLIENT_SECRET_FILE, and CA, a file."""
 
 
 def settings_of(session: Session, host: str = "127.0.0.1", port: int = 8700) -> Settings:
@@ -27,6 +48,10 @@ def settings_of(session: Session, host: str = "127.0.0.1", port: int = 8700) -> 
         database_url=database_address(session.database_url, os.environ),
         host=host,
         port=port,
+        tls_cert=Path(certificate).expanduser().absolute() if (certificate := os.environ.get(TLS_CERT, "")) else None,
+        secrets_key=key_source(session.data, os.environ),
+        secrets_backend=_backend(os.environ),
+        identity=identity_provider(os.environ),
         witness_dir=Path(witness).expanduser().absolute() if (witness := os.environ.get(WITNESS_DIR, "")) else None,
     )
 
@@ -46,6 +71,24 @@ def bascule_inside(session: Session) -> Iterator[Bascule]:
         bascule.stop()
 
 
+@contextmanager
+def secrets_beside(session: Session, mode_of: Callable[[str], Mode | None]) -> Iterator[Callable[[str], Reveal]]:
+    """What is sealed, and plain files, read beside whatever else works on the data directory. Raises CommandError."""
+    settings = settings_of(session)
+    if not settings.database_url and not settings.database_file.exists():
+        yield partial(secrets_of, session.paths.secrets)
+        return
+    database = Database(settings.database)
+    try:
+        keyring = Keyring(settings.secrets_key or key_source(session.data, {}))
+        store = SecretStore(database, keyring, session.paths.secrets, mode_of, time.time, settings.secrets_backend)
+        yield store.of
+    except KeyFault as error:
+        raise CommandError(str(error)) from error
+    finally:
+        database.close()
+
+
 def newest_estate(session: Session, bascule: Bascule, by: str) -> None:
     """Bring the estate up to date if its repository is known and answers; the mirror serves otherwise.
 
@@ -62,11 +105,41 @@ def newest_estate(session: Session, bascule: Bascule, by: str) -> None:
         raise CommandError("No estate is known here: name its repository with --estate URL or BASCULE_ESTATE.")
 
 
+def identity_provider(environment: Mapping[str, str]) -> "IdentityProvider | None":
+    """Raises CommandError when half of it is said."""
+    said = {
+        name: environment.get(f"{OIDC}{name}", "").strip() for name in ("ISSUER", "CLIENT_ID", "CLIENT_SECRET_FILE")
+    }
+    if not any(said.values()):
+        return None
+    missing = [f"{OIDC}{name}" for name, value in said.items() if not value]
+    if missing or not said["ISSUER"].startswith("https://"):
+        raise CommandError(
+            f"The identity provider is named by half: set {', '.join(missing) or 'its issuer to an https address'}."
+        )
+    try:
+        secret = Path(said["CLIENT_SECRET_FILE"]).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise CommandError(
+            f"The identity provider's secret can't be read from {said['CLIENT_SECRET_FILE']} ({error.strerror})."
+        ) from error
+    from providers.oidc import IdentityProvider  # takes a tenth of a second, and few name one
+
+    return IdentityProvider(said["ISSUER"], said["CLIENT_ID"], secret, environment.get(f"{OIDC}CA", ""))
+
+
 def estate_address(given: str) -> str:
     """A directory becomes its absolute path; an address stays as it is."""
     if not given or "://" in given:
         return given
     return str(Path(given).expanduser().resolve())
+
+
+def _backend(environment: Mapping[str, str]) -> OpenBao | None:
+    try:
+        return openbao_of(environment)
+    except ProviderError as error:
+        raise CommandError(error.message) from error
 
 
 def database_address(url: str, environment: Mapping[str, str]) -> str:
@@ -82,5 +155,6 @@ def database_address(url: str, environment: Mapping[str, str]) -> str:
             f"The database's password can't be read from {file} ({error.strerror}): "
             "correct BASCULE_DATABASE_PASSWORD_FILE or the file's mode."
         ) from error
+    redact.add(password)
     user, _, place = parts.netloc.rpartition("@")
     return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{place}").geturl()

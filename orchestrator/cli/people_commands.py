@@ -37,9 +37,8 @@ def listed(context: typer.Context, as_json: Json = False) -> None:
         for role in one["roles"]:
             session.line(f"  {_of(role)}")
             if not role["counts"]:
-                session.line(
-                    f"    waits for a second person: bascule people confirm {one['name']} {_of(role)}", copied=True
-                )
+                session.line("    waits for a second person:")
+                session.line(f"    bascule people confirm {one['name']} {_of(role)}", copied=True)
     if not people:
         session.line("Nobody yet: open the link that `bascule serve` tells of, or bascule people recover NAME")
 

@@ -3,7 +3,6 @@
 import tempfile
 import time
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,11 +27,11 @@ def probe(
     Reads the estate from its directory, so that a change can be tried before it is committed; secrets are those of the
     data directory. Exit code: 0 all could look, whatever they saw; 1 some could not.
     """
+    from orchestrator.cli.inside import secrets_beside
     from orchestrator.cli.probe_page import sight_lines
     from orchestrator.engine.workshop import EstateWorkshop
     from orchestrator.operations.looking import look_at_all
     from orchestrator.operations.probing import watched_by
-    from orchestrator.store.secret_files import secrets_of
 
     session = session_of(context)
     bundle = bundle_at(estate)
@@ -46,9 +45,10 @@ def probe(
         raise CommandError(f"Nothing looks at {vendor!r}. {otherwise}" if vendor else "The block names no sensor.")
     scope: Mapping[str, Any] = bundle.estate.scopes[watched.lookout.scope].model_dump(mode="json", by_alias=True)
     with tempfile.TemporaryDirectory(prefix="bascule-probe-") as work:
-        secrets = partial(secrets_of, session.paths.secrets)
-        workshop = EstateWorkshop(lambda *_: scope, lambda _: estate.resolve(), secrets, Path(work))
-        sights = look_at_all(workshop, watched, time.time, looks)
+        modes = {name: one.mode for name, one in bundle.estate.scopes.items()}
+        with secrets_beside(session, modes.get) as secrets:
+            workshop = EstateWorkshop(lambda *_: scope, lambda _: estate.resolve(), secrets, Path(work))
+            sights = look_at_all(workshop, watched, time.time, looks)
     if as_json:
         session.json([{**one.observation.as_json(), "words": one.words} for one in sights])
     else:

@@ -28,6 +28,7 @@ from orchestrator.cli import (
     record_commands,
     resource_commands,
     run_commands,
+    secrets_commands,
     service_commands,
     signals_commands,
     verdict_commands,
@@ -38,6 +39,7 @@ from orchestrator.cli.exits import CommandError, Exit
 from orchestrator.cli.session import Session, session_of
 from orchestrator.estate_git import EstateGitError
 from orchestrator.operations.request import Denied, RequestError
+from providers.redaction import install_in_logs
 
 log = logging.getLogger("bascule.cli")
 
@@ -130,6 +132,13 @@ proposals_app.command("show")(proposal_commands.show)
 proposals_app.command("release")(proposal_commands.release)
 proposals_app.command("reject")(proposal_commands.reject)
 
+secrets_app = typer.Typer(no_args_is_help=True, help="Credentials, sealed: stored, removed, their keys changed.")
+secrets_app.command("list")(secrets_commands.listed)
+secrets_app.command("set")(secrets_commands.set_)
+secrets_app.command("remove")(secrets_commands.remove)
+secrets_app.command("seal")(secrets_commands.seal)
+secrets_app.command("rotate")(secrets_commands.rotate)
+
 people_app = typer.Typer(invoke_without_command=True, callback=people_commands.listed)
 people_app.command("add")(people_commands.add)
 people_app.command("grant")(people_commands.grant)
@@ -193,6 +202,7 @@ app.add_typer(glass_app, name="break-glass", rich_help_panel=ACCESS)
 app.command("notify", rich_help_panel=SERVICE)(notify_command.notify)
 app.command("probe-agent", rich_help_panel=SERVICE)(agent_command.probe_agent)
 app.command("serve", rich_help_panel=SERVICE)(service_commands.serve)
+app.add_typer(secrets_app, name="secrets", rich_help_panel=SERVICE)
 app.add_typer(audit_app, name="audit", rich_help_panel=SERVICE)
 app.command("demo", rich_help_panel=SERVICE)(demo_command.demo)
 
@@ -235,6 +245,7 @@ def _log_to_file(session: Session) -> str:
     try:
         session.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         handler = logging.FileHandler(file, encoding="utf-8")
+        install_in_logs()
     except OSError as error:
         log.addHandler(logging.NullHandler())
         return f"The details could not be written to {file} ({error.strerror}): give --data DIR, then try again."

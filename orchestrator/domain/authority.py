@@ -58,6 +58,21 @@ def check_containment(mode: Mode, missing: str) -> None:
         )
 
 
+def must_have_secrets(mode: Mode) -> bool:
+    """Whether runs that lack a secret may not begin: what people release reaches real providers."""
+    return RELEASES_NEEDED[mode] > 0
+
+
+def check_secrets(mode: Mode, missing: Sequence[str]) -> None:
+    """Raises Refused where a run would stop halfway, for want of a secret."""
+    if must_have_secrets(mode) and missing:
+        raise Refused(
+            f"It is refused because secrets of its scope can't be had: {', '.join(missing[:5])}"
+            f"{' and others' if len(missing) > 5 else ''}. `bascule doctor` says why of each; store them "
+            "(`bascule secrets set`), then try again."
+        )
+
+
 def check_approver(actor: str, requester: str, given: Sequence[str]) -> None:
     """Distinct people, and never the one who asked. Raises Refused."""
     person = _same(actor)

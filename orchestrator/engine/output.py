@@ -8,6 +8,7 @@ from orchestrator.store import runs
 from orchestrator.store.database import Database, DatabaseAwayError
 from orchestrator.store.runs import OutputLine
 from providers.base import Report
+from providers.redaction import redact
 
 log = logging.getLogger("bascule.engine")
 
@@ -43,7 +44,8 @@ class Output:
                 return
             if count == LINES_PER_ATTEMPT:
                 text = f"… more than {LINES_PER_ATTEMPT} lines: the rest is cut"
-            line = OutputLine(run_id, step_id, attempt, self._clock(), text.rstrip()[:LINE_LENGTH])
+            # Before it is cut: half a secret would not be known.
+            line = OutputLine(run_id, step_id, attempt, self._clock(), redact(text).rstrip()[:LINE_LENGTH])
             with self._lock:
                 self._lines.append(line)
             self._wake.set()

@@ -64,6 +64,7 @@ class Worker:
         self._clock = clock
         self._busy_until = 0.0
         self._search_at = 0.0
+        self._looked_at = time.monotonic()
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._output = Output(database, clock, self.progress.announce)
@@ -88,7 +89,12 @@ class Worker:
         self._take_over()
         self.progress.drain()
         self._find_lost()
+        self._looked_at = time.monotonic()
         self._watcher.start()
+
+    def quiet_for(self) -> float:
+        """Seconds since this worker last looked around to the end; it does so once a second."""
+        return time.monotonic() - self._looked_at
 
     def stop(self) -> None:
         self._stopping.set()
@@ -194,6 +200,7 @@ class Worker:
         while not self._stopping.wait(WATCH_EVERY):
             try:
                 self._look_around()
+                self._looked_at = time.monotonic()
             except workers.LeaseLost as lost:
                 log.critical("%s: this worker stops at once, another takes its work", lost)
                 os._exit(75)

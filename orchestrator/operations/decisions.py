@@ -31,7 +31,7 @@ class Decisions:
             proof: Mapping[str, Any] = {}
             try:
                 if waits["for"] == "approval":
-                    view, proof = self._as_approver(journal, step_id, view, actor, signed)
+                    view, proof = self._as_approver(journal, step_id, view, actor, comment, signed)
                 else:
                     check_approver(actor, "", waits.get("given", []))
             except Refused as error:
@@ -46,7 +46,7 @@ class Decisions:
         self._change(run_id, decide)
 
     def _as_approver(
-        self, journal: RunJournal, step_id: str, view: StepView, actor: str, signed: Signed | None
+        self, journal: RunJournal, step_id: str, view: StepView, actor: str, comment: str, signed: Signed | None
     ) -> tuple[StepView, Mapping[str, Any]]:
         """The step without the approvals that are void, and what is kept with this one. Raises Refused."""
         conn, row = journal.connection, journal.row
@@ -54,12 +54,12 @@ class Decisions:
         services = [str(service)] if service else row.services
         given = (view.waits_for or {}).get("given", [])
         known = counted(runs.approvals(conn, journal.run_id, step_id), given)
-        for name in self._approvals.voided(conn, mode, known, services):
+        for name in self._approvals.voided(conn, mode, known, services, self._progress.clock()):
             data = {"by": journal.named(name)}
             view = journal.step_event(step_id, view, StepEvent.APPROVAL_VOIDED, data)
         check_approver(actor, row.requested_by, (view.waits_for or {}).get("given", []))
         subject = hold_point(row.plan_digest, journal.run_id, step_id)
-        return view, self._approvals.given(conn, mode, actor, services, subject, signed)
+        return view, self._approvals.given(conn, mode, actor, services, subject, signed, comment)
 
     def reject(self, run_id: str, step_id: str, actor: str, reason: str) -> None:
         """Say no at a hold point: the step fails, and a person decides what follows."""

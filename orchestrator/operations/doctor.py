@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from orchestrator.domain.model import Mode
@@ -16,13 +15,15 @@ from orchestrator.domain.signals.source import SECRETS
 from orchestrator.domain.usage import Usage, usage_of
 from orchestrator.engine.workshop import EstateWorkshop
 from orchestrator.operations.estate import Estates
+from orchestrator.operations.own_certificate import OwnCertificate
 from orchestrator.operations.request import RequestError
 from orchestrator.operations.trust import SHORT
-from orchestrator.store.secret_files import fault_of, stored
+from orchestrator.store.secret_store import SecretStore
 from providers.rights import BucketUse, Examination, Right, State, Subject
 
 EXAMINE_FOR = 45.0
 """Seconds that one entry may take: a cloud is asked some thirty questions, one after the other."""
+UNSEALED = "It lies unsealed in a plain file: bascule secrets seal"
 AT_ONCE = 8
 """Entries examined at the same time."""
 
@@ -47,11 +48,19 @@ class CheckUp:
 
 
 class Doctor:
-    def __init__(self, estates: Estates, workshop: EstateWorkshop, secrets: Path, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        estates: Estates,
+        workshop: EstateWorkshop,
+        secrets: SecretStore,
+        clock: Callable[[], float],
+        own_certificate: OwnCertificate,
+    ) -> None:
         self._estates = estates
         self._workshop = workshop
         self._secrets = secrets
         self._clock = clock
+        self._own_certificate = own_certificate
 
     def examine(self, scope: str) -> CheckUp:
         """Every entry of the scope at the newest commit. Raises RequestError when there is no such scope."""
@@ -69,6 +78,8 @@ class Doctor:
         sources = bundle.estate.signals.sources
         if sources and bundle.estate.scopes[scope].mode is Mode.LIVE:
             files.append(self._secret_files(SECRETS, frozenset(one.auth.secret for one in sources.values())))
+        own = self._own_certificate.examine()
+        files += [own] if own is not None else []
         return CheckUp(scope, commit, (self._signed(bundle.estate.scopes[scope].mode), *files, *found))
 
     def _signed(self, mode: Mode) -> Examination:
@@ -82,19 +93,23 @@ class Doctor:
         return subject.found(accepted.commit[:SHORT], [Right("a signed commit", state, advice)])
 
     def _secret_files(self, scope: str, needed_here: AbstractSet[str]) -> Examination:
-        """The secrets of a scope, or of those who post webhooks: a file each, for the service alone, and none that
+        """The secrets of a scope, or of those who post webhooks: each there, for the service alone, and none that
         nobody refers to."""
-        faults = {reference: fault_of(self._secrets, scope, reference) for reference in sorted(needed_here)}
+        faults = {reference: self._secrets.fault_of(scope, reference) for reference in sorted(needed_here)}
         needed = [
-            Right(reference, State.MISSING if fault else State.HELD, fault) for reference, fault in faults.items()
+            Right(reference, State.MISSING if fault else State.HELD, fault or self._unsealed(scope, reference))
+            for reference, fault in faults.items()
         ]
         needless = [
-            Right(reference, State.NEEDLESS, "Nothing refers to it: remove the file, so that it can't be stolen.")
-            for reference in stored(self._secrets, scope)
+            Right(reference, State.NEEDLESS, "Nothing refers to it: remove it, so that it can't be stolen.")
+            for reference in self._secrets.stored(scope)
             if reference not in needed_here
         ]
         subject = Subject("secrets", scope)
         return subject.found(f"secrets/{scope}", [*needed, *needless])
+
+    def _unsealed(self, scope: str, reference: str) -> str:
+        return UNSEALED if self._secrets.unsealed(scope, reference) else ""
 
 
 def subjects_of(scope: Scope, usage: Usage, now: float) -> Sequence[Subject]:

@@ -11,6 +11,7 @@ from typing import Any
 from orchestrator.catalogue_files import shipped
 from orchestrator.domain.bundle import Bundle, read_bundle
 from orchestrator.domain.catalogue import Catalogue
+from orchestrator.domain.model import Mode
 from orchestrator.domain.problem import Problem
 from orchestrator.domain.trust import Voucher, is_trusted
 from orchestrator.estate_git import EstateGitError, EstateMirror
@@ -19,6 +20,7 @@ from orchestrator.operations.trust import SHORT, Trust, Untrusted
 from orchestrator.store import estates
 from orchestrator.store.database import Database
 from orchestrator.store.estates import Accepted
+from providers.base import ProviderError
 
 log = logging.getLogger("bascule.estate")
 
@@ -164,6 +166,19 @@ class Estates:
         """One scope's block, as providers are given it."""
         scope: Mapping[str, Any] = self.bundle(commit).estate.scopes[name].model_dump(mode="json", by_alias=True)
         return scope
+
+    def mode(self, scope: str) -> Mode | None:
+        """The mode of a scope of the newest estate; None where there is no such scope, or no estate yet.
+
+        Raises ProviderError, as what is revealed to providers depends on it, when that estate can't be read here.
+        """
+        try:
+            scopes = self.bundle(self.newest()).estate.scopes
+        except NotFound:
+            return None
+        except RequestError as error:
+            raise ProviderError(str(error), permanent=False) from error
+        return scopes[scope].mode if scope in scopes else None
 
     def checkout(self, commit: str) -> Path:
         return self._mirror.checkout(commit)

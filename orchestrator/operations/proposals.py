@@ -275,6 +275,7 @@ class Proposals:
         services = _proposed(rule, bundle)
         try:
             plan = self._plans.make(services, rule.scope, parameters=rule.parameters, commit=commit)
+            self._runs.require_secrets(plan)
         except RequestError as error:
             self._block(row, error.code, str(error))
             return
@@ -317,7 +318,7 @@ class Proposals:
         row = self._without_void(row, digest, mode)
         _check_another(row, by)
         with self._database.write() as conn:
-            return Approval(by, comment, self._proof(conn, mode, row, by, signed))
+            return Approval(by, comment, self._proof(conn, mode, row, by, comment, signed))
 
     def _approve_once(self, proposal_id: str, digest: str, given: Approval) -> str | None:
         by = given.by
@@ -364,15 +365,17 @@ class Proposals:
         if row.digest != digest:
             raise Conflict(f"Proposal {row.id} is of plan {row.digest}; the release names another.")
 
-    def _proof(self, conn: Connection, mode: Mode, row: Row, by: str, signed: Signed | None) -> dict[str, Any]:
+    def _proof(
+        self, conn: Connection, mode: Mode, row: Row, by: str, comment: str, signed: Signed | None
+    ) -> dict[str, Any]:
         """Raises Denied."""
         try:
-            return self._approvals.given(conn, mode, by, row.services, row.digest, signed)
+            return self._approvals.given(conn, mode, by, row.services, row.digest, signed, comment)
         except Refused as error:
             raise Denied(str(error)) from error
 
     def _void(self, conn: Connection, row: Row, mode: Mode) -> list[str]:
-        return self._approvals.voided(conn, mode, [yes(one) for one in row.approvals], row.services)
+        return self._approvals.voided(conn, mode, [yes(one) for one in row.approvals], row.services, self._clock())
 
     def _without_void(self, row: Row, digest: str, mode: Mode) -> Row:
         """The proposal as it stands once the approvals of people who were changed since are void."""

@@ -32,6 +32,12 @@ class Uncontained(Denied):
     code = "containment_missing"
 
 
+class SecretsMissing(Denied):
+    """A run needs secrets that can't be had: it would stop halfway."""
+
+    code = "secrets_missing"
+
+
 @dataclass(frozen=True, slots=True)
 class Paths:
     """The data directory's rooms."""

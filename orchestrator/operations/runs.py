@@ -12,7 +12,9 @@ from orchestrator.domain.authority import (
     Refused,
     check_approver,
     check_containment,
+    check_secrets,
     must_contain,
+    must_have_secrets,
 )
 from orchestrator.domain.journal import IllegalTransition, RunEvent
 from orchestrator.domain.model import Mode
@@ -21,7 +23,7 @@ from orchestrator.engine.progress import Progress
 from orchestrator.operations.halt import require_free
 from orchestrator.operations.people.approvals import Approvals, Signed, counted
 from orchestrator.operations.plans import Plans
-from orchestrator.operations.request import Conflict, Denied, NotFound, Uncontained
+from orchestrator.operations.request import Conflict, Denied, NotFound, SecretsMissing, Uncontained
 from orchestrator.store import runs
 from orchestrator.store.database import Connection
 from orchestrator.store.journal import RunJournal, RunNotFound
@@ -52,9 +54,14 @@ class Runs:
         plans: Plans,
         uncontained: Callable[[], str] = lambda: "",
         approvals: Approvals | None = None,
+        missing: Callable[[Plan], Sequence[str]] = lambda _plan: (),
     ) -> None:
-        """`uncontained`: why plays can't be contained on this machine, and what to do; empty when they can."""
+        """`uncontained`: why plays can't be contained on this machine, and what to do; empty when they can.
+
+        `missing`: the secrets that a plan needs and that can't be had.
+        """
         self._approvals = approvals or Approvals()
+        self._missing = missing
         self._progress = progress
         self._plans = plans
         self._uncontained = uncontained
@@ -68,6 +75,7 @@ class Runs:
         plan = self._plans.get(digest)
         self._require_permitted(Mode(plan.mode))
         self._plans.require_trusted(plan)
+        self.require_secrets(plan)
         fingerprint = hashlib.sha256(f"{digest}\n{actor}\n{reason}".encode()).hexdigest()
         with self._database.read() as conn:
             known = self._known(conn, key, fingerprint)
@@ -93,6 +101,7 @@ class Runs:
         plan = self._plans.get(digest)
         self._require_permitted(Mode(plan.mode))
         self._plans.require_trusted(plan)
+        self.require_secrets(plan)
         exceptions = [one.model_dump(mode="json") for one in self._plans.require_lawful(plan)]
         run_id = _new_id()
 
@@ -126,7 +135,7 @@ class Runs:
                 self._void_releases(journal)
                 check_approver(actor, journal.row.requested_by, journal.run.releases)
                 conn, row = journal.connection, journal.row
-                proof = self._approvals.given(conn, Mode(row.mode), actor, row.services, digest, signed)
+                proof = self._approvals.given(conn, Mode(row.mode), actor, row.services, digest, signed, comment)
                 require_free(conn)
                 journal.run_event(RunEvent.RELEASE_GIVEN, actor, {"digest": digest, "comment": comment, **proof})
                 self._start_if_released(journal)
@@ -136,6 +145,14 @@ class Runs:
             raise NotFound(str(error)) from error
         except IllegalTransition as error:
             raise Conflict(f"Not possible now: {error}.") from error
+
+    def require_secrets(self, plan: Plan) -> None:
+        """What people release has all that it needs, or does not begin. Raises SecretsMissing."""
+        mode = Mode(plan.mode)
+        try:
+            check_secrets(mode, self._missing(plan) if must_have_secrets(mode) else ())
+        except Refused as error:
+            raise SecretsMissing(str(error)) from error
 
     def _require_permitted(self, mode: Mode) -> None:
         """Raises Uncontained."""
@@ -148,15 +165,25 @@ class Runs:
         """Whoever was changed since they released has not released: they may do so again, if they still may."""
         row, given = journal.row, journal.run.releases
         known = counted(runs.approvals(journal.connection, journal.run_id), given)
-        for name in self._approvals.voided(journal.connection, Mode(row.mode), known, row.services):
-            said = {"by": journal.named(name), "message": f"{journal.named(name)} was changed since: void."}
+        for name in self._approvals.voided(
+            journal.connection, Mode(row.mode), known, row.services, self._progress.clock()
+        ):
+            said = {
+                "by": journal.named(name),
+                "message": f"The release of {journal.named(name)} is void: too old, or they were changed since.",
+            }
             journal.run_event(RunEvent.RELEASE_VOIDED, data=said)
 
     def _require_lawful(self, run_id: str) -> None:
-        """The run's plan, held against the policy once more. Raises RunNotFound, BelowPolicy."""
+        """The run's plan, held against the policy and its secrets once more.
+
+        Raises RunNotFound, BelowPolicy, SecretsMissing.
+        """
         with self._database.read() as conn:
             row = runs.get_run(conn, run_id)
-        self._plans.require_lawful(self._plans.get(row.plan_digest))
+        plan = self._plans.get(row.plan_digest)
+        self._plans.require_lawful(plan)
+        self.require_secrets(plan)
 
     def _create(self, plan: Plan, actor: str, data: Mapping[str, Any], key: str | None, fingerprint: str) -> Started:
         """`data`: what the run's first event says."""

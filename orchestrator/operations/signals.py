@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from functools import partial
-from pathlib import Path
 
 from orchestrator.domain.signals.alert import Reading, Unfit
 from orchestrator.domain.signals.formats.registry import IDENTICAL_IS_THE_SAME, READERS
@@ -26,8 +25,7 @@ from orchestrator.store import deliveries, observations
 from orchestrator.store.database import Connection, Database
 from orchestrator.store.deliveries import Delivery, Kept
 from orchestrator.store.delivery_writer import DeliveryWriter
-from orchestrator.store.secret_files import secrets_of
-from providers.base import ProviderError
+from providers.base import ProviderError, Reveal
 
 log = logging.getLogger("bascule.signals")
 
@@ -68,11 +66,17 @@ class Signals:
     """Receives deliveries. `start` begins to write and to sweep, `stop` writes what waits and ends both."""
 
     def __init__(
-        self, database: Database, estates: Estates, secrets: Path, clock: Callable[[], float], *, bodies: int = BODIES
+        self,
+        database: Database,
+        estates: Estates,
+        secrets: Callable[[str], Reveal],
+        clock: Callable[[], float],
+        *,
+        bodies: int = BODIES,
     ) -> None:
         self._database = database
         self._estates = estates
-        self._reveal = secrets_of(secrets, SECRETS)
+        self._reveal = secrets(SECRETS)
         self._clock = clock
         self._bodies = bodies
         self._writer = DeliveryWriter(database)
@@ -144,8 +148,8 @@ class Signals:
     def _refusal(self, name: str, why: str) -> NotTheSource:
         self._say(name, why)
         return NotTheSource(
-            "No source of this name has this secret: compare `signals` of bascule.yaml and secrets/signals/NAME "
-            "with what the sender uses."
+            "No source of this name has this secret: compare `signals` of bascule.yaml and the secret of "
+            "the scope `signals` with what the sender uses."
         )
 
     def _say(self, name: str, why: str) -> None:

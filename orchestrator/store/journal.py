@@ -25,6 +25,7 @@ from orchestrator.domain.model import RunState, StepState
 from orchestrator.store import audit, halts, identities
 from orchestrator.store.tables import CanonicalText, edges, events, runs, steps
 from orchestrator.store.text import storable
+from providers.redaction import redact
 
 SYSTEM = "bascule"
 """The actor of what the engine does by itself."""
@@ -314,7 +315,7 @@ class RunJournal:
 
     def _append(self, kind: str, actor: str, step_id: str | None, attempt: int, data: Mapping[str, Any]) -> Event:
         self._seq += 1
-        actor, stored = storable(actor), storable(dict(data))
+        actor, stored = storable(actor), redact.within(storable(dict(data)))
         event = Event(self._seq, float(self._now), kind, actor, step_id, attempt, stored)
         if self._names:
             event = replace(event, data=identities.with_names(stored, self._names))

@@ -56,6 +56,12 @@ def change(conn: sa.Connection, name: str, **values: object) -> None:
     conn.execute(sa.update(people).where(people.c.name == name).values(values))
 
 
+def sealed_seeds(conn: sa.Connection) -> list[tuple[str, str]]:
+    """Of everybody who has an authenticator app: the name, and what the app was told, sealed."""
+    query = sa.select(people.c.name, people.c.totp).where(people.c.totp.is_not(None)).order_by(people.c.name)
+    return [(row.name, row.totp) for row in conn.execute(query)]
+
+
 def revise(conn: sa.Connection, name: str, **values: object) -> None:
     """Change the person, and with it every approval that they gave and that has not led to anything yet."""
     conn.execute(sa.update(people).where(people.c.name == name).values(**values, revision=people.c.revision + 1))

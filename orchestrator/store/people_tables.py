@@ -99,7 +99,7 @@ challenges = sa.Table(
     metadata,
     key_column("hash", 64),
     sa.Column("person", sa.String(200), nullable=False),
-    sa.Column("purpose", sa.String(120), nullable=False),
+    sa.Column("purpose", sa.String(400), nullable=False),
     sa.Column("value", sa.String(100), nullable=False),
     sa.Column("expires_at", sa.Double, nullable=False),
 )

@@ -178,7 +178,7 @@ class Keyring:
 
     def seal(self, scope: str, name: str, value: str) -> Sealed:
         """Raises KeyFault where there is no key."""
-        key = self._first()
+        key = self.first()
         text = json.dumps([_FORM, scope, name, value]).encode()
         return Sealed(key.fernet.encrypt(text).decode(), key.id, key.fingerprint(value))
 
@@ -222,7 +222,8 @@ class Keyring:
         """The keys themselves, for whoever keeps them out of logs."""
         return [key.text for key in self._keys]
 
-    def _first(self) -> SealingKey:
+    def first(self) -> SealingKey:
+        """The key that seals now. Raises KeyFault where there is none."""
         keys = self._keys
         if not keys:
             raise KeyFault(

@@ -20,6 +20,9 @@ from orchestrator.store.people_tables import (
 )
 from orchestrator.store.runs import Row
 
+CHALLENGES_AT_MOST = 2000
+"""Challenges that wait for their answers, each for minutes at most."""
+
 
 def hashed(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
@@ -95,22 +98,30 @@ def use_invitation(conn: sa.Connection, secret: str) -> Row | None:
     return conn.execute(query).one_or_none()
 
 
-ASKED_AT_MOST = 200
-"""Challenges of one person that are kept: whoever asks in a person's name pushes out the oldest, and fills no table."""
+ASKED_AT_MOST = 50
+"""Challenges of one person that are kept: whoever asks in a person's name pushes out the oldest, and nobody else's."""
 
 
 def challenge(
-    conn: sa.Connection, secret: str, person: str, purpose: str, value: str, now: float, until: float
-) -> None:
+    conn: sa.Connection, secret: str, person: str, purpose: str, value: str, until: float, now: float
+) -> bool:
+    """False when too many wait already: whoever asks need not be known. Outdated ones go."""
     conn.execute(sa.delete(challenges).where(challenges.c.expires_at < now))
-    newest = sa.select(challenges.c.hash).where(challenges.c.person == person)
-    newest = newest.order_by(challenges.c.expires_at.desc()).limit(ASKED_AT_MOST - 1)
-    kept = conn.execute(newest).scalars().all()
-    if len(kept) == ASKED_AT_MOST - 1:
-        old = sa.delete(challenges).where(challenges.c.person == person, challenges.c.hash.not_in(kept))
-        conn.execute(old)
+    if person:
+        _push_out(conn, person)
+    if conn.execute(sa.select(sa.func.count()).select_from(challenges)).scalar_one() >= CHALLENGES_AT_MOST:
+        return False
     row = {"hash": hashed(secret), "person": person, "purpose": purpose, "value": value, "expires_at": until}
     conn.execute(sa.insert(challenges), row)
+    return True
+
+
+def _push_out(conn: sa.Connection, person: str) -> None:
+    mine = challenges.c.person == person
+    newest = sa.select(challenges.c.hash).where(mine).order_by(challenges.c.expires_at.desc()).limit(ASKED_AT_MOST - 1)
+    kept = conn.execute(newest).scalars().all()
+    if len(kept) == ASKED_AT_MOST - 1:
+        conn.execute(sa.delete(challenges).where(mine, challenges.c.hash.not_in(kept)))
 
 
 def use_challenge(conn: sa.Connection, secret: str, now: float) -> Row | None:

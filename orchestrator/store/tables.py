@@ -418,3 +418,20 @@ identities = sa.Table(
     sa.Column("name", sa.String(200), nullable=False, index=True),
     sa.Column("created_at", sa.Double, nullable=False),
 )
+
+sealed_secrets = sa.Table(
+    "sealed_secrets",
+    metadata,
+    key_column("scope", 100),
+    key_column("name"),
+    sa.Column("sealed", sa.Text, nullable=False),
+    sa.Column("key", sa.String(16), nullable=False),
+    sa.Column("fingerprint", sa.String(64), nullable=False, index=True),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("origin", sa.String(20), nullable=False),
+    sa.Column("set_at", sa.Double, nullable=False),
+    sa.Column("set_by", sa.String(200), nullable=False),
+    sa.Column("read_at", sa.Double),
+)
+"""`key`: the id of the key that sealed it, which is never here; `fingerprint`: by the same key. `kind`: the mode of the
+scope, or `signals`. `origin`: a person, a file, or a backend, whose copy it is, read the last time at `read_at`."""

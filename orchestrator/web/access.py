@@ -87,6 +87,14 @@ class Access:
         return Caller(actor) if actor is not None else None
 
 
+def is_loopback(host: str) -> bool:
+    """Whether the page was asked for on the service's own machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def is_our_host(header: str | None, configured: str) -> bool:
     """Whether a Host header names this machine's loopback or the configured host.
 

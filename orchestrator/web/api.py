@@ -1,6 +1,7 @@
 """The web application: every route, and what happens to every error."""
 
 import logging
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -9,6 +10,7 @@ from typing import Any
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match, Mount
@@ -16,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
 from orchestrator.web import (
+    approval_pages,
     clock_routes,
     doctor_routes,
     estate_routes,
@@ -23,6 +26,7 @@ from orchestrator.web import (
     inventory_routes,
     map_pages,
     map_routes,
+    oidc_pages,
     pages,
     people_routes,
     permissions,
@@ -30,6 +34,7 @@ from orchestrator.web import (
     proposal_routes,
     resource_routes,
     run_routes,
+    secret_routes,
     session_routes,
     sign_in_pages,
     signal_pages,
@@ -38,9 +43,14 @@ from orchestrator.web import (
 )
 from orchestrator.web.access import Access
 from orchestrator.web.authority import authorized
+from orchestrator.web.forwarded import Forwarded
 from orchestrator.web.gate import Gate
+from orchestrator.web.limited import Limited
+from orchestrator.web.limits import Limits
+from orchestrator.web.listening import Listening
 from orchestrator.web.live import STREAMS_AT_MOST, Busy, Live
-from orchestrator.web.parts import Parts
+from orchestrator.web.metrics import CONTENT_TYPE, Metered, Metrics
+from orchestrator.web.parts import Given, Parts
 from orchestrator.web.problem import ANSWERABLE, MEDIA_TYPE, Problem, answer, invalid_request, problem, problem_of
 from orchestrator.web.reading import Reading
 from orchestrator.web.service import Service
@@ -51,7 +61,7 @@ THREADS = 100
 """Requests that are worked on at the same time; a plan takes a while to look at everything."""
 
 
-_REFUSALS = (400, 401, 403, 404, 408, 409, 413, 415, 422, 423, 502, 503)
+_REFUSALS = (400, 401, 403, 404, 408, 409, 413, 415, 422, 423, 429, 502, 503)
 """Statuses that any route of the API may answer a problem with.
 
 423: the kill switch is engaged. 502: an estate's remote that does not answer.
@@ -65,8 +75,9 @@ class Web(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """The gate stands outside of everything, so that the answer to a fault is guarded as well."""
         parts: Parts = self.state.parts
-        app, host = super().build_middleware_stack(), parts.service.settings.host
-        return Gate(app, parts.access, host, sign_in_pages.sign_in, self.methods_at)
+        app = super().build_middleware_stack()
+        gate = Gate(app, parts.access, parts.listening.answers_to, sign_in_pages.sign_in, self.methods_at, parts.limits)
+        return Forwarded(Metered(Limited(gate, parts.limits), parts.metrics), parts.listening)
 
     def methods_at(self, scope: Scope) -> frozenset[str]:
         """The methods that the path of a request has, by all of its routes."""
@@ -94,10 +105,19 @@ def _say_problems(responses: dict[str, Any]) -> None:
             response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
 
 
-def create_app(bascule: Service) -> FastAPI:
+def create_app(bascule: Service, listening: Listening | None = None) -> FastAPI:
     """The application in front of a service. It starts and stops nothing but its own streams."""
     reading = Reading(bascule.database)
-    parts = Parts(bascule, Access(bascule.token, bascule.people.sign_in), reading, Live(reading, bascule.progress))
+    listening = listening or Listening(host=bascule.settings.host)
+    parts = Parts(
+        bascule,
+        Access(bascule.token, bascule.people.sign_in),
+        reading,
+        Live(reading, bascule.progress),
+        listening,
+        Limits(time.monotonic, listening.rates),
+        Metrics(bascule.database, time.time, bascule.own_certificate.ends),
+    )
     app = Web(
         title="Bascule",
         summary="Sovereign-fallback orchestration: plans, runs, and people's decisions.",
@@ -111,9 +131,11 @@ def create_app(bascule: Service) -> FastAPI:
     app.state.parts = parts
     guarded = [Depends(authorized)]
     app.get("/healthz", tags=["service"], openapi_extra={"security": []})(_healthz)
+    app.get("/readyz", tags=["service"], openapi_extra={"security": []}, responses={503: {"model": Ready}})(_readyz)
+    app.get("/metrics", tags=["service"], response_class=Response, responses=_METRICS, dependencies=guarded)(_metrics)
     app.include_router(signal_routes.inbox)  # first: routes are tried in their order, and a storm comes here
     app.include_router(_api(), dependencies=guarded)
-    for page in (pages, map_pages, signal_pages, sign_in_pages):
+    for page in (pages, map_pages, signal_pages, sign_in_pages, oidc_pages, approval_pages):
         app.include_router(page.router, dependencies=guarded)
     app.state.needed = permissions.needed_by(app.routes)
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
@@ -131,6 +153,7 @@ def _api() -> APIRouter:
         halt_routes,
         estate_routes,
         resource_routes,
+        secret_routes,
         inventory_routes,
         doctor_routes,
         map_routes,
@@ -146,6 +169,31 @@ def _api() -> APIRouter:
 def _healthz() -> dict[str, str]:
     """The service answers. Needs no token."""
     return {"status": "ok"}
+
+
+class Ready(BaseModel):
+    """`ready` or `not ready`; the service's log says why."""
+
+    status: str
+
+
+def _readyz(given: Given, response: Response) -> Ready:
+    """The service can take work: its database takes a write, its worker is awake. Needs no token."""
+    ready = given.service.readiness.ready()
+    response.status_code = 200 if ready else 503
+    return Ready(status="ready" if ready else "not ready")
+
+
+_METRICS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus' text format"},
+    401: {"model": Problem},
+    429: {"model": Problem},
+}
+
+
+def _metrics(given: Given) -> Response:
+    """Numbers for a monitoring system."""
+    return Response(given.metrics.text(), media_type=CONTENT_TYPE)
 
 
 @asynccontextmanager
@@ -197,7 +245,7 @@ def _on_fault(request: Request, error: Exception) -> Response:
 
 
 def _said(request: Request, found: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    if request.scope["path"].startswith(("/api/", "/static/", "/healthz", "/webhooks/")):
+    if request.scope["path"].startswith(("/api/", "/static/", "/healthz", "/readyz", "/metrics", "/webhooks/")):
         return answer(found, headers)
     key = "fault" if found.status >= 500 else "denied" if found.status in (401, 403) else "none"
     return pages.plain_page(request, found.status, key, found.detail if key == "denied" else "")

@@ -47,6 +47,8 @@ class _Run(Protocol):
     @property
     def id(self) -> str: ...
     @property
+    def mode(self) -> str: ...
+    @property
     def plan_digest(self) -> str: ...
     @property
     def state(self) -> RunState: ...
@@ -85,11 +87,12 @@ def commands(run: _Run, wait: Wait) -> list[str]:
     undo = f"bascule undo {run.id} --reason WHY"
     skip = f"bascule skip {target} --reason WHY"
     if wait.cause == "release":
-        return [f"bascule release {run.id} {run.plan_digest} --as NAME", f"bascule cancel {run.id} --reason WHY"]
+        return [f"bascule release {run.id} {run.plan_digest}", f"bascule cancel {run.id} --reason WHY"]
     if wait.cause == "paused":
         return [f"bascule resume {run.id}", undo] if run.state is RunState.RUNNING else [f"bascule resume {run.id}"]
     if wait.cause in _BY_PERSON:
-        return [f"bascule approve {target} --as NAME", f"bascule reject {target} --as NAME --reason WHY"]
+        who = " --as NAME" if run.mode == "rehearsal" else ""
+        return [f"bascule approve {target}{who}", f"bascule reject {target}{who} --reason WHY"]
     if wait.cause == "held":
         return [f"bascule retry {target} --accept-drift", skip, undo]
     if run.state is RunState.RUNNING:

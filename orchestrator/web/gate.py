@@ -5,17 +5,22 @@ It fails closed: a route added later is guarded without doing anything for it.
 
 import asyncio
 import functools
+import hashlib
 from collections.abc import Callable
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orchestrator.web.access import Access, Caller, is_our_host
+from orchestrator.web import strict_json, well_formed
+from orchestrator.web.access import Access, Caller
+from orchestrator.web.answer_headers import with_headers
+from orchestrator.web.limited import too_often
+from orchestrator.web.limits import Limits, is_costly
 from orchestrator.web.permissions import NEEDS
 from orchestrator.web.problem import answer, problem
 
@@ -26,11 +31,12 @@ BODY_WITHIN = 30.0
 _READ_AT_MOST = 8 * MAX_BODY
 """A body that is too large is read this far before it is refused, so that the refusal is heard."""
 
-_API = "/api/"
+_API = ("/api/", "/metrics")
+"""What programs ask: they are told in their own form what is wrong."""
 _WEBHOOKS = "/api/v1/webhooks/"
 _SIGNALS = "/webhooks/"
 """Each source has a secret of its own, and none of them opens anything else."""
-_OPEN = ("/healthz", "/static/", _SIGNALS)
+_OPEN = ("/healthz", "/readyz", "/static/", _SIGNALS)
 """Without a token: a sign of life, files that every copy of Bascule has, and what monitoring systems post."""
 _DOORS = frozenset(key for key, needed in NEEDS.items() if needed is None)
 """Where people come in: they have nothing to show yet."""
@@ -43,34 +49,33 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _HELD_AT_MOST = 128 * MAX_BODY
 """Bytes of bodies that may be in memory at once, before anybody has shown who they are."""
 
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
-_HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # with `no-referrer`, browsers send forms with an origin that is `null`
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-}
 
 SignIn = Callable[[Request], Response]
 """Sends people to where they sign in."""
 MethodsAt = Callable[[Scope], frozenset[str]]
+AnswersTo = Callable[[str | None], bool]
+"""Whether a Host header names this service."""
 
 
 class Gate:
     """ASGI middleware. `sign_in` answers people without a token; programs get a problem.
 
-    `methods_at` says which methods the path of a request has.
+    `methods_at` says which methods the path of a request has, `answers_to` whether a Host header names us.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, host: str, sign_in: SignIn, methods_at: MethodsAt) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        access: Access,
+        answers_to: AnswersTo,
+        sign_in: SignIn,
+        methods_at: MethodsAt,
+        limits: Limits,
+    ) -> None:
         self._app = app
         self._access = access
-        self._host = host
+        self._answers_to = answers_to
+        self._limits = limits
         self._sign_in = sign_in
         self._methods_at = methods_at
         self._held = 0
@@ -80,7 +85,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        guarded = _with_headers(send, scope["path"])
+        guarded = with_headers(send, scope)
         request = Request(scope)
         refusal = self._misplaced(request) or self._signed_in(request) or await self._unknown(request)
         if refusal is not None or scope["method"] in ("GET", "HEAD"):
@@ -90,7 +95,11 @@ class Gate:
         try:
             refusal = await self._read(body, Headers(scope=scope), receive)
             if refusal is None and scope["method"] in _WITH_BODY:
-                refusal = self._wrong_kind(scope) or self._forged(request, bytes(body))
+                refusal = (
+                    self._wrong_kind(scope, bytes(body))
+                    or self._wrong_json(scope, body)
+                    or self._forged(request, bytes(body))
+                )
             await (refusal or self._app)(scope, _again(bytes(body), receive), guarded)
         finally:
             self._held -= len(body)
@@ -119,9 +128,12 @@ class Gate:
         return too_large if read > MAX_BODY else None
 
     def _misplaced(self, request: Request) -> Response | None:
-        if is_our_host(request.headers.get("host"), self._host):
+        fault = well_formed.fault_in(request.scope)
+        if fault:
+            return answer(problem(400, fault), {"Connection": "close"})
+        if self._answers_to(request.headers.get("host")):
             return None
-        said = "This service answers to the names of this machine's loopback and to its configured host alone."
+        said = "This service answers to the names of this machine's loopback and to its configured name alone."
         return answer(problem(421, said))
 
     async def _unknown(self, request: Request) -> Response | None:
@@ -132,7 +144,9 @@ class Gate:
         who = functools.partial(self._access.who, request.method, request.headers)
         caller = await run_sync(who, limiter=self._lookups)
         request.state.caller = caller
-        if caller is not None or f"{request.method} {path}" in _DOORS:
+        if caller is not None:
+            return self._too_often(request, caller)
+        if f"{request.method} {path}" in _DOORS:
             return None
         if path.startswith(_API):
             said = (
@@ -142,6 +156,25 @@ class Gate:
             return answer(problem(401, said), {"WWW-Authenticate": 'Bearer realm="bascule"'})
         return self._sign_in(request)
 
+    def _too_often(self, request: Request, caller: Caller) -> Response | None:
+        """Of people by their name, of programs by their credential; the installation's cookie, which many may share to
+        look at pages, is not counted."""
+        shown = request.headers.get("authorization")
+        if not caller.actor.is_person and shown is None:
+            return None
+        identity = caller.actor.name if caller.actor.is_person else hashlib.sha256(str(shown).encode()).hexdigest()
+        costly = is_costly(request.method, request.scope["path"])
+        wait = self._limits.spend(identity, costly=costly)
+        return None if wait is None else too_often(wait, "You ask too often.")
+
+    def _wrong_json(self, scope: Scope, body: bytearray) -> Response | None:
+        """What two readers of JSON may read differently. Deliveries are their senders', and are read on their own."""
+        path = scope["path"]
+        if not path.startswith(_API) or path.startswith(_WEBHOOKS):
+            return None
+        fault = strict_json.fault_in(bytes(body))
+        return answer(problem(400, fault)) if fault else None
+
     def _forged(self, request: Request, body: bytes) -> Response | None:
         """What a browser sends by itself, on another site's behalf: a cookie proves nothing without the page's token.
 
@@ -149,7 +182,7 @@ class Gate:
         """
         caller: Caller | None = getattr(request.state, "caller", None)
         path = request.scope["path"]
-        from_form = not path.startswith((_API, _SIGNALS))
+        from_form = not path.startswith((*_API, *_OPEN))
         if not from_form and (caller is None or not caller.cookie):
             return None
         said = "The request does not come from a page of this service: open the page, and do it there."
@@ -161,11 +194,14 @@ class Gate:
         given = request.headers.get(PAGE_TOKEN_HEADER) or fields.get(PAGE_TOKEN, "")
         return None if self._access.is_page_token(caller.cookie, given) else answer(problem(403, said, "forged"))
 
-    def _wrong_kind(self, scope: Scope) -> Response | None:
+    def _wrong_kind(self, scope: Scope, body: bytes) -> Response | None:
         """The API takes JSON alone. What the path does not have at all is refused by the router, for that reason."""
         path = scope["path"]
-        kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
-        if not path.startswith((_API, _SIGNALS)) and kind != FORM and scope["method"] in self._methods_at(scope):
+        said = Headers(scope=scope).get("content-type", "")
+        if not body and not said:
+            return None
+        kind = said.partition(";")[0].strip().lower()
+        if not path.startswith((*_API, _SIGNALS)) and kind != FORM and scope["method"] in self._methods_at(scope):
             return answer(problem(415, f"Send a form, with `Content-Type: {FORM}`."))
         if kind == "application/json" or not path.startswith(_API) or path.startswith(_WEBHOOKS):
             return None
@@ -175,7 +211,7 @@ class Gate:
 
     def _signed_in(self, request: Request) -> Response | None:
         """The token moves from the address into a cookie that only this site can send and no script can read."""
-        at_page = not request.scope["path"].startswith((_API, *_OPEN)) and request.method == "GET"
+        at_page = not request.scope["path"].startswith((*_API, *_OPEN)) and request.method == "GET"
         if not at_page or "token" not in request.query_params:
             return None
         if not self._access.is_token(request.query_params["token"]):
@@ -199,18 +235,6 @@ def _is_of_this_site(request: Request) -> bool:
     if origin is None:
         return request.headers.get("sec-fetch-site") == "same-origin"
     return urlsplit(origin).netloc == request.headers.get("host") and origin != "null"
-
-
-def _with_headers(send: Send, path: str) -> Send:
-    async def sent(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
-                headers[name] = value
-            headers["Cache-Control"] = "no-cache" if path.startswith("/static/") else "no-store"
-        await send(message)
-
-    return sent
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

@@ -3,7 +3,16 @@
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SecretStr,
+    StringConstraints,
+)
 
 from orchestrator.domain.authority import is_nobody
 from orchestrator.domain.model import Direction
@@ -186,3 +195,24 @@ class AcceptOrder(_Order):
     by: Person | None = Field(default=None, alias="as")
     commit: Annotated[str, Field(pattern=r"^[0-9a-f]{12,64}$")]
     reason: Annotated[Remark, Field(min_length=1)]
+
+
+class SecretOrder(_Order):
+    by: Person | None = Field(default=None, alias="as")
+
+
+class SetSecretOrder(SecretOrder):
+    value: Annotated[SecretStr, Field(min_length=1, max_length=65536)]
+
+
+class SealOrder(SecretOrder):
+    """Without a scope, the plain files of all."""
+
+    scope: Name | None = None
+
+
+class RotateOrder(SecretOrder):
+    """`new_key` false: everything is sealed by the first key that is there."""
+
+    new_key: bool = True
+    drop_old: bool = False

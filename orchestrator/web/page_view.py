@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
+from urllib.parse import quote
 
 from pydantic import BaseModel
 
@@ -70,6 +71,8 @@ class WaitView(BaseModel):
     detail: str
     message: str
     commands: list[str]
+    link: str = ""
+    """Where people answer it on a page of its own."""
 
 
 class RunView(BaseModel):
@@ -215,7 +218,14 @@ def _wait_view(language: Language, run: RunAnswer, wait: Wait) -> WaitView:
         detail=" · ".join(detail),
         message=clean(wait.message),
         commands=commands(run, wait),
+        link=_link(run, wait),
     )
+
+
+def _link(run: RunAnswer, wait: Wait) -> str:
+    if wait.cause == "release":
+        return f"/approve/run/{quote(run.id)}"
+    return f"/approve/step/{quote(run.id)}/{quote(wait.step)}" if wait.cause in ("approval", "task") else ""
 
 
 def _case(wait: Wait) -> str:

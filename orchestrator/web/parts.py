@@ -6,7 +6,10 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from orchestrator.web.access import Access
+from orchestrator.web.limits import Limits
+from orchestrator.web.listening import Listening
 from orchestrator.web.live import Live
+from orchestrator.web.metrics import Metrics
 from orchestrator.web.reading import Reading
 from orchestrator.web.service import Service
 
@@ -17,6 +20,9 @@ class Parts:
     access: Access
     reading: Reading
     live: Live
+    listening: Listening
+    limits: Limits
+    metrics: Metrics
 
 
 async def _parts(request: Request) -> Parts:

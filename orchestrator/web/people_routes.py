@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from orchestrator.domain.people.actor import Actor
 from orchestrator.operations.people.break_glass import Bundle
@@ -26,7 +26,7 @@ class AddOrder(SaidModel):
     name: Login
     title: Title = ""
     roles: list[GrantSaid] = Field(default_factory=list, max_length=50)
-    program: bool = False
+    program: StrictBool = False
 
 
 class ReasonOrder(SaidModel):

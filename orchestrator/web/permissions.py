@@ -11,6 +11,8 @@ P = Permission
 
 NEEDS: dict[str, P | None] = {
     "GET /healthz": None,
+    "GET /readyz": None,
+    "GET /metrics": P.LOOK,
     "POST /webhooks/{source}": None,
     "OPTIONS /webhooks/{source}": None,
     "POST /api/v1/webhooks/estate": None,
@@ -65,7 +67,7 @@ NEEDS: dict[str, P | None] = {
     "POST /api/v1/invitations/accept": None,
     "GET /api/v1/sessions": P.OWN,
     "DELETE /api/v1/sessions": P.OWN,
-    "DELETE /api/v1/sessions/{session_id}": P.OWN,
+    "POST /api/v1/sessions/{session_id}/end": P.OWN,
     "GET /api/v1/session": P.OWN,
     "DELETE /api/v1/session": P.OWN,
     "POST /api/v1/session/proof": P.OWN,
@@ -77,7 +79,7 @@ NEEDS: dict[str, P | None] = {
     "GET /api/v1/account/keys": P.OWN,
     "POST /api/v1/account/keys/challenge": P.OWN,
     "POST /api/v1/account/keys": P.OWN,
-    "DELETE /api/v1/account/keys/{key_id}": P.OWN,
+    "POST /api/v1/account/keys/{key_id}/remove": P.OWN,
     "GET /api/v1/tokens": P.OWN,
     "POST /api/v1/tokens": P.OWN,
     "DELETE /api/v1/tokens/{token_id}": P.OWN,
@@ -94,13 +96,26 @@ NEEDS: dict[str, P | None] = {
     "GET /api/v1/break-glass": P.LOOK,
     "POST /api/v1/break-glass": P.MANAGE,
     "POST /api/v1/break-glass/confirm": P.LOOK,
+    "GET /api/v1/secrets": P.MANAGE,
+    "PUT /api/v1/secrets/{scope}/{name}": P.MANAGE,
+    "DELETE /api/v1/secrets/{scope}/{name}": P.MANAGE,
+    "POST /api/v1/secrets/seal": P.MANAGE,
+    "POST /api/v1/secrets/rotate": P.MANAGE,
     "GET /": P.LOOK,
     "GET /map": P.LOOK,
     "GET /signals": P.LOOK,
     "GET /runs/{run_id}": P.LOOK,
     "GET /runs/{run_id}/live": P.LOOK,
+    "GET /approve/run/{run_id}": P.LOOK,
+    "POST /approve/run/{run_id}": P.LOOK,
+    "GET /approve/step/{run_id}/{step_id}": P.LOOK,
+    "POST /approve/step/{run_id}/{step_id}": P.LOOK,
+    "GET /approve/proposal/{proposal_id}": P.LOOK,
+    "POST /approve/proposal/{proposal_id}": P.LOOK,
     "GET /sign-in": None,
     "POST /sign-in": None,
+    "GET /oidc/start": None,
+    "GET /oidc/return": None,
     "GET /welcome": None,
     "POST /welcome": None,
     "GET /account": P.OWN,
@@ -109,8 +124,8 @@ NEEDS: dict[str, P | None] = {
 }
 """None: open to everybody, since it lets people in or has a secret of its own.
 
-The two answers of hold points, and confirming a role or sealed codes, look at more than a permission: at the role
-that is asked for.
+What looks at more than a permission asks the rest itself: hold points and pages of approval, at the role that they
+name; confirming a role or sealed codes, at who gave it.
 """
 
 

@@ -16,12 +16,13 @@ from orchestrator.operations.estate import InvalidEstate
 from orchestrator.operations.gate import BelowPolicy
 from orchestrator.operations.request import RequestError
 from orchestrator.store.journal import RunNotFound, StepNotFound
+from providers.redaction import redact
 
 MEDIA_TYPE = "application/problem+json"
 
 _STATUS = {"invalid": 422, "invalid_estate": 422, "not_found": 404, "conflict": 409, "refused": 403}
 _STATUS |= {"sign_in_needed": 403, "second_factor_needed": 403, "proof_too_old": 403, "too_many": 429}
-_STATUS |= {"below_policy": 403, "untrusted": 403, "containment_missing": 403}
+_STATUS |= {"below_policy": 403, "untrusted": 403, "containment_missing": 403, "secrets_missing": 403}
 _STATUS |= {"halted": 423, "unauthenticated": 401, "estate_unreachable": 502, "busy": 503}
 """The status of each `RequestError.code`."""
 
@@ -43,6 +44,7 @@ _TITLES = {
     "below_policy": "The policy refuses a place",
     "untrusted": "The estate's commit is not trusted",
     "containment_missing": "Plays can't be contained here",
+    "secrets_missing": "Secrets can't be had",
     "halted": "The kill switch is engaged",
     "unauthenticated": "The token is missing or wrong",
     "estate_unreachable": "The estate can't be reached",
@@ -87,6 +89,7 @@ def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> Proble
 
 def problem(status: int, detail: str, code: str = "", **more: Any) -> Problem:
     """A problem of this status; without `code`, the status's own."""
+    detail = redact(detail)
     code = code or _CODES.get(status, "error")
     title = _TITLES.get(code) or HTTPStatus(status).phrase
     return Problem(type=f"urn:bascule:problem:{code}", title=title, status=status, detail=detail, code=code, **more)

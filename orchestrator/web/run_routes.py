@@ -6,7 +6,6 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Response
 from starlette.responses import StreamingResponse
 
-from orchestrator.domain.authority import proves_people
 from orchestrator.domain.model import Mode, StepState
 from orchestrator.domain.people.actor import Actor
 from orchestrator.domain.people.role import Permission, Role
@@ -193,9 +192,7 @@ def _may_answer(given: Parts, acting: Actor, run_id: str, step_id: str) -> None:
     role = (step.waits_for or {}).get("role") or (Role.APPROVER if is_hold else Role.OPERATOR).value
     service = step.spec.get("service")
     services, mode = [service] if service else list(run.services), Mode(run.mode)
-    require_role(given, acting, role, services, mode)
-    if is_hold and proves_people(mode):  # whatever role is named: a person's yes, with a second factor shown just now
-        require(given, acting, Permission.APPROVE, services, mode)
+    require_role(given, acting, role, services, mode, approves=is_hold)
 
 
 def _decided(given: Parts, run_id: str, step_id: str | None = None) -> Decided:

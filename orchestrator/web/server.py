@@ -1,5 +1,6 @@
 """Runs the web application: on loopback unless told otherwise, and stops in good order."""
 
+import asyncio
 import ipaddress
 import logging
 import os
@@ -12,22 +13,44 @@ from fastapi import FastAPI
 
 from orchestrator.operations.request import RequestError
 from orchestrator.web.api import create_app
+from orchestrator.web.listening import Listening, is_loopback
 from orchestrator.web.service import Service
+from orchestrator.web.tls import ServingTls
 
 log = logging.getLogger("bascule.web")
 
 STOP_WITHIN = 8
 """Seconds that answers under way have when the service stops."""
+LOOK_EVERY = 5.0
+"""Seconds between two looks whether the certificate's files were replaced."""
 
 
 class Server(uvicorn.Server):
-    """Says when it listens, and ends the live streams first when it stops."""
+    """Says when it listens, and ends the live streams first when it stops.
 
-    def __init__(self, bascule: Service, listener: socket.socket) -> None:
+    With TLS it also listens without, on loopback: for the command line of this machine, which no certificate that has
+    ended can lock out.
+    """
+
+    def __init__(
+        self,
+        bascule: Service,
+        listener: socket.socket,
+        listening: Listening | None = None,
+        *,
+        look_every: float = LOOK_EVERY,
+    ) -> None:
+        """Raises RequestError when the certificate can't be used."""
+        listening = listening or Listening(host=bascule.settings.host)
         self._bascule = bascule
         self._listener = listener
-        self._web: FastAPI = create_app(bascule)
-        self.url = _url(listener)
+        self._look_every = look_every
+        self._looking: asyncio.Task[None] | None = None
+        self._web: FastAPI = create_app(bascule, listening)
+        self.tls = ServingTls(listening.tls) if listening.tls is not None else None
+        self.url = _url(listener, "http" if self.tls is None else "https")
+        self.local_url = self.url
+        """Where the command line of this machine asks."""
         super().__init__(_config(self._web))
 
     def serve_until_stopped(self) -> None:
@@ -39,27 +62,60 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.tls is not None:
+            self.config.ssl = self.tls.context
         await super().startup(sockets)
-        if self.started:
-            self._bascule.announce_address(self.url)
+        if not self.started:
+            return
+        if self.tls is not None:
+            await self._listen_locally()
+            self._looking = asyncio.create_task(self._keep_looking(self.tls))
+        self._bascule.announce_address(self.local_url)
+
+    async def _listen_locally(self) -> None:
+        local = listen("127.0.0.1", 0)
+        self.local_url = _url(local, "http")
+        config = self.config
+
+        def protocol() -> asyncio.Protocol:
+            made: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]
+                config=config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+            return made
+
+        loop = asyncio.get_running_loop()
+        self.servers.append(await loop.create_server(protocol, sock=local, backlog=config.backlog))
+
+    async def _keep_looking(self, tls: ServingTls) -> None:
+        while True:
+            await asyncio.sleep(self._look_every)
+            tls.look()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
         self._web.state.parts.live.close()
         await super().shutdown(sockets)
 
 
-def serve(bascule: Service, host: str = "127.0.0.1", port: int = 8700) -> None:
-    """Start the service, answer on host and port (0: any free one) until SIGTERM or SIGINT, then stop it.
+def serve(bascule: Service, listening: Listening) -> None:
+    """Start the service, answer where it is to listen (port 0: any free one) until SIGTERM or SIGINT, then stop it.
 
-    Raises RequestError when the address can't be listened on.
+    Raises RequestError when the address can't be listened on, the certificate can't be used, or what is sent would
+    cross a network in clear.
     """
-    listener = listen(host, port)
-    server = Server(bascule, listener)
+    listening.require_encryption()
+    listener = listen(listening.host, listening.port)
+    try:
+        server = Server(bascule, listener, listening)
+    except RequestError:
+        listener.close()
+        raise
     handlers = {number: signal.signal(number, server.stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         bascule.start()
         try:
-            _tell(bascule, server.url, host)
+            _tell(bascule, server.url, listening)
             server.serve_until_stopped()
         finally:
             bascule.stop()
@@ -85,10 +141,16 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _tell(bascule: Service, url: str, host: str) -> None:
+def _tell(bascule: Service, url: str, listening: Listening) -> None:
     """The link with the token is for a person's own terminal; a log that is kept gets the token's place."""
-    if not _is_loopback(host):
-        log.warning("%s is not loopback, and what is sent is not encrypted: put a TLS proxy in front of it", host)
+    if listening.insecure_http and listening.tls is None and not listening.proxies and not is_loopback(listening.host):
+        log.warning(
+            "INSECURE: %s is not loopback, and nothing that is sent there is encrypted, tokens and decisions included. "
+            "Give --tls-cert and --tls-key, or put a TLS proxy in front of it",
+            listening.host,
+        )
+    if listening.public is not None:
+        url = f"{listening.public.scheme}://{listening.public.netloc}"
     invitation = bascule.people.register.first_invitation()
     if invitation is None:
         bascule.paths.first_admin.unlink(missing_ok=True)
@@ -130,15 +192,8 @@ def _config(app: FastAPI) -> uvicorn.Config:
     )
 
 
-def _url(listener: socket.socket) -> str:
+def _url(listener: socket.socket, scheme: str) -> str:
     bound, port = listener.getsockname()[:2]
     if ipaddress.ip_address(bound).is_unspecified:
         bound = "::1" if ":" in bound else "127.0.0.1"
-    return f"http://[{bound}]:{port}" if ":" in bound else f"http://{bound}:{port}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return f"{scheme}://[{bound}]:{port}" if ":" in bound else f"{scheme}://{bound}:{port}"

@@ -11,12 +11,15 @@ from orchestrator.operations.halt import Halt
 from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.maps import Maps
+from orchestrator.operations.own_certificate import OwnCertificate
 from orchestrator.operations.people.people import People
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.proposals import Proposals
+from orchestrator.operations.readiness import Readiness
 from orchestrator.operations.request import Paths
 from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
+from orchestrator.operations.secrets import Secrets
 from orchestrator.operations.signals import Signals
 from orchestrator.operations.verdicts import Verdicts
 from orchestrator.store.database import Database
@@ -42,6 +45,7 @@ class Service(Protocol):
     clocks: Clocks
     estates: Estates
     resources: Resources
+    secrets: Secrets
     doctor: Doctor
     independence: Independence
     inventories: Inventories
@@ -49,6 +53,8 @@ class Service(Protocol):
     signals: Signals
     verdicts: Verdicts
     proposals: Proposals
+    own_certificate: OwnCertificate
+    readiness: Readiness
 
     @property
     def settings(self) -> Place: ...

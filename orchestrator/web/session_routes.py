@@ -266,7 +266,7 @@ def sign_out_everywhere(acting: Acting, given: Given) -> None:
     given.service.people.sign_in.sign_out_everywhere(acting)
 
 
-@router.delete("/sessions/{session_id}", status_code=204, response_class=Response)
+@router.post("/sessions/{session_id}/end", status_code=204, response_class=Response)
 def end_session(session_id: ShortId, acting: Acting, given: Given) -> None:
     """End one of one's own sessions."""
     given.service.people.sign_in.end(acting, session_id)
@@ -324,7 +324,7 @@ def add_key(order: NewKey, acting: Acting, given: Given) -> None:
     given.service.people.enrolment.add_key(acting, order.challenge, order.answer, order.label)
 
 
-@router.delete("/account/keys/{key_id}", status_code=204, response_class=Response)
+@router.post("/account/keys/{key_id}/remove", status_code=204, response_class=Response)
 def remove_key(key_id: KeyId, acting: Acting, given: Given) -> None:
     """Remove one of one's security keys; the last factor stays."""
     given.service.people.enrolment.remove_key(acting, key_id)

@@ -14,6 +14,7 @@ from orchestrator.operations.people.enrolment import Invited, NewTotp
 from orchestrator.operations.people.sign_in import Opened
 from orchestrator.operations.request import RequestError
 from orchestrator.store import people as stored_people
+from orchestrator.web.access import is_loopback
 from orchestrator.web.authority import Acting
 from orchestrator.web.pages import Lang, render
 from orchestrator.web.parts import Given, Parts
@@ -59,7 +60,7 @@ def take_sign_in(request: Request, form: Form, given: Given) -> Response:
         made = _open(given, form, name, request.headers.get("user-agent", ""))
     except RequestError as error:
         return _sign_in_page(request, wanted=wanted, login=name, wrong=str(error))
-    return _with_session(request, made, "/account" if made.actor.proof is Proof.PASSWORD else wanted)
+    return with_session(request, made, "/account" if made.actor.proof is Proof.PASSWORD else wanted)
 
 
 @router.get("/welcome")
@@ -83,7 +84,7 @@ def take_welcome(request: Request, form: Form, given: Given, language: Lang) -> 
         made = enrolment.accept(code, name, form.get("password", ""), request.headers.get("user-agent", ""))
     except RequestError as error:
         return _welcome(request, language, invited, code, name=name, wrong=str(error))
-    return _with_session(request, made, "/account?enrol=totp")
+    return with_session(request, made, "/account?enrol=totp")
 
 
 @router.get("/account")
@@ -159,14 +160,18 @@ def _open(given: Parts, form: Fields, name: str, agent: str) -> Opened:
     return people.sign_in.with_password(name, form.get("password", ""), form.get("code", ""), agent)
 
 
-def _with_session(request: Request, made: Opened, wanted: str) -> Response:
+def with_session(request: Request, made: Opened, wanted: str) -> Response:
     parts: Parts = request.app.state.parts
-    # Of a proxy's TLS the browser tells by the origin, which the gate has found to be ours.
-    secure = request.url.scheme == "https" or request.headers.get("origin", "").startswith("https://")
+    secure = request.url.scheme == "https"
     response = RedirectResponse(wanted, status_code=303)
     name = f"__Host-{parts.access.cookie_name}" if secure else parts.access.cookie_name
     response.set_cookie(name, made.secret, httponly=True, samesite="strict", secure=secure, path="/")
     return response
+
+
+def refused_sign_in(request: Request, why: str) -> Response:
+    """The page of signing in, with why the last try did not work."""
+    return _sign_in_page(request, wrong=why)
 
 
 def _signed_out(request: Request, given: Parts) -> Response:
@@ -182,8 +187,10 @@ def _sign_in_page(request: Request, *, wanted: str = "/", status: int = 401, **m
     language = language_of(
         more.pop("carried", None) or request.query_params.get("lang"), request.headers.get("accept-language")
     )
-    values = {"again": False, "login": "", "wrong": "", "idp": False, **more}
-    values |= {"file": str(parts.service.paths.token), "base": str(request.base_url), "next": _local(wanted)}
+    values = {"again": False, "login": "", "wrong": "", "idp": parts.service.people.through_provider.is_there, **more}
+    at_home = is_loopback(request.url.hostname or "")
+    values |= {"file": str(parts.service.paths.token) if at_home else "", "base": str(request.base_url)}
+    values["next"] = _local(wanted)
     return render(request, "sign_in.html", language, status, **values)
 
 

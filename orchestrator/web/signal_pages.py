@@ -61,6 +61,7 @@ class ProposalView:
     why: str
     weak_since: float | None
     commands: list[str]
+    link: str
 
 
 @router.get("/signals")
@@ -112,6 +113,7 @@ def proposal_view(language: Language, one: ProposalAnswer, titles: Mapping[str, 
         why=one.blocked.text if one.blocked else "",
         weak_since=one.weak_since,
         commands=[f"bascule proposals show {one.id} --plan", order, refusal] if armed else [refusal],
+        link=f"/approve/proposal/{one.id}" if armed else "",
     )
 
 

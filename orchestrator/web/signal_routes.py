@@ -121,6 +121,7 @@ async def receive_webhook(source: SourceName, request: Request, given: Given) ->
         return _later("More deliveries wait to be written than may.")
     except DatabaseAwayError:
         return _later("The database does not take this delivery now.")
+    request.state.repeated = kept.repeated
     said = Accepted(repeated=kept.repeated, observations=kept.observed, unmapped=kept.unmapped)
     return Response(said.model_dump_json(), 202, media_type="application/json")
 

@@ -12,6 +12,9 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 
+from providers.base import ProviderError
+from providers.reach import Reach
+
 CONNECT_SECONDS = 10.0
 AT_ONCE = 64
 """Connections of one play at the same time; Ansible works on five hosts at a time."""
@@ -23,7 +26,7 @@ Targets = Mapping[str, int]
 """Address, in small letters -> its one port."""
 
 
-def start_broker(path: Path, targets: Targets, bind: Callable[[], None]) -> int:
+def start_broker(path: Path, targets: Targets, reach: Reach, bind: Callable[[], None]) -> int:
     """Listen at `path` in a process of its own; its id. It ends with this process, as `bind` sees to.
 
     To be called before this process has threads.
@@ -38,12 +41,12 @@ def start_broker(path: Path, targets: Targets, bind: Callable[[], None]) -> int:
     try:
         bind()
         _let_go_of_standard_streams()
-        serve(listener, targets)
+        serve(listener, targets, reach)
     finally:
         os._exit(os.EX_SOFTWARE)
 
 
-def serve(listener: socket.socket, targets: Targets) -> None:
+def serve(listener: socket.socket, targets: Targets, reach: Reach) -> None:
     """Answer every request at the socket, each in threads of its own, for ever."""
     room = threading.BoundedSemaphore(AT_ONCE)
     while True:
@@ -51,10 +54,10 @@ def serve(listener: socket.socket, targets: Targets) -> None:
         if not room.acquire(blocking=False):
             inner.close()
             continue
-        threading.Thread(target=_serve_one, args=(inner, targets, room), daemon=True).start()
+        threading.Thread(target=_serve_one, args=(inner, targets, reach, room), daemon=True).start()
 
 
-def _serve_one(inner: socket.socket, targets: Targets, room: threading.BoundedSemaphore) -> None:
+def _serve_one(inner: socket.socket, targets: Targets, reach: Reach, room: threading.BoundedSemaphore) -> None:
     try:
         with closing(inner), suppress(OSError):
             inner.settimeout(CONNECT_SECONDS)
@@ -64,7 +67,10 @@ def _serve_one(inner: socket.socket, targets: Targets, room: threading.BoundedSe
                 inner.sendall(f"{host} port {port} is no target of this play\n".encode())
                 return
             try:
-                outer = socket.create_connection((host, targets[host]), CONNECT_SECONDS)
+                outer = reach.connected(host, targets[host], CONNECT_SECONDS)
+            except ProviderError as error:
+                inner.sendall(f"{error.message}\n".encode())
+                return
             except OSError as error:
                 inner.sendall(f"connect to host {host} port {port}: {error.strerror or error}\n".encode())
                 return

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from providers.ansible.event_file import LEFT_OUT
-from providers.ansible.mask import Mask
+from providers.redaction import Mask
 
 Event = dict[str, Any]
 

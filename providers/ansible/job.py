@@ -14,7 +14,7 @@ class Job:
     `attempt`: its directory in the workspace. `private`: its directory in memory.
     `estate`, `play`: where the estate is, and the play within it.
     `fence`: the descriptor that the processes of the attempt keep open.
-    `user`, `port`: how its hosts are logged in to.
+    `user`, `port`: how its hosts are logged in to. `networks`: what the scope reaches; None where it lists nothing.
     `prefix`: what to put before the command so that it is contained, or at least ends as a whole; may be empty.
     `contained`: whether it is contained; its connections then come through the broker.
     `secrets`: the values to mask.
@@ -27,6 +27,7 @@ class Job:
     hosts: dict[str, str]
     user: str
     port: int
+    networks: list[str] | None
     known_hosts: str
     fence: int
     prefix: list[str]

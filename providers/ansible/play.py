@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from providers.ansible.attempts import Attempt, Attempts
@@ -24,6 +24,7 @@ from providers.ansible.private import Access, environment, fill, private_directo
 from providers.ansible.processes import program
 from providers.ansible.verdict import Verdict
 from providers.base import HALTED, Context, Finding, JsonMap, Presence, ProviderError, Report, Tag
+from providers.reach import Reach
 from providers.wants import Play
 
 FENCE_PATIENCE = 10.0
@@ -102,6 +103,7 @@ class AnsiblePlay:
         known_hosts = self._context.workspace.absolute().parent / f"known_hosts-{_digest(tag.run)[:16]}"
         program("ssh", "openssh-client")
         self._require_collections(want)
+        self._require_reach(want, access.port)
         held = containment_for(self._context)
         if not held.holds:
             report(f"not sandboxed: {held}")
@@ -116,6 +118,7 @@ class AnsiblePlay:
                 hosts=dict(want.hosts),
                 user=access.user,
                 port=access.port,
+                networks=self._context.scope.get("networks"),
                 known_hosts=str(known_hosts),
                 fence=fence,
                 prefix=prefix_of(held, self._context, private, attempt.name, fence),
@@ -131,6 +134,13 @@ class AnsiblePlay:
                 return attempt, f"it was ended because {HALTED}"
             except DeadlineError:
                 return attempt, f"it was ended at its deadline of {self._context.deadline:g} s (the step's `timeout`)"
+
+    def _require_reach(self, want: Play, port: int) -> None:
+        """Raises ProviderError(permanent) for a host out of the scope's reach, such as this machine itself."""
+        reach = Reach.of(self._context.scope)
+        for host in want.hosts.values():
+            with suppress(OSError):  # a name that nobody knows is the play's to report
+                reach.look_up(host, port)
 
     def _require_collections(self, want: Play) -> None:
         fault = fault_of_collections(self._play_file(want).parent)

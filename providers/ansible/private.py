@@ -9,11 +9,9 @@ import json
 import os
 import re
 import shlex
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from providers.ansible.ahead import control_path
 from providers.ansible.attempts import PRIVATE_PREFIX
 from providers.ansible.sandbox import View
 from providers.base import JsonMap, ProviderError, Secret
+from providers.volatile import volatile_directory
 from providers.wants import Play
 
 SSH_CONFIG = """\
@@ -80,15 +79,9 @@ class Access:
         return cls(user, port, key)
 
 
-@contextmanager
-def private_directory() -> Iterator[Path]:
+def private_directory() -> AbstractContextManager[Path]:
     """A new directory in memory, gone afterwards. Raises ProviderError where there is no such file system."""
-    root = _memory()
-    path = Path(tempfile.mkdtemp(prefix=PRIVATE_PREFIX, dir=root))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
+    return volatile_directory(PRIVATE_PREFIX)
 
 
 def fill(
@@ -233,15 +226,6 @@ def _etc(private: Path) -> dict[str, str]:
         "hosts": "127.0.0.1 localhost\n::1 localhost\n",
         "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
     }
-
-
-def _memory() -> Path:
-    for name in ("/dev/shm", os.environ.get("XDG_RUNTIME_DIR", "")):  # noqa: S108
-        if name and os.access(name, os.W_OK | os.X_OK):
-            return Path(name)
-    raise ProviderError(
-        "There is no writable /dev/shm to keep a play's secrets off the disk; mount a tmpfs there.", permanent=True
-    )
 
 
 def _write(path: Path, text: str) -> None:

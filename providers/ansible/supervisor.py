@@ -32,9 +32,11 @@ from providers.ansible.console import Bounded, Sink
 from providers.ansible.event_file import bytes_waiting, take_event
 from providers.ansible.events import Allowance, Event, Tally, cut, line_of
 from providers.ansible.job import Job
-from providers.ansible.mask import Mask
 from providers.ansible.private import door_of, events_of, known_hosts_of
 from providers.ansible.verdict import Asked, Failure, Verdict, failure_of
+from providers.core_files import forbid_core_files
+from providers.reach import Reach
+from providers.redaction import Mask
 
 LINE_LIMIT = 4096
 """Bytes of one line of output."""
@@ -261,13 +263,15 @@ def watch_lifeline(job: Job) -> threading.Event:
 
 
 def main(path: Path) -> None:
+    forbid_core_files()
     job = Job.read(path)
     processes.die_with_parent(signal.SIGTERM)
     bind = dying_with(os.getpid())
     events_of(Path(job.private), job.name).mkdir(mode=0o700, parents=True)
     if job.contained:
         # While there are no threads yet: a fork must find no lock held.
-        start_broker(door_of(Path(job.private)), {host.lower(): job.port for host in job.hosts.values()}, bind)
+        targets = {host.lower(): job.port for host in job.hosts.values()}
+        start_broker(door_of(Path(job.private)), targets, Reach.of({"networks": job.networks}), bind)
     abandoned = watch_lifeline(job)
     processes.adopt_orphans()
     pexpect.spawn = terminal_of(job.fence, bind)

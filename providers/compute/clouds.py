@@ -32,8 +32,9 @@ def cloud(context: Context, name: str, deadline: Deadline) -> Iterator[CloudDriv
     block = block_of(context, name)
     module, function = CLOUDS[block["driver"]].split(":")
     connect: Connect = getattr(import_module(module), function)
+    paced = deadline.at_pace(_pace(name, block)).reaching(context.scope)
     with _turn(name, block, deadline):
-        driver = connect(block, context.reveal, deadline.at_pace(_pace(name, block)))
+        driver = connect(block, context.reveal, paced)
         with provider_errors(driver.connection, f"{driver.where} ({name})"):
             yield driver
 

@@ -17,9 +17,9 @@ import urllib3.exceptions
 
 from providers.base import Context, JsonMap, ProviderError
 from providers.dns.deadline import Deadline, TimeIsUpError
-from providers.dns.endpoint import literal, require_allowed
-from providers.dns.guarded_adapter import GuardedAdapter
 from providers.dns.in_flight import AnswerLostError, InFlight
+from providers.guarded_adapter import GuardedAdapter
+from providers.reach import Reach, literal, require_allowed
 from providers.retry_after import asked_wait
 
 CONNECT_SECONDS = 5.0
@@ -81,7 +81,7 @@ class ApiSession(requests.Session):
         self.trust_env = False
         self.verify = api.ca or True
         for scheme in ("http://", "https://"):
-            self.mount(scheme, GuardedAdapter(api.scope, deadline.left))
+            self.mount(scheme, GuardedAdapter(Reach.of(api.scope), deadline.left))
         self.api = api
         self.deadline = deadline
         self.in_flight = in_flight

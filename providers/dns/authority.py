@@ -21,8 +21,9 @@ import dns.rrset
 
 from providers.base import JsonMap, ProviderError
 from providers.dns.deadline import Deadline
-from providers.dns.endpoint import Endpoint, endpoint, require_allowed
+from providers.dns.endpoint import Endpoint, endpoint
 from providers.dns.record_sets import Key, RecordSet, RecordSets, from_rdataset, owner
+from providers.reach import require_allowed
 
 ANSWER_SECONDS = 5.0
 """The longest wait for one answer."""

@@ -1,11 +1,9 @@
-"""Where a scope's providers may connect: addresses with ports, and the networks that the scope allows."""
+"""Where a server of a scope is: an address with its port."""
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import ip_address
 
-from providers.base import JsonMap, ProviderError
-
-Address = IPv4Address | IPv6Address
+from providers.base import ProviderError
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,35 +45,3 @@ def _split(text: str) -> tuple[str, str | None]:
         host, _, port = text.partition(":")
         return host, port
     return text, None
-
-
-def literal(host: str) -> Address | None:
-    """The IP address that this text is, or None when it is a name."""
-    try:
-        return ip_address(host.removeprefix("[").removesuffix("]"))
-    except ValueError:
-        return None
-
-
-def allowed(scope: JsonMap, address: str) -> bool:
-    """Whether the scope's `networks` hold this address; a scope without `networks` reaches everything.
-
-    An IPv4 address written as IPv6 (`::ffff:192.0.2.1`) counts as the IPv4 address that it reaches.
-    """
-    networks = scope.get("networks")
-    if networks is None:
-        return True
-    ip = ip_address(address)
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
-    return any(ip in ip_network(network, strict=False) for network in networks)
-
-
-def require_allowed(scope: JsonMap, address: str) -> None:
-    """Raises ProviderError(permanent) when the scope's networks do not hold the address."""
-    if not allowed(scope, address):
-        raise ProviderError(
-            f"{address} is outside the networks of this scope; nothing was sent. "
-            "Add its network to `networks` in bascule.yaml if this scope may reach it.",
-            permanent=True,
-        )

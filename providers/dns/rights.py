@@ -22,11 +22,12 @@ import dns.update
 from providers.base import Context, ProviderError
 from providers.dns.authority import ANSWER_SECONDS, LOST, read, servers_of
 from providers.dns.deadline import Deadline
-from providers.dns.endpoint import Endpoint, endpoint, require_allowed
+from providers.dns.endpoint import Endpoint, endpoint
 from providers.dns.octodns_records import OctoDnsRecords
 from providers.dns.record_sets import origin
 from providers.dns.rfc2136 import STALE, tsig_key
 from providers.dns.signed_exchange import LENIENT_SECONDS, signed_answer
+from providers.reach import require_allowed
 from providers.rights import Examination, Right, State, Subject
 
 NOBODY = "_bascule-asks-for-nobody"

@@ -4,12 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-import apprise
-
 from providers.base import Context, JsonMap, ProviderError, Report, Tag
-from providers.dns.deadline import Deadline
 from providers.mail_delivery import deliver, message_id, require_mail_settings
-from providers.notify import LONGEST_SECONDS, AppriseMessage
+from providers.notify import AppriseMessage
 from providers.people.mail import mail_of
 from providers.people.notice import Notice
 from providers.people.paper import print_notice
@@ -89,8 +86,7 @@ class Gateway:
         else:
             title = " / ".join(notice.subject(language) for language in LANGUAGES)
             body = notice.canonical() + self._signature(notice)
-        seconds = Deadline(self.context.deadline).within(LONGEST_SECONDS)
-        if not channel.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT, timeout=seconds):
+        if not AppriseMessage(self.context).taken(channel, self.name, title, body):
             raise ProviderError(f"{self.name} did not confirm the notice.", permanent=False, effect_possible=True)
         return identity
 

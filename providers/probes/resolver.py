@@ -24,7 +24,8 @@ from dns.rdtypes.ANY.TXT import TXT
 from providers.base import JsonMap, ProviderError
 from providers.dns.authority import servers_of
 from providers.dns.deadline import Deadline
-from providers.dns.endpoint import Endpoint, allowed, endpoint, literal, require_allowed
+from providers.dns.endpoint import Endpoint, endpoint
+from providers.reach import allowed, literal, require_allowed
 
 LONGEST_CHAIN = 8
 """CNAMEs that lead from one zone into another before it counts as a loop."""

@@ -1,15 +1,15 @@
 """A server that greets as SSH and, given the scope's key, lets it in."""
 
-import os
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from providers.base import Context, ProviderError
 from providers.probes.check import ATTEMPT_SECONDS, Attempt, Check, DoesNotHoldError, Seen
 from providers.probes.connection import connect, words
+from providers.volatile import volatile_file
 from providers.wants import SshProbe
 
 MOST_GREETING_BYTES = 16 * 1024
@@ -109,16 +109,8 @@ def _command(
     return ["ssh", "-F", "none", "-T", "-i", str(key), *flags, *where, "--", address, "true"]
 
 
-@contextmanager
-def _key_file(context: Context, reference: str) -> Iterator[Path]:
-    """The private key in a file that only we can read, for as long as the block runs."""
-    context.workspace.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = context.workspace / "probe-key"
+def _key_file(context: Context, reference: str) -> AbstractContextManager[Path]:
+    """The private key in a file in memory, for as long as the block runs: ssh takes it from nowhere else."""
+    context.workspace.mkdir(parents=True, exist_ok=True, mode=0o700)  # for the host keys
     text = context.reveal(reference).reveal()
-    path.unlink(missing_ok=True)
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text if text.endswith("\n") else text + "\n")
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
+    return volatile_file("probe-key", text if text.endswith("\n") else text + "\n")

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from providers.base import Context, ProviderError
 from providers.dns.deadline import Deadline
-from providers.dns.endpoint import literal
 from providers.probes.resolver import Names, UnresolvedError
 from providers.probes.standing import issuer_of
+from providers.reach import literal
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from providers.base import Context, ProviderError, Secret
+from providers.base import Context, JsonMap, ProviderError, Secret
 from providers.compute.aws import Ec2Driver
 from providers.dns.route53 import Route53Driver
 from providers.storage.driver import StoreDriver
@@ -33,6 +33,7 @@ class Account:
     secret_key: Secret
     urls: Mapping[str, str | None]
     ca: str | None
+    scope: JsonMap
     seconds: float
     now: Callable[[], float]
 
@@ -51,20 +52,21 @@ class Account:
             secret_key=context.reveal(block["secret_key"]),
             urls={service: block.get(f"{service}_url") for service in URLS},
             ca=str(context.estate / block["ca"]) if block.get("ca") else None,
+            scope=context.scope,
             seconds=context.deadline,
             now=now,
         )
 
     @contextmanager
     def ec2(self) -> Iterator[Ec2Driver]:
-        endpoint, deadline = self._at("ec2", self.region), Deadline(self.seconds)
+        endpoint, deadline = self._at("ec2", self.region), Deadline(self.seconds).reaching(self.scope)
         driver = Ec2Driver(self.access_key, self.secret_key, endpoint, self.region, deadline)
         with provider_errors(driver.connection, f"EC2 at {endpoint.host}"):
             yield driver
 
     @contextmanager
     def route53(self) -> Iterator[Route53Driver]:
-        endpoint, deadline = self._at("route53", ROUTE53_REGION), Deadline(self.seconds)
+        endpoint, deadline = self._at("route53", ROUTE53_REGION), Deadline(self.seconds).reaching(self.scope)
         driver = Route53Driver(self.access_key, self.secret_key, endpoint, ROUTE53_REGION, deadline)
         with provider_errors(driver.connection, f"Route 53 at {endpoint.host}"):
             yield driver
@@ -73,7 +75,9 @@ class Account:
     def s3(self, region: str, deadline: Deadline) -> Iterator[StoreDriver]:
         """S3 in one region: AWS answers for a bucket only where it is."""
         endpoint = self._at("s3", region)
-        driver = StoreDriver(self.access_key.reveal(), self.secret_key.reveal(), endpoint, region, deadline)
+        driver = StoreDriver(
+            self.access_key.reveal(), self.secret_key.reveal(), endpoint, region, deadline.reaching(self.scope)
+        )
         with provider_errors(driver.connection, f"S3 at {endpoint.host}"):
             yield driver
 

@@ -50,7 +50,7 @@ class _Store:
             context.reveal(block["secret_key"]).reveal(),
             Endpoint.at(block["url"], block.get("ca")),
             block.get("region") or "us-east-1",
-            deadline,
+            deadline.reaching(context.scope),
         )
 
     def listed(self, bucket: str) -> str:

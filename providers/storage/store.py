@@ -96,7 +96,7 @@ class Bucket:
             context.reveal(block["secret_key"]).reveal(),
             replace(endpoint, host=f"{name}.{endpoint.host}") if virtual else endpoint,
             block.get("region") or "us-east-1",
-            deadline,
+            deadline.reaching(context.scope),
         )
 
     @property

@@ -21,6 +21,7 @@ from providers.base import Context, Finding, JsonMap, Presence, Provider, Provid
 from tests.chaos_proxy import ChaosProxy, Fault, On, Policy, Rule, chaos_proxy
 from tests.chaos_wire import Wire
 from tests.contract.suite import PRESENT, Case, everything_said, quiet
+from tests.loopback import within
 
 DEADLINE = 1.5
 """Seconds that one call of a provider may take here."""
@@ -88,7 +89,7 @@ class Stage:
         """A context of this scope, with an empty estate and a workspace."""
         for name in ("workspace", "estate"):
             (self.directory / name).mkdir()
-        return Context(scope, reveal, self.directory / "workspace", self.directory / "estate")
+        return Context(within(dict(scope)), reveal, self.directory / "workspace", self.directory / "estate")
 
     @contextmanager
     def under(self, policy: Policy) -> Iterator[None]:

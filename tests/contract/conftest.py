@@ -9,6 +9,7 @@ import pytest
 from providers.base import Context
 from providers.dns import in_flight, signed_exchange
 from providers.storage import open_writes
+from tests.loopback import within
 from tests.vendor_stand_ins import CloudStandIn, StoreStandIn, cloud_stand_in, reveal, store_stand_in
 
 pytest.register_assert_rewrite("tests.contract.suite")
@@ -47,6 +48,6 @@ def make_context(tmp_path: Path) -> Callable[[Mapping[str, Any]], Context]:
     def make(scope: Mapping[str, Any]) -> Context:
         for name in ("workspace", "estate"):
             (tmp_path / name).mkdir(exist_ok=True)
-        return Context(scope, reveal, tmp_path / "workspace", tmp_path / "estate", deadline=20.0)
+        return Context(within(dict(scope)), reveal, tmp_path / "workspace", tmp_path / "estate", deadline=20.0)
 
     return make

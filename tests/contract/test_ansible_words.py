@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.ansible.events import Allowance, cut, flat, line_of
-from providers.ansible.mask import HIDDEN, Mask
+from providers.redaction import HIDDEN, Mask
 
 secrets = st.text(min_size=1, max_size=40).filter(lambda text: text.strip() and HIDDEN[0] not in text)
 

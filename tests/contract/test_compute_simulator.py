@@ -79,7 +79,9 @@ def test_a_real_host_comes_up_at_an_openstack_cloud(context: Context, fresh_simu
         "secret": "secret://openstack-secret",
     }
     want = Server(provider="cloud", name="portal", size="SCS-1V-2", image="debian-12", firewall=[FirewallRule(port=22)])
-    case = case_of("compute.server", want, replace(context, scope={"compute": {"cloud": cloud}}), fresh_simulator)
+    case = case_of(
+        "compute.server", want, replace(context, scope={**context.scope, "compute": {"cloud": cloud}}), fresh_simulator
+    )
     world = case.world()
     made = case.apply(case.before())
     with socket.create_connection((made.outputs["address"], 22), timeout=5) as ssh:

@@ -21,6 +21,7 @@ from tests.contract.suite import quiet
 from tests.contract.test_dns_vendors import TAG, driver
 from tests.dns_hosts import Host, dns_host
 from tests.dns_servers import ZONE
+from tests.loopback import within
 from tests.probe_targets import Authority, web_server
 
 HEAD = "@ 3600 SOA ns1 hostmaster 1 86400 86400 864000 60\n@ 3600 NS ns1\n"
@@ -97,7 +98,7 @@ def test_a_plan_that_would_take_more_than_the_swap_is_unsafe(host: Host) -> None
 
 
 def session(folder: Path, url: str, ca: str | None = None) -> ApiSession:
-    api = Api("Host", ZONE, url, ca, {}, lambda code, body: ("", ""))
+    api = Api("Host", ZONE, url, ca, within({}), lambda code, body: ("", ""))
     return ApiSession(api, Deadline(5), InFlight(folder / "in-flight.json", time.time))
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.base import Presence, ProviderError
-from providers.dns.endpoint import Endpoint, allowed, endpoint
+from providers.dns.endpoint import Endpoint, endpoint
 from providers.dns.record_edits import wanted_sets
 from providers.dns.record_sets import (
     RecordSet,
@@ -24,6 +24,7 @@ from providers.dns.record_sets import (
 )
 from providers.dns.rfc2136 import update_message
 from providers.dns.swap import Swap
+from providers.reach import allowed
 from providers.wants import Record, Records
 
 ZONE = "valbourg.example"

@@ -35,6 +35,7 @@ from providers.probes.tls import TlsCheck
 from providers.probes.token import TokenCheck
 from providers.wants import AwsProbe, HttpProbe, MailboxProbe, TcpProbe, TlsProbe, TokenProbe
 from tests.dns_servers import free_port
+from tests.loopback import within
 from tests.moto_server import Moto
 from tests.probe_targets import Authority
 
@@ -392,7 +393,7 @@ def test_requests_to_aws_are_signed_as_its_documentation_shows() -> None:
 
 def test_aws_says_whose_a_key_is(moto: Moto, tmp_path: Path) -> None:
     want = AwsProbe(region="eu-west-3", access_key="secret://a", secret_key="secret://b", url=f"{moto.url}/")
-    seen = found(AwsCheck, want, Context({}, lambda _: Secret("AKIAKEY"), tmp_path, tmp_path, deadline=10.0))
+    seen = found(AwsCheck, want, Context(within({}), lambda _: Secret("AKIAKEY"), tmp_path, tmp_path, deadline=10.0))
     assert seen.presence is Presence.ALREADY, seen.message
     assert seen.outputs["account"] == "123456789012"
 

@@ -22,9 +22,15 @@ from orchestrator.domain.people.actor import Proof
 from orchestrator.domain.people.role import Grant, Role
 from orchestrator.engine.progress import Clock
 from orchestrator.store import runs
+from orchestrator.web.limits import Rate, Rates
+from orchestrator.web.listening import Listening
 from orchestrator.web.server import Server, listen
 from tests.audit_whole import assert_audit_whole
 from tests.known_people import signed_in
+
+PLENTY = Rate(1_000_000)
+UNLIMITED = Listening(rates=Rates(failed=PLENTY, asked=PLENTY, costly=PLENTY))
+"""A test asks more often in a minute than anybody does."""
 
 ESTATE = """
 estate: trial
@@ -145,6 +151,7 @@ class RunningService:
     http: httpx.Client
     estate: Path
     listening_port: int
+    server: Server
     people: dict[str, httpx.Client] = field(default_factory=dict)
 
     def plan(self, *services: str, scope: str = "rehearsal", **parameters: Any) -> dict[str, Any]:
@@ -232,21 +239,27 @@ def running_service(
     more: str = "",
     clock: Clock = time.time,
     witness_dir: Path | None = None,
+    where: Listening = UNLIMITED,
 ) -> Iterator[RunningService]:
-    """`more`: blocks that the estate's sheet has besides."""
+    """`more`: blocks that the estate's sheet has besides. The client asks where the command line does."""
     estate = directory / "estate"
     with open_port() as port:
         commit(estate, {**estate_files(port), "bascule.yaml": ESTATE + more})
         settings = Settings(
-            data=directory / "data", estate_url=str(estate), database_url=database_url, witness_dir=witness_dir
+            data=directory / "data",
+            estate_url=str(estate),
+            database_url=database_url,
+            witness_dir=witness_dir,
+            tls_cert=where.tls.certificate if where.tls is not None else None,
         )
         bascule = Bascule(settings, clock=clock)
         bascule.start()
         try:
-            with answering(bascule) as url:
+            with serving(bascule, where) as server:
+                url = server.local_url
                 headers = {"Authorization": f"Bearer {bascule.token}"}
                 with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as http:
-                    service = RunningService(bascule, url, http, estate, port)
+                    service = RunningService(bascule, url, http, estate, port, server)
                     yield service
                     for client in service.people.values():
                         client.close()
@@ -255,15 +268,22 @@ def running_service(
 
 
 @contextmanager
-def answering(bascule: Bascule, port: int = 0) -> Iterator[str]:
+def answering(bascule: Bascule, port: int = 0, where: Listening = UNLIMITED) -> Iterator[str]:
     """The service's own web server, in a thread; answers its address."""
-    listener = listen("127.0.0.1", port)
-    server = Server(bascule, listener)
+    with serving(bascule, where, port) as server:
+        yield server.url
+
+
+@contextmanager
+def serving(bascule: Bascule, where: Listening = UNLIMITED, port: int = 0) -> Iterator[Server]:
+    """The same, as the server itself. Certificates are looked at every 50 ms."""
+    listener = listen(where.host, port)
+    server = Server(bascule, listener, where, look_every=0.05)
     thread = threading.Thread(target=server.serve_until_stopped, name="web")
     thread.start()
     try:
         until(lambda: server.started or None, 10, lambda: "the web server does not start")
-        yield server.url
+        yield server
     finally:
         server.stop()
         thread.join(timeout=20)

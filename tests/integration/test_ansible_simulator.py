@@ -44,7 +44,11 @@ def context(fresh_simulator: Simulator, tmp_path: Path) -> Context:
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "estate" / "page.yml").write_text(PLAY)
     return Context(
-        scope={"compute": {"scaleway": cloud}, "ssh": {"user": "root", "port": 22, "key": "secret://ssh-key"}},
+        scope={
+            "networks": ["127.0.0.0/8", "198.18.0.0/15"],
+            "compute": {"scaleway": cloud},
+            "ssh": {"user": "root", "port": 22, "key": "secret://ssh-key"},
+        },
         reveal=lambda reference: Secret(fresh_simulator.secret(reference.removeprefix("secret://")).strip()),
         workspace=tmp_path / "run-1" / "server",
         estate=tmp_path / "estate",

@@ -239,10 +239,10 @@ def test_people_pause_resume_reject_retry_skip_undo_and_cancel(service: RunningS
         ("POST", "/api/v1/runs", {"digest": "sha256:nothing", "as": "  "}, 422, "invalid"),
         ("POST", "/api/v1/runs", {"digest": "sha256:nothing", "as": "o\0lga"}, 422, "invalid"),
         ("POST", "/api/v1/runs", {"digest": "sha256:nothing", "as": "olga", "reason": "\ud800"}, 422, "invalid"),
-        ("POST", "/api/v1/plans", {"services": ["desk"], "parameters": {"port": float("nan")}}, 422, "invalid"),
+        ("POST", "/api/v1/plans", {"services": ["desk"], "parameters": {"port": float("nan")}}, 400, "bad_request"),
         ("POST", "/api/v1/plans", {"services": ["desk"], "parameters": {"port": ["\ud800"]}}, 422, "invalid"),
         ("GET", "/api/v1/runs/nothing/events?after=99999999999999999999", None, 422, "invalid"),
-        ("GET", "/api/v1/runs/%00", None, 422, "invalid"),
+        ("GET", "/api/v1/runs/%00", None, 400, "bad_request"),
         ("GET", "/api/v1/runs/nothing/stream?after=first", None, 422, "invalid"),
     ],
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.domain.people.role import Role
 from tests.api_schema import EXCLUDED, Outcome, hold_against_description
 from tests.databases import new_postgres_database
 from tests.integration.service_fixture import RunningService, running_service
@@ -41,7 +42,9 @@ def something_there(service: RunningService) -> Mapping[str, Sequence[str]]:
         service.plan("phone", port=port)["digest"],
         service.plan("desk", "phone", scope="drill", port=port)["digest"],
     ]
-    runs = [service.start(digest) for digest in plans]
+    runs = [service.start(digest) for digest in plans[:2]]
+    olga = service.person("olga", Role.OPERATOR)
+    runs.append(olga.post("/api/v1/runs", json={"digest": plans[2]}).json()["id"])
     steps = ["desk-failover/sheet", "desk-failover/go", "phone-failover/rings"]
     service.wait(runs[0], "waiting", steps[0])
     scopes = ["rehearsal", "drill", "live"]

@@ -13,6 +13,7 @@ from orchestrator.cli import main
 from orchestrator.domain.audit.checkpoint import Signed
 from orchestrator.store import checkpoints, notices
 from tests.integration.service_fixture import ESTATE, RunningService, commit, running_service, until
+from tests.sealing import seal
 from tests.vendor_stand_ins import SECRETS, StoreStandIn, store_stand_in
 
 BUCKET = "bascule-witness"
@@ -28,12 +29,9 @@ def store() -> Iterator[StoreStandIn]:
 def service(tmp_path_factory: pytest.TempPathFactory, store: StoreStandIn) -> Iterator[RunningService]:
     directory = tmp_path_factory.mktemp("audit")
     with running_service(directory, witness_dir=directory / "outside") as made:
-        secrets = made.bascule.paths.secrets / "live"
-        secrets.mkdir(parents=True)
         for reference, value in SECRETS.items():
-            file = secrets / reference.removeprefix("secret://")
-            file.write_text(value)
-            file.chmod(0o600)
+            seal(made.bascule.paths.data, "live", reference.removeprefix("secret://"), value)
+        made.bascule.secret_store.keyring.refresh()
         commit(made.estate, {"bascule.yaml": _estate(store)})
         made.bascule.estates.sync("olga")
         yield made

@@ -12,10 +12,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import httpx
+import pyotp
 import pytest
 
 from orchestrator.cli import main
@@ -25,7 +27,8 @@ from orchestrator.cli.exits import NoService
 from orchestrator.cli.wording import clean
 from tests.town_hall import commit_all, git
 
-WITHIN = 20.0
+WITHIN = 60.0
+PASSWORD = "four words nobody ever said"
 
 SHEET = """
 estate: village
@@ -91,6 +94,10 @@ class Village:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self._service: subprocess.Popen[bytes] | None = None
+        self.who = ""
+        self.more: dict[str, str] = {}
+        self.secrets: dict[str, str] = {}
+        self.signed_in: set[str] = set()
 
     def command(self, *arguments: str) -> list[str]:
         return [
@@ -104,9 +111,46 @@ class Village:
             *arguments,
         ]
 
+    def enrol(self, name: str, role: str) -> None:
+        """A person as an installation gets one: added, invited by a link, with a password and an authenticator app."""
+        link = self.said(0, "people", "add", name, "--role", role).strip()
+        url, _, code = link.partition("/welcome?code=")
+        with httpx.Client(base_url=f"{url}/api/v1/", timeout=30, trust_env=False) as http:
+            said = http.post("invitations/accept", json={"secret": code, "password": PASSWORD})
+            assert said.status_code == 201, said.text
+            http.headers["Authorization"] = f"Bearer {said.json()['token']}"
+            secret = http.post("account/totp").json()["secret"]
+            answer = http.post("account/totp/confirm", json={"secret": secret, "code": pyotp.TOTP(secret).now()})
+            assert answer.status_code == 204, answer.text
+        self.secrets[name] = secret
+
+    @contextmanager
+    def being(self, name: str) -> Iterator[None]:
+        """Signed in by `bascule login`, with the code of the next half minute: the present one was used."""
+        folder = self.data.parent
+        (folder / "password").write_text(PASSWORD)
+        (folder / "code").write_text(pyotp.TOTP(self.secrets[name]).at(int(time.time()) + 30))
+        asked = {"BASCULE_LOGIN_PASSWORD_FILE": "password", "BASCULE_LOGIN_CODE_FILE": "code"}
+        self.who, self.more = name, {variable: str(folder / file) for variable, file in asked.items()}
+        try:
+            if name not in self.signed_in:
+                assert f"Signed in as {name}" in self.said(0, "login", "--as", name)
+                self.signed_in.add(name)
+            yield
+        finally:
+            self.who, self.more = "", {}
+
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("BASCULE_")}
-        return {**kept, "COLUMNS": "80", "LINES": "40", "BASCULE_AS": "olga"}
+        state = str(self.data.parent / "state" / (self.who or "nobody"))
+        return {
+            **kept,
+            "COLUMNS": "80",
+            "LINES": "40",
+            "BASCULE_AS": self.who or "olga",
+            "XDG_STATE_HOME": state,
+            **self.more,
+        }
 
     def said(self, code: int, *arguments: str) -> str:
         """What a command prints, once it ended with this exit code and without a stack trace.
@@ -215,18 +259,30 @@ def test_a_closed_gate_is_4(village: Village) -> None:
     assert f"bascule approve {run} paper-failover/go" in village.said(0, "status")
     assert "someone else must approve it" in village.said(4, "approve", run, "paper-failover/go", "--as", "olga")
     village.end(run)
-    assert "Live runs are refused" in village.said(4, "run", "hurry", "--scope", "live")
+    assert "sign in (`bascule login`)" in village.said(4, "run", "hurry", "--scope", "live")
 
 
 def test_a_drill_waits_for_the_release_of_exactly_its_plan(village: Village) -> None:
-    said = village.said(3, "run", "hurry", "--scope", "drill")
+    assert "Nobody: this installation's token" in village.said(0, "whoami")
+    village.enrol("olga", "operator")
+    village.enrol("alice", "approver")
+    with village.being("olga"):
+        said = village.said(3, "run", "hurry", "--scope", "drill")
     command = next(line.split() for line in said.splitlines() if line.strip().startswith("bascule release"))
     _, _, run, digest, *_ = command
     assert len(digest) == DIGITS
-    assert "is of plan" in village.said(1, "release", run, "0" * DIGITS, "--as", "alice")
-    assert "is of plan" in village.said(1, "release", run, digest[:4], "--as", "alice")
-    village.said(0, "release", run, digest, "--as", "alice")
-    village.said(0, "watch", run)
+    assert "sign in (`bascule login`)" in village.said(4, "release", run, digest, "--as", "alice")
+    with village.being("olga"):
+        assert "may not approve" in village.said(4, "release", run, digest)
+    with village.being("alice"):
+        assert "alice, shown by totp" in village.said(0, "whoami")
+        assert "is of plan" in village.said(1, "release", run, "0" * DIGITS)
+        assert "is of plan" in village.said(1, "release", run, digest[:4])
+        assert "act in that name alone" in village.said(4, "release", run, digest, "--as", "bob")
+        assert "Released by alice" in village.said(0, "release", run, digest)
+        village.said(0, "watch", run)
+        village.said(0, "logout")
+        assert "Nobody" in village.said(0, "whoami")
 
 
 def test_a_failed_step_is_1_and_belongs_to_a_person(village: Village) -> None:

@@ -27,6 +27,7 @@ services:
 scopes:
   live:
     mode: live
+    networks: [127.0.0.0/8]
     sources:
       aws:
         driver: aws

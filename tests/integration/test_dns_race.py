@@ -15,6 +15,7 @@ from providers.wants import Record, Records
 from tests.contract.suite import quiet, refused
 from tests.contract.test_dns import SWAP, TAG, World, before, world
 from tests.dns_servers import KEY, KEY_NAME, ZONE, Server, bind
+from tests.loopback import within
 
 ROUNDS = 50
 
@@ -115,7 +116,7 @@ def test_two_writers_lose_no_update(tmp_path: Path) -> None:
 def _race(server: Server, tmp_path: Path) -> list[ProviderError]:
     """50 rounds, shared by two writers that start each of theirs together; returns who came second."""
     settings = {"servers": [server.address], "key_name": KEY_NAME, "key": "secret://tsig"}
-    context = Context({"dns": {"zones": {ZONE: settings}}}, lambda _: Secret(KEY), tmp_path, tmp_path, 10.0)
+    context = Context(within({"dns": {"zones": {ZONE: settings}}}), lambda _: Secret(KEY), tmp_path, tmp_path, 10.0)
     together = threading.Barrier(2, timeout=30)
 
     def write(writer: str) -> list[ProviderError]:

@@ -16,6 +16,7 @@ from orchestrator.cli import main
 from tests.integration.service_fixture import commit, estate_files, running_service
 from tests.ovhcloud_stand_in import SECRETS as OVH_SECRETS
 from tests.ovhcloud_stand_in import ovhcloud_stand_in
+from tests.sealing import seal, unseal
 from tests.signing_people import vouched
 from tests.vendor_stand_ins import SECRETS, StandIn, cloud_stand_in, store_stand_in
 
@@ -59,12 +60,15 @@ class Practice:
     vendors: list[StandIn]
     secrets: dict[str, str] = field(default_factory=dict)
 
-    def store(self, reference: str, value: str, mode: int = 0o600) -> Path:
+    def store(self, reference: str, value: str) -> None:
+        seal(self.data, "live", reference.removeprefix("secret://"), value)
+        self.secrets[reference] = value
+
+    def leave_open(self, reference: str, value: str, mode: int = 0o600) -> Path:
         path = self.data / "secrets/live" / reference.removeprefix("secret://")
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.write_text(value)
         path.chmod(mode)
-        self.secrets[reference] = value
         return path
 
     def said(self, code: int, *arguments: str) -> str:
@@ -157,13 +161,13 @@ def test_needless_rights_are_warnings(practice: Practice) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "mode", "advice"),
-    [("", 0o600, "is empty"), (SSH_KEY, 0o640, "chmod 600"), (None, 0, "Put it into secrets/live/ssh-key")],
+    ("value", "advice"),
+    [(None, "bascule secrets set live ssh-key"), (SSH_KEY, "bascule secrets seal")],
 )
-def test_secret_files_that_would_not_do(practice: Practice, value: str | None, mode: int, advice: str) -> None:
-    path = practice.store("secret://ssh-key", value or "", mode)
-    if value is None:
-        path.unlink()
+def test_a_live_secret_is_sealed_or_does_not_do(practice: Practice, value: str | None, advice: str) -> None:
+    unseal(practice.data, "live", "ssh-key")
+    if value is not None:
+        practice.leave_open("secret://ssh-key", value)
     found = practice.examinations(1)
     (missing,) = [right for right in found["secrets live"]["rights"] if right["state"] == "missing"]
     assert missing["name"] == "secret://ssh-key"

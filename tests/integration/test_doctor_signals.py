@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.cli import main
 from tests.integration.service_fixture import commit, estate_files
+from tests.sealing import seal
 from tests.signing_people import vouched
 from tests.vendor_site import indented, probes_block, sites, vendor_file
 
@@ -39,7 +40,8 @@ def test_secrets_of_sources_and_probes(tmp_path: Path, capsys: pytest.CaptureFix
     assert "? unknown  a signed commit" in rehearsal
     assert "mayor" not in rehearsal
     assert "prometheus" not in rehearsal, "webhooks are posted to the real service"
-    for name in ("live/mayor", "signals/prometheus", "signals/left-over"):
+    seal(tmp_path / "data", "live", "mayor", "the mayor's")
+    for name in ("signals/prometheus", "signals/left-over"):
         path = tmp_path / "data/secrets" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("s")
@@ -48,3 +50,4 @@ def test_secrets_of_sources_and_probes(tmp_path: Path, capsys: pytest.CaptureFix
     told = doctor("live", 0)
     assert "! needless secret://left-over" in told
     assert "secret://mayor" not in told
+    assert "✔ held     secret://prometheus\n             It lies unsealed" in told

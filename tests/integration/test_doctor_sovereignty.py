@@ -15,6 +15,7 @@ from orchestrator.app import Bascule, Settings
 from orchestrator.cli import main
 from orchestrator.operations.independence import Independence
 from tests.integration.service_fixture import answering
+from tests.sealing import seal
 from tests.sovereign_estate import World, commit_estate, resolving, sheet
 
 EEA = {"default": {"operated_from": "EEA", "controlled_from": "EEA"}}
@@ -74,11 +75,8 @@ def house(folder: Path, world: World) -> Iterator[House]:
     (root / "etc/apt").mkdir()
     (root / "etc/apt/sources.list").write_text("deb https://pages.github.com/debian stable main\n")
     settings = Settings(folder / "data", str(folder / "estate"))
+    seal(settings.data, "live", "chat", f"json://chat.noms.example/{TOKEN}")
     bascule = Bascule(settings)
-    secret = bascule.paths.secrets / "live" / "chat"
-    secret.parent.mkdir(parents=True)
-    secret.write_text(f"json://chat.noms.example/{TOKEN}")
-    secret.chmod(0o600)
     with ExitStack() as stack:
         stack.callback(bascule.stop)
         bascule.estates.sync("test")

@@ -24,6 +24,7 @@ from providers.simulator.http_service import HttpService, Request, Response
 from providers.sources import aws_buckets
 from providers.sources.aws import AwsSource
 from tests.aws_account import IMAGE, IMAGE_NAME, REGION, SECRETS, AwsAccount, reveal
+from tests.loopback import within
 from tests.moto_server import Moto, running_moto
 from tests.sampling import sampled
 from tests.vendor_stand_ins import listening
@@ -41,7 +42,7 @@ def account(moto: Moto) -> AwsAccount:
 
 
 def look(account: AwsAccount, secrets: dict[str, str] | None = None, deadline: float = 60.0, **more: str) -> Inventory:
-    scope = {"sources": {"aws": {**account.block, **more}}}
+    scope = within({"sources": {"aws": {**account.block, **more}}})
     told = reveal if secrets is None else lambda reference: Secret(secrets[reference])
     context = Context(scope, told, workspace=Path("/nonexistent"), estate=Path("/nonexistent"), deadline=deadline)
     return AwsSource(context, "live", "aws").look()

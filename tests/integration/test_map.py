@@ -20,7 +20,7 @@ from orchestrator.domain.model import StepState
 from orchestrator.store import runs, tables
 from orchestrator.store.inventory_files import save_inventory
 from providers.inventory import Inventory, Server
-from tests.integration.service_fixture import RunningService, answering, commit, open_port
+from tests.integration.service_fixture import RunningService, commit, open_port, serving
 from tests.integration.test_map_discovery import CLOCKS
 from tests.mapped_organisation import NET, construct, organisation
 
@@ -175,10 +175,10 @@ def service(communes: Communes) -> Iterator[RunningService]:
     bascule = Bascule(communes.settings)
     bascule.start()
     try:
-        with answering(bascule) as url:
-            headers = {"Authorization": f"Bearer {bascule.token}"}
+        with serving(bascule) as server:
+            url, headers = server.url, {"Authorization": f"Bearer {bascule.token}"}
             with httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False) as http:
-                yield RunningService(bascule, url, http, communes.folder / "estate", communes.port)
+                yield RunningService(bascule, url, http, communes.folder / "estate", communes.port, server)
     finally:
         bascule.stop()
 

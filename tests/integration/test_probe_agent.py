@@ -17,6 +17,7 @@ import pytest
 from orchestrator.cli import main
 from orchestrator.domain.signals.proof import sign_standard
 from tests.integration.service_fixture import RunningService, answering, commit, estate_files, running_service, until
+from tests.sealing import seal
 from tests.signal_senders import SECRETS, SIGNALS, Post, as_bytes, observed, proven, store_secrets
 from tests.vendor_site import REFUSES, Site, free_listener, indented, probes_block, sites, vendor_file
 
@@ -254,6 +255,9 @@ def test_an_author_sees_the_block_work_before_it_is_committed(
     assert "There is no scope `life`" in probe(1)
     assert "is no estate" in failed(capsys, "signals", "probe", "--in", str(tmp_path))
     assert not (tmp_path / "data").exists(), "it stores nothing"
+    (estate / "bascule.yaml").write_text(sheet)
+    seal(tmp_path / "data", "live", "mayor", "s")
+    assert "✘ fail     denial     mayor-token (mayor)" in probe(0), "what is sealed is opened"
 
 
 def test_validate_advises_and_does_not_refuse(

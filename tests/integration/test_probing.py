@@ -119,9 +119,7 @@ def test_a_vendor_that_works_then_refuses_then_is_down(at: Town) -> None:
     assert (auth.vantage, auth.trust_domain, auth.aspect, auth.account) == ("valbourg", "own-probes", "auth", None)
     assert first["oldcloud/mayor-token"].account == "mayor"
     assert auth.at == pytest.approx(at.clock(), abs=120)
-    secret = at.bascule.paths.secrets / "live/mayor"
-    secret.write_text("s")
-    secret.chmod(0o600)
+    at.bascule.secrets.set("live", "mayor", "s", "olga")
     at.vendor.status = REFUSES
     assert outcomes(at.minute()) == {
         "oldcloud/auth": "denied",

@@ -162,7 +162,11 @@ def ground(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Gr
     }
     (folder / "run-1/server").mkdir(parents=True)
     context = Context(
-        scope={"compute": {"scaleway": cloud}, "ssh": {"user": "root", "port": 22, "key": "secret://ssh-key"}},
+        scope={
+            "networks": ["127.0.0.0/8", "198.18.0.0/15"],
+            "compute": {"scaleway": cloud},
+            "ssh": {"user": "root", "port": 22, "key": "secret://ssh-key"},
+        },
         reveal=lambda reference: Secret(simulator.secret(reference.removeprefix("secret://")).strip()),
         workspace=folder / "run-1/server",
         estate=estate,

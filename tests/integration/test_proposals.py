@@ -307,6 +307,25 @@ def test_a_plan_that_cannot_be_made_is_told_and_tried_again(town: Town) -> None:
     assert town.only().commit == town.bascule.estates.newest(), "what was mended is used"
 
 
+def test_a_plan_that_lacks_a_secret_is_not_armed_until_it_is_there(town: Town) -> None:
+    name = "runbooks/phone-failover.yaml"
+    words = "title: {fr: Un, en: One}, body: {fr: Un, en: One}"
+    told = f"  told:\n    uses: notify.send\n    with: {{channel: crisis, {words}}}\n"
+    sheet = (town.estate / "bascule.yaml").read_text()
+    crisis = "notify: {crisis: {driver: apprise, url: 'secret://crisis'}, duty:"
+    changed = sheet.replace("notify: {duty:", crisis, 1)
+    for scope in ("rehearsal: {mode: rehearsal", "live: {mode: live"):
+        changed = changed.replace(scope, f"{scope}, smtp: {{helo: b.example}}, {crisis[:-7]}}}")
+    commit(town.estate, {"bascule.yaml": changed, name: (town.estate / name).read_text() + told})
+    town.bascule.estates.sync("test")
+    row = town.lose()
+    assert (row.state, row.message["code"]) == ("blocked", "secrets_missing")
+    assert "secret://crisis" in row.message["text"]
+    town.bascule.secrets.set("drill", "crisis", "json://127.0.0.1:9/of-the-crisis", "olga")
+    town.observe(rounds(0.5, refused, start=town.clock.now + MINUTE))
+    assert town.events(row.id) == ["raised", "blocked", "armed"]
+
+
 def test_a_rule_that_is_gone_takes_its_proposal_with_it(town: Town) -> None:
     row = town.lose()
     sheet = (town.estate / "bascule.yaml").read_text()
@@ -614,9 +633,12 @@ def test_the_command_line_lists_shows_and_decides(
     assert "to duty: sent" in text
     assert said("signals", "verdicts", "-l", "fr")[1].startswith("✘ coupé     microsoft-365")
     assert said("proposals", "release", row.id, "--digest", "000000000000", "--as", "anne")[0] == 1
-    assert said("proposals", "release", row.id, "--digest", row.digest[:19], "--as", "anne")[0] == 0
     assert said("proposals", "release", row.id, "--digest", row.digest[:19], "--as", "anne")[0] == 4
-    code, text = said("proposals", "reject", row.id, "--reason", "a drill", "--as", "bruno")
-    assert (code, text) == (0, "Rejected by bruno. Nothing was changed.\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BASCULE_TOKEN", session(town.bascule, "anne"))
+        assert said("proposals", "release", row.id, "--digest", row.digest[:19])[0] == 0
+        assert said("proposals", "release", row.id, "--digest", row.digest[:19])[0] == 4
+        code, text = said("proposals", "reject", row.id, "--reason", "a drill")
+        assert (code, text) == (0, "Rejected by anne. Nothing was changed.\n")
     assert said("signals", "acknowledge", "microsoft-365", "--as", "anne")[0] == 0
     assert said("proposals")[1] == "Nothing is proposed now; --all shows the past.\n"

@@ -43,7 +43,7 @@ def key(place: Town, anne: Actor) -> SoftwareKey:
 def approve(place: Town, name: str, asked: Asked, answer: dict[str, Any], subject: str = SUBJECT) -> dict[str, Any]:
     with place.database.write() as conn:
         given = Signed(asked.challenge, answer)
-        return place.people.approvals.given(conn, Mode.LIVE, name, ["desk"], subject, given)
+        return place.people.approvals.given(conn, Mode.DRILL, name, ["desk"], subject, given)
 
 
 def test_a_key_is_enrolled_and_signs_in_and_is_a_second_factor_by_itself(
@@ -72,7 +72,7 @@ def test_an_approval_by_key_is_proved_by_what_is_kept_of_it_alone(place: Town, k
 def test_who_has_a_key_approves_with_it_and_not_without(place: Town, key: SoftwareKey) -> None:
     del key
     with place.database.write() as conn, pytest.raises(Refused, match="has a security key"):
-        place.people.approvals.given(conn, Mode.LIVE, "anne", ["desk"], SUBJECT)
+        place.people.approvals.given(conn, Mode.DRILL, "anne", ["desk"], SUBJECT)
 
 
 FORGERIES: dict[str, Callable[[SoftwareKey, Asked], dict[str, Any]]] = {

@@ -9,6 +9,7 @@ import pytest
 from providers.base import Context, Presence, ProviderError, Secret, Tag
 from providers.registry import provider_for
 from providers.wants import Record, Records
+from tests.loopback import within
 from tests.simulator_fixture import Simulator
 
 pytest_plugins = ["tests.simulator_fixture"]
@@ -60,7 +61,7 @@ def test_records_change_at_each_host_and_come_back(fresh_simulator: Simulator, t
 def test_a_reset_forgets_what_was_written_and_not_published(fresh_simulator: Simulator, tmp_path: Path) -> None:
     simulator = fresh_simulator
     block = blocks(simulator)["ovh-dns"] | {"url": simulator.addresses["ovh-dns"]}
-    context = Context({"dns": {"zones": {ZONE: block}}}, revealing(simulator), tmp_path, tmp_path, 3.0)
+    context = Context(within({"dns": {"zones": {ZONE: block}}}), revealing(simulator), tmp_path, tmp_path, 3.0)
     before = provider_for("dns.records", WANT, context).observe(WANT, TAG, None).values
     simulator.faults({"service": "ovh-dns", "route": "POST */refresh", "kind": "status", "status": 403, "times": None})
     with pytest.raises(ProviderError, match="403"):

@@ -133,7 +133,7 @@ GUARDS = (
     ),
     Guard(
         37, "approvals at hold points are looked at again", "orchestrator/operations/decisions.py",
-        "        for name in self._approvals.voided(conn, mode, known, services):",
+        "        for name in self._approvals.voided(conn, mode, known, services, self._progress.clock()):",
         "        for name in list[str]():", _37 + "test_at_a_hold_point_as_well",
     ),
     Guard(
@@ -142,8 +142,8 @@ GUARDS = (
         "tests/integration/test_proposals.py::test_whoever_was_changed_after_their_approval_has_not_approved",
     ),
     Guard(
-        37, "a hold point needs a person's yes whatever role it names", "orchestrator/web/run_routes.py",
-        "    if is_hold and proves_people(mode):", "    if False:",
+        37, "a hold point needs a person's yes whatever role it names", "orchestrator/web/authority.py",
+        "    if approves and proves_people(mode):", "    if False:",
         _37 + "test_a_token_and_an_old_session_approve_nothing_not_even_where_an_operator_is_asked",
     ),
     Guard(
@@ -207,7 +207,7 @@ GUARDS = (
         _42 + "test_git_itself_is_told_to_use_no_other_transport",
     ),
     Guard(
-        42, "settings of this machine do not count", GIT, '"GIT_CONFIG_GLOBAL": "/dev/null", ', "",
+        42, "settings of this machine do not count", GIT, '"HOME": "/nonexistent", "LC_ALL": "C"}', '"LC_ALL": "C"} | os.environ',
         _42 + "test_settings_of_who_runs_it_and_of_the_machine_do_not_count",
     ),
     # 43: hostile repositories
@@ -241,7 +241,8 @@ GUARDS = (
     ),
     Guard(
         44, "two keys of one person are one", "orchestrator/domain/trust.py",
-        "return one.key != other.key and names", "return names",
+        "return one.key != other.key and names.isdisjoint(name.casefold() for name in other.principals)",
+        "return one.key != other.key",
         _44 + "test_one_person_with_two_keys_or_one_key_with_two_names_is_one",
     ),
     Guard(
@@ -270,7 +271,7 @@ GUARDS = (
     ),
     Guard(
         46, "a password alone enrols and does nothing else", ACTOR,
-        "if self.proof is Proof.PASSWORD and permission is not Permission.OWN:", "if False:", _MATRIX,
+        "        if self.proof is Proof.PASSWORD:", "        if False:", _MATRIX,
     ),
     Guard(
         46, "a role for one service is for that one", ROLE,
@@ -303,7 +304,7 @@ GUARDS = (
     ),
     Guard(
         46, "an old session enrols no factor", PEOPLE + "enrolment.py",
-        "        if has and not actor.is_fresh(self._clock()):", "        if False:",
+        "if actor.proof is Proof.PASSWORD or not actor.is_fresh(self._clock()):", "if actor.proof is Proof.PASSWORD:",
         _SIGN_IN + "test_an_old_session_gets_no_new_factor_and_so_is_not_made_fresh",
     ),
     Guard(
@@ -363,8 +364,8 @@ GUARDS = (
         _47 + "test_a_cookie_alone_changes_nothing",
     ),
     Guard(
-        47, "the API takes no forms", GATE, "    def _wrong_kind(self, scope: Scope) -> Response | None:\n",
-        "    def _wrong_kind(self, scope: Scope) -> Response | None:\n        return None\n",
+        47, "the API takes no forms", GATE, "    def _wrong_kind(self, scope: Scope, body: bytes) -> Response | None:\n",
+        "    def _wrong_kind(self, scope: Scope, body: bytes) -> Response | None:\n        return None\n",
         _47 + "test_what_a_form_can_send_the_api_does_not_take",
     ),
     Guard(
@@ -373,7 +374,7 @@ GUARDS = (
         _47 + "test_after_signing_in_one_stays_here",
     ),
     Guard(
-        47, "nobody frames a page", GATE, "; frame-ancestors 'none'", "",
+        47, "nobody frames a page", "orchestrator/web/answer_headers.py", "; frame-ancestors 'none'", "",
         _47 + "test_no_other_site_shows_us_in_a_frame_or_reads_along",
     ),
     Guard(

@@ -249,15 +249,6 @@ def test_who_takes_over_another_by_an_invitation_cannot_confirm_with_it(place: T
         register.confirm("ada", APPROVER, "xena")
 
 
-def test_linking_somebody_who_has_no_factor_yet_to_ones_own_account_gives_no_role(place: Town) -> None:
-    place.enrolled("ada", Role.ADMIN)
-    place.enrolled("xena", Role.ADMIN)
-    place.people.register.add("bob", "", [APPROVER], "ada")
-    place.people.register.confirm("bob", APPROVER, "xena")
-    place.people.register.link("bob", "https://idp.example ada", "ada")
-    assert place.grants_of("bob") == set()
-
-
 def test_codes_that_an_admin_sealed_alone_open_nothing_until_another_agrees(place: Town) -> None:
     """Whoever seals them sees them all: opened by the same person, they would be a second approver."""
     glass = place.people.break_glass

@@ -185,8 +185,8 @@ def test_what_belongs_to_one_person_is_nobody_elses(gathered: Gathered) -> None:
         other = service.person(name, Role.ADMIN if name == "root" else Role.OPERATOR)
         with service.bascule.database.write() as conn:
             people.change(conn, name, totp="of some app")
-        for path in (f"sessions/{own}", "account/keys/a-key"):
-            assert other.delete(f"/api/v1/{path}", headers=JSON).status_code == 404, path
+        for path in (f"sessions/{own}/end", "account/keys/a-key/remove"):
+            assert other.post(f"/api/v1/{path}", json={}).status_code == 404, path
         for listed, key in (("sessions", "sessions"), ("tokens", "tokens"), ("account/keys", "keys")):
             assert "victim" not in str(other.get(f"/api/v1/{listed}").json()[key])
             assert own not in str(other.get(f"/api/v1/{listed}").json()[key])

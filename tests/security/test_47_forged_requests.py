@@ -193,21 +193,6 @@ def test_cookies_are_for_this_site_alone_and_for_no_script(service: RunningServi
     assert access.cookie_value in looking
 
 
-def test_behind_a_proxy_that_speaks_tls_the_cookie_is_for_tls_alone(service: RunningService, access: Access) -> None:
-    service.person("vic", Role.VIEWER)
-    with service.bascule.database.write() as conn:
-        people.change(conn, "vic", password=password_hash(PASSWORD))
-    form = urlencode({"name": "vic", "password": PASSWORD})
-    headers = {"Origin": service.url.replace("http:", "https:"), "Content-Type": FORM}
-    with httpx.Client(base_url=service.url, timeout=30, trust_env=False) as http:
-        said = http.post("/sign-in", content=form, headers=headers).headers["set-cookie"]
-        secret = said.partition("=")[2].partition(";")[0]
-        cookie = {"Cookie": f"__Host-{access.cookie_name}={secret}"}
-        assert http.get("/account", headers=cookie).status_code == 200
-    assert said.startswith(f"__Host-{access.cookie_name}=")
-    assert "secure" in said.lower()
-
-
 def test_the_cookie_of_the_installations_token_only_looks(service: RunningService, access: Access) -> None:
     headers = {"Origin": service.url, **page_token(access, access.cookie_value)}
     cookies = {access.cookie_name: access.cookie_value}

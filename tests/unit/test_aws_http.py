@@ -12,6 +12,7 @@ from providers.dns.route53 import Route53Driver
 from providers.simulator.faults import FaultTable
 from providers.simulator.http_service import HttpService, Request, Response
 from providers.vendor_http import Deadline, Endpoint, RefusedError, provider_errors
+from tests.loopback import LOOPBACK
 from tests.vendor_stand_ins import listening
 
 SLASH = "http://ec2.amazonaws.com/doc/2016-11-15/"
@@ -33,11 +34,11 @@ def answering(*answers: Response) -> Iterator[tuple[Endpoint, list[Request]]]:
 
 
 def ec2(endpoint: Endpoint, deadline: float = 20.0, secret: str = "s") -> Ec2Driver:
-    return Ec2Driver(Secret("AKID"), Secret(secret), endpoint, "eu-west-3", Deadline(deadline))
+    return Ec2Driver(Secret("AKID"), Secret(secret), endpoint, "eu-west-3", Deadline(deadline, reach=LOOPBACK))
 
 
 def route53(endpoint: Endpoint) -> Route53Driver:
-    return Route53Driver(Secret("AKID"), Secret("s"), endpoint, "us-east-1", Deadline(20.0))
+    return Route53Driver(Secret("AKID"), Secret("s"), endpoint, "us-east-1", Deadline(20.0, reach=LOOPBACK))
 
 
 def xml(text: str, status: int = 200) -> Response:

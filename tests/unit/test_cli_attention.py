@@ -37,7 +37,7 @@ def test_a_release_names_the_digest() -> None:
     run = run_of("awaiting_release", releases_needed=2, releases=["alice"])
     (wait,) = waits(run, [step_of("pending")])
     assert wait.who == "waits for 1 more person to release its plan; alice released it"
-    assert wait.commands[0] == "bascule release r1 0123456789ab --as NAME"
+    assert wait.commands[0] == "bascule release r1 0123456789ab"
 
 
 @pytest.mark.parametrize(

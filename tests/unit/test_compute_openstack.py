@@ -30,6 +30,7 @@ from providers.simulator.faults import FaultTable
 from providers.simulator.fleet_catalogue import Image
 from providers.simulator.http_service import HttpService, Request, Response
 from providers.vendor_http import Deadline, RefusedError, provider_errors
+from tests.loopback import LOOPBACK
 from tests.openstack_stand_in import SECRETS, OpenStackStandIn, openstack_stand_in, reveal
 from tests.vendor_stand_ins import listening
 
@@ -45,7 +46,7 @@ def cloud() -> Iterator[OpenStackStandIn]:
 
 
 def driver_of(cloud: OpenStackStandIn, deadline: float = 10.0, **block: Any) -> CloudDriver:
-    return connect({**cloud.block, **block}, reveal, Deadline(deadline))
+    return connect({**cloud.block, **block}, reveal, Deadline(deadline, reach=LOOPBACK))
 
 
 def order_of(name: str = "portal", size: str = "b3-8", **more: Any) -> Order:
@@ -142,7 +143,7 @@ def test_no_token_in_what_a_driver_shows(cloud: OpenStackStandIn) -> None:
 @pytest.mark.parametrize("missing", ["url", "region", "credential", "secret"])
 def test_what_a_block_lacks_is_named(cloud: OpenStackStandIn, missing: str) -> None:
     with pytest.raises(ProviderError) as caught:
-        connect({**cloud.block, missing: None}, reveal, Deadline(1.0))
+        connect({**cloud.block, missing: None}, reveal, Deadline(1.0, reach=LOOPBACK))
     assert caught.value.permanent
     assert missing in caught.value.message
 

@@ -15,6 +15,7 @@ from providers.compute.openstack_endpoints import Place, Service, endpoint_of, k
 from providers.simulator.faults import FaultTable
 from providers.simulator.http_service import HttpListener, HttpService, Request, Response
 from providers.vendor_http import Deadline, RefusedError
+from tests.loopback import LOOPBACK
 from tests.openstack_stand_in import OpenStackStandIn, openstack_stand_in, reveal
 from tests.probe_targets import Authority
 from tests.vendor_stand_ins import listening
@@ -136,11 +137,11 @@ def test_a_stranger_in_the_catalogue_gets_no_request(cloud: OpenStackStandIn) ->
     with stranger() as (url, got):
         cloud.keystone.places["compute"] = f"{url}/v2.1"
         with pytest.raises(ProviderError) as caught:
-            connect(cloud.block, reveal, Deadline(5.0)).list_nodes()
+            connect(cloud.block, reveal, Deadline(5.0, reach=LOOPBACK)).list_nodes()
         assert "localhost" in caught.value.message
         assert got == []
         allowed = {**cloud.block, "endpoints": {"compute": f"{url}/v2.1"}}
-        assert connect(allowed, reveal, Deadline(5.0)).list_nodes() == []
+        assert connect(allowed, reveal, Deadline(5.0, reach=LOOPBACK)).list_nodes() == []
         assert got[0].headers["X-Auth-Token"]
 
 
@@ -155,14 +156,14 @@ def test_a_redirect_is_not_followed(cloud: OpenStackStandIn, route: str) -> None
         with listening(HttpService("openstack", handle, FaultTable())) as front:
             cloud.keystone.base = front
             with pytest.raises(RefusedError) as caught:
-                connect({**cloud.block, "url": f"{front}/identity"}, reveal, Deadline(5.0)).list_nodes()
+                connect({**cloud.block, "url": f"{front}/identity"}, reveal, Deadline(5.0, reach=LOOPBACK)).list_nodes()
     assert caught.value.code == 307
     assert got == []
 
 
 def test_an_endpoint_of_an_unknown_service_is_named(cloud: OpenStackStandIn) -> None:
     with pytest.raises(ProviderError) as caught:
-        connect({**cloud.block, "endpoints": {"cinder": "https://a.example"}}, reveal, Deadline(5.0))
+        connect({**cloud.block, "endpoints": {"cinder": "https://a.example"}}, reveal, Deadline(5.0, reach=LOOPBACK))
     assert "cinder" in caught.value.message
 
 
@@ -223,7 +224,7 @@ def test_ovhclouds_hosts_are_reached_over_tls_under_their_own_names(
     }
     try:
         with names_lead_to(listener.port, monkeypatch, *names) as asked:
-            driver = connect(block, reveal, Deadline(10.0))
+            driver = connect(block, reveal, Deadline(10.0, reach=LOOPBACK))
             assert driver.list_nodes() == []
             assert driver.ex_create_firewall("fw", frozenset({"bascule"}), []).name == "fw"
     finally:

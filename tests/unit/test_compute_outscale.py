@@ -27,6 +27,7 @@ from providers.simulator.faults import FaultTable
 from providers.simulator.fleet_parts import ServerOrder
 from providers.simulator.http_service import HttpService, Request, Response
 from providers.vendor_http import Deadline, Endpoint, RefusedError, provider_errors
+from tests.loopback import LOOPBACK
 from tests.outscale_stand_in import ACCESS, REGION, SECRET, OutscaleStandIn, outscale_stand_in, reveal
 from tests.vendor_names import at_vendor_name
 from tests.vendor_stand_ins import listening
@@ -60,7 +61,7 @@ def answering(
 
 def driver_at(url: str, secret: str = SECRET) -> OutscaleDriver:
     key = AccessKey(Secret(ACCESS), Secret(secret), REGION)
-    return OutscaleDriver(key, Endpoint.at(url, None), "eu-west-2a", Deadline(10.0))
+    return OutscaleDriver(key, Endpoint.at(url, None), "eu-west-2a", Deadline(10.0, reach=LOOPBACK))
 
 
 def in_turn(*answers: Response) -> Callable[[Request], Response]:
@@ -222,7 +223,7 @@ class TestRequests:
 
     def test_what_a_block_lacks_is_named(self) -> None:
         with pytest.raises(ProviderError, match="no access_key, secret_key") as caught:
-            connect({"driver": "outscale", "region": REGION}, reveal, Deadline(1.0))
+            connect({"driver": "outscale", "region": REGION}, reveal, Deadline(1.0, reach=LOOPBACK))
         assert caught.value.permanent
 
 
@@ -397,7 +398,7 @@ def test_the_scope_has_what_the_driver_takes(cloud: OutscaleStandIn) -> None:
     block = {**cloud.block, "security_group": "sg-0123abcd", "images": {"hardened": "ami-0c090101"}}
     checked: Any = TypeAdapter(Compute).validate_python(block)
     assert isinstance(checked, OutscaleCompute)
-    driver = connect(checked.model_dump(), reveal, Deadline(1.0))
+    driver = connect(checked.model_dump(), reveal, Deadline(1.0, reach=LOOPBACK))
     assert (driver.zone, driver.security_group, driver.images) == (
         "eu-west-2a",
         "sg-0123abcd",
@@ -410,11 +411,11 @@ def test_the_default_address_is_the_vendors(cloud: OutscaleStandIn, tmp_path: Pa
     service = HttpService("outscale", cloud.api.handle, FaultTable())
     with at_vendor_name(service, f"api.{REGION}.outscale.com", tmp_path) as authority:
         block = {name: value for name, value in cloud.block.items() if name != "url"}
-        driver = connect({**block, "ca": str(authority)}, reveal, Deadline(10.0))
+        driver = connect({**block, "ca": str(authority)}, reveal, Deadline(10.0, reach=LOOPBACK))
         assert driver.ex_image("debian-12") == DEBIAN
         with pytest.raises(requests.exceptions.SSLError):
-            connect(block, reveal, Deadline(2.0)).list_nodes()
+            connect(block, reveal, Deadline(2.0, reach=LOOPBACK)).list_nodes()
         with pytest.raises(requests.ConnectionError):
-            connect({**block, "region": "us-east-2"}, reveal, Deadline(1.0)).start_node(
+            connect({**block, "region": "us-east-2"}, reveal, Deadline(1.0, reach=LOOPBACK)).start_node(
                 Node("i-0", "a", NodeState.STOPPED, [], [], driver)
             )

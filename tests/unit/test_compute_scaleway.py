@@ -18,6 +18,7 @@ from providers.simulator.faults import FaultTable
 from providers.simulator.fleet_parts import ServerOrder
 from providers.simulator.http_service import HttpService, Request, Response
 from providers.vendor_http import Deadline, Endpoint, RefusedError, provider_errors
+from tests.loopback import LOOPBACK
 from tests.vendor_stand_ins import TOKEN, CloudStandIn, cloud_stand_in, listening
 
 
@@ -28,7 +29,9 @@ def cloud() -> Iterator[CloudStandIn]:
 
 
 def driver_at(url: str, project: str = "p", token: str = TOKEN, deadline: float = 10.0) -> InstanceDriver:
-    return InstanceDriver(Secret(token), Endpoint.at(url, None), "fr-par-1", project, Deadline(deadline))
+    return InstanceDriver(
+        Secret(token), Endpoint.at(url, None), "fr-par-1", project, Deadline(deadline, reach=LOOPBACK)
+    )
 
 
 def driver_of(cloud: CloudStandIn, deadline: float = 10.0) -> InstanceDriver:

@@ -10,6 +10,7 @@ from providers.compute.openstack import connect
 from providers.simulator.faults import FaultTable
 from providers.simulator.http_service import HttpService, Request, Response
 from providers.vendor_http import Deadline
+from tests.loopback import LOOPBACK
 from tests.openstack_stand_in import OpenStackStandIn, openstack_stand_in, reveal
 from tests.vendor_stand_ins import listening
 
@@ -50,7 +51,7 @@ def asked(cloud: OpenStackStandIn) -> set[str]:
 
 
 def use(block: dict[str, object]) -> None:
-    driver = connect(block, reveal, Deadline(20.0))
+    driver = connect(block, reveal, Deadline(20.0, reach=LOOPBACK))
     driver.ex_offers()
     driver.ex_quotas()
     image = driver.ex_image("debian-12")

@@ -14,6 +14,7 @@ from providers.base import ProviderError
 from providers.compute.driver import CloudDriver, Order
 from providers.compute.ovhcloud import NativeDriver, connect
 from providers.vendor_http import Deadline, RefusedError, provider_errors
+from tests.loopback import LOOPBACK
 from tests.ovhcloud_stand_in import (
     REGION,
     OvhStandIn,
@@ -258,7 +259,7 @@ def test_what_the_native_api_cannot_do_is_said_before_anything_is_made(
 def test_a_block_that_lacks_something_is_refused(cloud: OvhStandIn, missing: str) -> None:
     block = {key: value for key, value in cloud.block.items() if key != missing}
     with pytest.raises(ProviderError, match=missing) as caught:
-        connect(block, reveal, Deadline(1.0))
+        connect(block, reveal, Deadline(1.0, reach=LOOPBACK))
     assert caught.value.permanent
 
 

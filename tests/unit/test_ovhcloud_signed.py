@@ -18,6 +18,7 @@ from providers.simulator.effects import EffectLog
 from providers.simulator.faults import FaultTable
 from providers.simulator.http_service import HttpService, Request, Response
 from providers.vendor_http import Deadline, Endpoint, RefusedError, provider_errors
+from tests.loopback import LOOPBACK
 from tests.ovhcloud_stand_in import SECRETS, OvhStandIn, api_of, block_of, new_fleet, ovhcloud_stand_in, reveal, tags
 from tests.vendor_names import at_vendor_name
 from tests.vendor_stand_ins import SEED, listening
@@ -128,7 +129,7 @@ def test_a_wrong_secret_is_refused_and_never_quoted(cloud: OvhStandIn, which: st
     def wrong(reference: str) -> Secret:
         return Secret("wrong-secret-77") if reference == cloud.block[which] else reveal(reference)
 
-    driver = connect(cloud.block, wrong, Deadline(5.0))
+    driver = connect(cloud.block, wrong, Deadline(5.0, reach=LOOPBACK))
     with pytest.raises(ProviderError) as caught, provider_errors(driver.connection, driver.where):
         driver.list_nodes()
     assert caught.value.permanent
@@ -194,7 +195,7 @@ def test_a_name_that_does_not_resolve_is_a_network_failure(cloud: OvhStandIn, mo
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", lost)
-    driver = connect(block_of(cloud.fleet.catalogue), reveal, Deadline(0.5))
+    driver = connect(block_of(cloud.fleet.catalogue), reveal, Deadline(0.5, reach=LOOPBACK))
     with pytest.raises(ProviderError) as caught, provider_errors(driver.connection, driver.where):
         driver.list_nodes()
     assert (caught.value.permanent, caught.value.effect_possible) == (False, False)
@@ -210,7 +211,7 @@ def test_the_vendors_own_address_is_reached_over_tls(tmp_path: Path) -> None:
 
     CLOCKS.forget(Endpoint.at(VENDOR_URL, None).base)
     with at_vendor_name(HttpService("ovhcloud", handle, FaultTable()), VENDOR_HOST, tmp_path) as authority:
-        driver = connect({**block_of(fleet.catalogue), "ca": str(authority)}, reveal, Deadline(10.0))
+        driver = connect({**block_of(fleet.catalogue), "ca": str(authority)}, reveal, Deadline(10.0, reach=LOOPBACK))
         made = driver.ex_create(Order("portal", "d2-2", driver.ex_image("debian-12"), tags()))
         assert [node.id for node in driver.list_nodes(ex_tags=tags())] == [made.id]
     fleet.settle()

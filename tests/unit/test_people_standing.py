@@ -3,26 +3,27 @@
 import pytest
 
 from orchestrator.domain.people.role import ANYWHERE, PERMISSIONS, WHOLE, Grant, Permission, Role, allows
-from orchestrator.domain.people.standing import Standing, Yes, void
+from orchestrator.domain.people.standing import LASTS, Standing, Yes, void
 
 ANNE = Standing("anne", 3, (Grant(Role.APPROVER, "desk"),))
 SAID = Yes("anne", 3)
 
 
 def test_whoever_was_not_changed_has_approved() -> None:
-    assert void([SAID], {"anne": ANNE}, ["desk"]) == []
+    assert void([SAID], {"anne": ANNE}, ["desk"], 0.0) == []
+    assert void([SAID], {"anne": ANNE}, ["desk"], LASTS + 1) == [SAID]
 
 
 @pytest.mark.parametrize("services", [["phone"], ["desk", "phone"], []])
 def test_whoever_may_approve_no_more_has_not_approved(services: list[str]) -> None:
-    assert void([SAID], {"anne": ANNE}, services) == [SAID]
+    assert void([SAID], {"anne": ANNE}, services, 0.0) == [SAID]
 
 
 @pytest.mark.parametrize("revision", [None, 2, 4])
 def test_whoever_was_changed_since_has_not_approved(revision: int | None) -> None:
     said = Yes("anne", revision)
-    assert void([said], {"anne": ANNE}, ["desk"]) == [said]
-    assert void([said], {}, ["desk"]) == [said]
+    assert void([said], {"anne": ANNE}, ["desk"], 0.0) == [said]
+    assert void([said], {}, ["desk"], 0.0) == [said]
 
 
 def test_no_role_holds_the_permissions_of_another_by_being_above_it() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from providers.ansible import broker, door
+from tests.loopback import LOOPBACK
 
 HELLO = b"SSH-2.0-test\r\n"
 
@@ -39,7 +40,7 @@ def serving(directory: Path, targets: dict[str, int]) -> Iterator[Path]:
 
     def serve() -> None:
         with suppress(OSError):  # it goes on for ever; the socket's end is its end here, as the process's is in a play
-            broker.serve(listener, targets)
+            broker.serve(listener, targets, LOOPBACK)
 
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))

@@ -12,6 +12,7 @@ from providers.examiners import examine
 from providers.rights import Examination, State, Subject
 from providers.simulator.faults import FaultTable
 from providers.simulator.http_service import HttpService, Request, Response
+from tests.loopback import within
 from tests.vendor_stand_ins import listening
 
 XML = {"Content-Type": "text/xml"}
@@ -54,7 +55,7 @@ def examined(tmp_path: Path, url: str) -> Examination:
     block = {"driver": "aws", "region": "eu-west-3", "access_key": "secret://a", "secret_key": "secret://b"}
     block |= {f"{service}_url": url for service in ("ec2", "s3", "route53")}
     secrets = {"secret://a": "AKIDOFTHISTEST", "secret://b": "secret-of-this-test"}
-    context = Context({"sources": {"aws": block}}, lambda name: Secret(secrets[name]), tmp_path, tmp_path, 10.0)
+    context = Context(within({"sources": {"aws": block}}), lambda name: Secret(secrets[name]), tmp_path, tmp_path, 10.0)
     found = examine(context, Subject("sources", "aws", "aws"))
     assert not any(secret in str(found.as_json()) for secret in secrets.values())
     return found

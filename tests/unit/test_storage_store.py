@@ -15,6 +15,7 @@ from providers.simulator.http_service import HttpService, Request, Response
 from providers.storage.content import Body, Content
 from providers.storage.store import Bucket
 from providers.vendor_http import Deadline, RefusedError
+from tests.loopback import within
 from tests.vendor_stand_ins import listening, reveal, store_stand_in
 
 
@@ -26,7 +27,7 @@ def bucket_at(url: str, tmp_path: Path, name: str = "bucket") -> Bucket:
         "access_key": "secret://target-access",
         "secret_key": "secret://target-secret",
     }
-    context = Context({"storage": {"target": block}}, reveal, tmp_path, tmp_path)
+    context = Context(within({"storage": {"target": block}}), reveal, tmp_path, tmp_path)
     return Bucket(context, "target", name, Deadline(10.0))
 
 

@@ -85,7 +85,9 @@ class Actor:
         if self.proof is Proof.MACHINE:
             rehearses = permission in _MACHINE_REHEARSES and mode in (None, Mode.REHEARSAL)
             return None if permission in _MACHINE or rehearses else Lack.PERSON
-        if self.proof is Proof.PASSWORD and permission is not Permission.OWN:
+        if permission is Permission.OWN:
+            return None
+        if self.proof is Proof.PASSWORD:
             return Lack.FACTOR
         if not allows(self.grants, permission, services):
             return Lack.ROLE

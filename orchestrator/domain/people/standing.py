@@ -20,15 +20,25 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Yes:
-    """One person's approval, with the revision that they had when they gave it; None where nobody had to be proved."""
+    """One person's approval, given at that time (UTC seconds), with the revision that they had then."""
 
     name: str
     revision: int | None
+    at: float = 0.0
 
 
-def void(given: Sequence[Yes], now: Mapping[str, Standing], services: Collection[str]) -> list[Yes]:
-    """Those that count no more: the person went, may not approve any more, or was changed since."""
-    return [one for one in given if not _holds(one, now.get(one.name), services)]
+LASTS = 24 * 3600.0
+"""Seconds that an approval counts while others are waited for: what was right yesterday is looked at again."""
+
+
+def is_outdated(one: Yes, now: float) -> bool:
+    """Also one from the future: a clock was set back since."""
+    return not -60.0 <= now - one.at <= LASTS
+
+
+def void(given: Sequence[Yes], people: Mapping[str, Standing], services: Collection[str], now: float) -> list[Yes]:
+    """Those that count no more: too old, or the person went, may not approve any more, or was changed since."""
+    return [one for one in given if is_outdated(one, now) or not _holds(one, people.get(one.name), services)]
 
 
 def _holds(one: Yes, standing: Standing | None, services: Collection[str]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from orchestrator.domain.authority import BREAK_GLASS, Refused, proves_people
 from orchestrator.domain.journal import Event
 from orchestrator.domain.model import Mode
-from orchestrator.domain.people.standing import Yes, void
+from orchestrator.domain.people.standing import Yes, is_outdated, void
 from orchestrator.operations.people.security_key import SecurityKeys
 from orchestrator.store import people, sessions
 from orchestrator.store.database import Connection
@@ -35,6 +35,7 @@ class Approvals:
         services: Collection[str],
         subject: str,
         signed: Signed | None = None,
+        reason: str = "",
     ) -> dict[str, Any]:
         """What is kept with an approval: the person's revision, and their key's signature where they have a key.
 
@@ -42,6 +43,8 @@ class Approvals:
         """
         if not proves_people(mode):
             return {}
+        if mode is Mode.LIVE and not reason.strip():
+            raise Refused("This is the real thing: say why you approve it (`--comment`). It is kept.")
         if name.startswith(BREAK_GLASS):
             return {"revision": 0}
         standing = people.standings(conn, [name]).get(name)
@@ -56,21 +59,22 @@ class Approvals:
         return {"revision": standing.revision, "signature": signature}
 
     @staticmethod
-    def voided(conn: Connection, mode: Mode, given: Iterable[Yes], services: Collection[str]) -> list[str]:
-        """Names of those whose approval counts no more."""
+    def voided(conn: Connection, mode: Mode, given: Iterable[Yes], services: Collection[str], now: float) -> list[str]:
+        """Names of those whose approval counts no more. `now`: UTC seconds."""
         if not proves_people(mode):
             return []
+        given = list(given)
         proved = [one for one in given if not one.name.startswith(BREAK_GLASS)]
-        now = people.standings(conn, {one.name for one in proved})
-        return [one.name for one in void(proved, now, services)]
+        found = void(proved, people.standings(conn, {one.name for one in proved}), services, now)
+        return [one.name for one in given if one in found or is_outdated(one, now)]
 
 
 def counted(events: Iterable[Event], names: Collection[str]) -> list[Yes]:
     """The last approval of each of these people, from a journal's events."""
-    found = {event.actor: Yes(event.actor, event.data.get("revision")) for event in events}
+    found = {event.actor: Yes(event.actor, event.data.get("revision"), event.at) for event in events}
     return [one for name, one in found.items() if name in names]
 
 
 def yes(said: Mapping[str, Any]) -> Yes:
     """Of what a proposal keeps of an approval."""
-    return Yes(str(said["by"]), said.get("revision"))
+    return Yes(str(said["by"]), said.get("revision"), float(said["at"]))

@@ -7,7 +7,7 @@ from typing import Any
 from orchestrator.domain.people.actor import Actor, Proof
 from orchestrator.domain.people.role import Grant, Role
 from orchestrator.operations.people.factors import Sealing, new_totp, password_hash, totp_link, totp_used
-from orchestrator.operations.people.register import Register, require_name
+from orchestrator.operations.people.register import Register, check_name
 from orchestrator.operations.people.security_key import SecurityKeys
 from orchestrator.operations.people.sign_in import Opened, SignIn, Unproved
 from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
@@ -144,23 +144,24 @@ class Enrolment:
 
     def _first(self, conn: Connection, name: str) -> None:
         now = self._clock()
-        require_name(name)
+        check_name(name)
         if not people.insert(conn, name, "", "start", now, program=False):
             raise Conflict(f"There is somebody of the name {name} already.")
         people.give(conn, name, Grant(Role.ADMIN), "start", now, confirmed=True)
         audit.record(conn, "person.added", "start", {"role": Role.ADMIN.value}, now)
 
     def _require_factor_free(self, conn: Connection, actor: Actor) -> Row:
-        """Who has a second factor adds another only where one was shown just now: whoever takes over a session that
-        is older does not make a factor of their own of it. Raises Denied, RequestError."""
+        """Who has a second factor changes them only right after showing one. Raises Denied, RequestError.
+
+        An identity provider enrols nobody: whoever runs it would make factors of people who have none yet.
+        """
         row = people.locked(conn, actor.name)
-        if row is None or actor.proof in (Proof.MACHINE, Proof.TOKEN, Proof.BREAK_GLASS):
-            raise RequestError("Sign in as yourself for that.")
-        has = bool(row.totp) or bool(sessions.keys_of(conn, actor.name))
-        if has and actor.proof not in (Proof.TOTP, Proof.KEY):
-            raise Denied("Sign in with your second factor first.")
-        if has and not actor.is_fresh(self._clock()):
-            raise Denied("Show your second factor again first: it was shown more than 15 minutes ago.")
+        if row is None or actor.proof not in (Proof.PASSWORD, Proof.TOTP, Proof.KEY):
+            raise RequestError("Sign in with your own password or security key for that.")
+        if not row.totp and not sessions.keys_of(conn, actor.name):
+            return row
+        if actor.proof is Proof.PASSWORD or not actor.is_fresh(self._clock()):
+            raise Denied("Show your second factor first: it is asked for again after 15 minutes.")
         return row
 
     def _enrolled(self, conn: Connection, actor: Actor, proof: Proof, factor: str) -> None:

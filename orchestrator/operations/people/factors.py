@@ -8,7 +8,6 @@ from typing import Protocol
 
 import argon2
 import pyotp
-from zxcvbn import zxcvbn
 
 from orchestrator.operations.request import RequestError
 
@@ -65,6 +64,8 @@ def password_hash(password: str, *about: str) -> str:
     """What is kept of a password. `about`: names that it must not be made of. Raises RequestError if it is weak."""
     if not LEAST <= len(password) <= MOST:
         raise RequestError(f"A password has {LEAST} to {MOST} characters: take four or five words that nobody said.")
+    from zxcvbn import zxcvbn  # its lists of words are loaded when somebody chooses a password, and not before
+
     if len(_besides(password, ("bascule", *about))) < LEAST_BESIDES:
         raise RequestError("This password is made of names that everybody knows: take four or five other words.")
     found = zxcvbn(password, user_inputs=["bascule", *about], max_length=MOST)

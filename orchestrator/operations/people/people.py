@@ -8,6 +8,7 @@ from orchestrator.operations.estate import Estates
 from orchestrator.operations.people.approvals import Approvals
 from orchestrator.operations.people.break_glass import BreakGlass
 from orchestrator.operations.people.enrolment import Enrolment
+from orchestrator.operations.people.identity_provider import Provider, SignInThroughProvider
 from orchestrator.operations.people.register import Register
 from orchestrator.operations.people.sealing import PeopleSealing
 from orchestrator.operations.people.security_key import SecurityKeys
@@ -30,10 +31,17 @@ class People:
     tokens: Tokens
     break_glass: BreakGlass
     approvals: Approvals
+    through_provider: SignInThroughProvider
 
     @classmethod
     def of(
-        cls, database: Database, clock: Callable[[], float], keyring: Keyring, host: str, estates: Estates
+        cls,
+        database: Database,
+        clock: Callable[[], float],
+        keyring: Keyring,
+        host: str,
+        estates: Estates,
+        provider: Provider | None = None,
     ) -> "People":
         """`host`: the name by which people reach the service; security keys are bound to it."""
         sealing, keys = PeopleSealing(keyring), SecurityKeys(database, clock, host)
@@ -47,6 +55,7 @@ class People:
             tokens=Tokens(database, clock),
             break_glass=BreakGlass(database, clock, sign_in, _Alarm(estates, clock)),
             approvals=Approvals(keys),
+            through_provider=SignInThroughProvider(database, clock, sign_in, provider),
         )
 
 

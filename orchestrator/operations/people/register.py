@@ -153,8 +153,6 @@ class Register:
             other = people.of_subject(conn, subject)
             if other is not None and other.name != name:
                 raise Conflict(f"{other.name} is linked to this account already.")
-            if subject and not is_enrolled(conn, name) and not is_alone(conn, by, name):
-                people.doubt(conn, name, by)  # whoever has that account enrols the person's second factor
             people.revise(conn, name, subject=subject or None)
             audit.record(conn, "person.linked", by, {"person": _named(conn, name, now), "linked": bool(subject)}, now)
 
@@ -182,7 +180,7 @@ class Register:
 
     def _insert(self, conn: Connection, name: str, title: str, by: str, *, program: bool) -> None:
         now = self._clock()
-        require_name(name)
+        check_name(name)
         if not people.insert(conn, name, title, by, now, program=program):
             raise Conflict(f"There is somebody of the name {name} already.")
         audit.record(conn, "person.added", by, {"person": _named(conn, name, now), "program": program}, now)
@@ -232,10 +230,10 @@ class Register:
         audit.record(conn, kind, by, said, now)
 
 
-def require_name(name: str) -> None:
-    """Raises RequestError for what no person or program may be called."""
+def check_name(name: str) -> None:
+    """Raises RequestError for a name that nobody may go by."""
     if not _NAME.fullmatch(name):
-        raise RequestError("A name has up to 63 letters, digits and . _ - in lower case, and begins with one of those.")
+        raise RequestError("A name has small letters, digits, dots and hyphens, such as anne.martin.")
     if is_nobody(name):
         raise RequestError(f"{name!r} is what the service itself goes by; choose another name.")
 

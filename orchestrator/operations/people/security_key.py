@@ -36,6 +36,15 @@ ANSWERED_WITHIN = 300.0
 _WORD = "bascule approval v1"
 
 
+class Crowded(RequestError):
+    """More sign-ins are under way than can be."""
+
+    code = "too_many"
+
+    def __init__(self) -> None:
+        super().__init__("Too many sign in at this moment: try again in a minute.")
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """`options`: for `navigator.credentials`, as JSON with Base64url; `challenge` is sent back with the answer."""
@@ -125,8 +134,9 @@ class SecurityKeys:
         kept: bool = True,
     ) -> Asked:
         secret, now = secrets.token_urlsafe(32), self._clock()
-        if kept:
-            sessions.challenge(conn, secret, person, purpose, value, now, now + ANSWERED_WITHIN)
+        until = now + ANSWERED_WITHIN
+        if kept and not sessions.challenge(conn, secret, person, purpose, value, until, now):
+            raise Crowded
         return Asked(secret, json.loads(json.dumps(options, default=dict)))
 
     def _answered(self, conn: Connection, challenge: str, person: str, purpose: str) -> Row:

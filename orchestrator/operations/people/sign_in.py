@@ -173,16 +173,16 @@ class SignIn:
         self.end(actor, actor.session)
 
     def end(self, actor: Actor, session_id: str) -> None:
-        """End one of one's own sessions. Raises NotFound, Denied for a token, which is none."""
-        _require_session(actor)
+        """End one of one's own sessions. Raises NotFound, RequestError for who has none."""
+        _require_own(actor)
         with self._database.write() as conn:
             if not sessions.end_session(conn, session_id, actor.name):
                 raise NotFound("You have no such session.")
             audit.record(conn, "session.ended", actor.name, {"session": session_id}, self._clock())
 
     def sign_out_everywhere(self, actor: Actor) -> None:
-        """End all of one's sessions, this one as well. Raises Denied for a token."""
-        _require_session(actor)
+        """End all of one's sessions, this one as well. Raises RequestError for who has none."""
+        _require_own(actor)
         with self._database.write() as conn:
             people.let_out(conn, actor.name, tokens=False)
             audit.record(conn, "session.ended", actor.name, {"session": "all"}, self._clock())
@@ -267,14 +267,16 @@ def _wait(failures: int, failed_at: float, now: float) -> None:
         raise TooSoon(wait - (now - failed_at))
 
 
-def _require_session(actor: Actor) -> None:
-    if actor.proof is Proof.TOKEN:
-        raise Denied("A token ends no session: sign in, and end it there.")
-
-
 def narrowed(given: tuple[Grant, ...], own: tuple[Grant, ...]) -> tuple[Grant, ...]:
     """What a token may: what it was given, as far as its person still has it."""
     return tuple(one for one in given if one in own or Grant(one.role) in own)
+
+
+def _require_own(actor: Actor) -> None:
+    if not actor.is_person:
+        raise RequestError("The installation's token is nobody's: there is no session to end.")
+    if actor.proof is Proof.TOKEN:
+        raise Denied("A token ends no session: sign in, and end it there.")
 
 
 def _grants(said: list[list[str]]) -> tuple[Grant, ...]:

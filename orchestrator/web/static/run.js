@@ -94,6 +94,9 @@
     put(find(".wait-step code", card), wait.step);
     put(find(".wait-detail", card), wait.detail);
     put(find(".wait-message", card), wait.message);
+    const link = find(".wait-link", card);
+    link.hidden = !wait.link;
+    if (wait.link) link.setAttribute("href", wait.link);
     find(".commands", card).replaceChildren(...wait.commands.map((command) => {
       const item = document.createElement("li");
       item.appendChild(document.createElement("code")).textContent = command;
