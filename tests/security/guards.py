@@ -26,6 +26,9 @@ _44 = "tests/security/test_44_estate_trust.py::"
 _45 = "tests/security/test_45_hostile_content.py::"
 _46 = "tests/security/test_46_role_matrix.py::"
 _47 = "tests/security/test_47_forged_requests.py::"
+_40 = "tests/security/test_40_drill_against_live.py::"
+_48 = "tests/security/test_48_ssrf.py::"
+_49 = "tests/security/test_49_webhook_abuse.py::"
 _51 = "tests/security/test_51_audit_tampering.py::"
 _52 = "tests/security/test_52_play_contained.py::"
 _KEYS = "tests/integration/test_security_keys.py::"
@@ -387,6 +390,54 @@ GUARDS = (
         "return Caller(_MACHINE, cookie) if same and method in _READING else None",
         "return Caller(_MACHINE, cookie) if same else None",
         _47 + "test_the_cookie_of_the_installations_token_only_looks",
+    ),
+    # 40: a drill pointed at what is live
+    Guard(
+        40, "a secret is of its scope's mode", "orchestrator/store/secret_store.py",
+        "        if kind != row.kind:", "        if False:",
+        _40 + "test_a_live_scope_that_is_called_a_drill_has_no_live_secret",
+    ),
+    Guard(
+        40, "a secret is sealed for its place", "orchestrator/store/sealing.py",
+        "        if (form, for_scope, for_name) != (_FORM, scope, name):", "        if False:",
+        _40 + "test_rows_of_the_database_are_moved_in_vain",
+    ),
+    # 48: requests that lead to this machine
+    Guard(
+        48, "special addresses are listed one by one", "providers/reach.py",
+        "        if special is None:\n", "        if True:\n",
+        _48 + "test_no_scope_reaches_a_special_address_that_it_does_not_list",
+    ),
+    Guard(
+        48, "what a connection leads to is judged", "providers/reach.py",
+        "        if not self.reach.holds(address):", "        if False:",
+        _48 + "test_a_library_that_connects_by_itself_is_held",
+    ),
+    # 49: abuse of webhooks
+    Guard(
+        49, "a delivery is proven before it is read", "orchestrator/domain/signals/proof.py",
+        'return bool(wanted) and hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode())', "return True",
+        _49 + "test_nothing_is_read_before_it_is_proven",
+    ),
+    Guard(
+        49, "a delivery is not old", "orchestrator/domain/signals/proof.py",
+        "return digits and abs(int(timestamp) - now) <= WINDOW", "return digits",
+        _49 + "test_a_replayed_delivery_is_one",
+    ),
+    Guard(
+        49, "a body is bounded", GATE, "        return too_large if read > MAX_BODY else None", "        return None",
+        _49 + "test_chunks_without_an_end_are_cut_off",
+    ),
+    Guard(
+        49, "who guesses is slowed", "orchestrator/web/limits.py",
+        "        return self._failed.spend(subscriber(address)) or None", "        return None",
+        _49 + "test_guessing_is_slowed_and_those_who_prove_themselves_are_not",
+    ),
+    # 50: secrets in what is left behind
+    Guard(
+        50, "a service that dies leaves no memory", "orchestrator/cli/service_commands.py",
+        "    forbid_core_files()\n", "",
+        "tests/security/test_50_secret_canaries.py::test_no_canary_is_found_after_a_rehearsal_that_went_wrong",
     ),
     # 51: the audit edited
     Guard(

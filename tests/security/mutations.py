@@ -1,6 +1,6 @@
 """Each guard is taken away, one at a time, in a copy of this tree: a test of its row must fail, or it proves nothing.
 
-    .venv/bin/python -m tests.security.mutations [--row N]... [--part N/M] [--at-once N]
+    .venv/bin/python -m tests.security.mutations [--row N]... [--name WORDS]... [--part N/M] [--at-once N]
 
 First the tests run as everything stands, and must pass. The last lines are a table; the exit status is 1 when a guard's
 removal is not noticed, when a guard is not found where the table says, or when a test fails without any removal.
@@ -132,8 +132,11 @@ def misplaced(guards: Sequence[Guard]) -> list[str]:
     return found
 
 
-def chosen(rows: Sequence[int], part: str) -> list[Guard]:
-    picked = [one for one in GUARDS if not rows or one.row in rows]
+def chosen(rows: Sequence[int], names: Sequence[str], part: str) -> list[Guard]:
+    """Those of these rows or names; without either, all."""
+    picked = [
+        one for one in GUARDS if one.row in rows or any(words in one.name for words in names) or not (rows or names)
+    ]
     if part:
         number, of = (int(one) for one in part.split("/"))
         picked = picked[number - 1 :: of]
@@ -177,10 +180,11 @@ def _line(found: Verdict) -> str:
 def main() -> int:
     asked = argparse.ArgumentParser(description="Each guard is taken away, and a test must notice.")
     asked.add_argument("--row", type=int, action="append", default=[])
+    asked.add_argument("--name", action="append", default=[], help="a part of a guard's name")
     asked.add_argument("--part", default="", help="N/M: of M parts the Nth")
     asked.add_argument("--at-once", type=int, default=2)
     given = asked.parse_args()
-    guards = chosen(given.row, given.part)
+    guards = chosen(given.row, given.name, given.part)
     if wrong := misplaced(guards):
         print("Guards that are not where the table says:", *wrong, sep="\n  ")
         return 1
