@@ -7,6 +7,16 @@ import sqlalchemy as sa
 from orchestrator.domain.journal import fold
 from orchestrator.domain.model import ENDED_RUN
 from orchestrator.store import identities
+from orchestrator.store.people_tables import (
+    api_tokens,
+    challenges,
+    invitations,
+    people,
+    person_grants,
+    sealed_codes,
+    security_keys,
+    sessions,
+)
 from orchestrator.store.proposals import waiting
 from orchestrator.store.runs import graph_of, list_events, views_of
 from orchestrator.store.tables import (
@@ -29,7 +39,19 @@ _NAMED: "Sequence[sa.Column[str]]" = (
     acknowledgements.c.by,
     proposals.c.ended_by,
     proposal_events.c.actor,
+    people.c.created_by,
+    person_grants.c.granted_by,
+    person_grants.c.confirmed_by,
+    api_tokens.c.created_by,
+    invitations.c.created_by,
+    sealed_codes.c.sealed_by,
+    sealed_codes.c.confirmed_by,
 )
+_OWN = (
+    people.c.name,
+    *(table.c.person for table in (person_grants, security_keys, sessions, api_tokens, invitations, challenges)),
+)
+"""What is the person's own, and goes with them: they can't sign in any more."""
 
 
 def under_way(conn: sa.Connection, name: str, pseudonyms: Sequence[str]) -> list[str]:
@@ -46,6 +68,8 @@ def take_out(conn: sa.Connection, name: str, pseudonyms: Sequence[str]) -> list[
     A run's rows are folded from its journal anew, which tells the pseudonym from now on.
     """
     identities.remove(conn, name)
+    for own in _OWN:
+        conn.execute(sa.delete(own.table).where(own == name))
     concerned = list(identities.runs_of(conn, pseudonyms))
     for column in _NAMED:
         conn.execute(sa.update(column.table).where(column == name).values({column.name: pseudonyms[0]}))

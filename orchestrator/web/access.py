@@ -41,15 +41,18 @@ class Access:
     def is_token(self, given: str) -> bool:
         return secrets.compare_digest(given.encode("utf-8", "replace"), self._token)
 
-    def who(self, method: str, headers: Headers) -> Caller | None:
-        """Reads the database where it must. A bearer (RFC 6750) goes before a cookie; a wrong one is not forgiven."""
+    def who(self, method: str, headers: Headers, *, used: bool = True) -> Caller | None:
+        """Reads the database where it must. A bearer (RFC 6750) goes before a cookie; a wrong one is not forgiven.
+
+        `used`: somebody does something with it now, which keeps a session from ending.
+        """
         authorization = headers.get("authorization")
         if authorization is not None:
             scheme, _, given = authorization.partition(" ")
-            return self._bearer(given.strip()) if scheme.lower() == "bearer" else None
+            return self._bearer(given.strip(), used=used) if scheme.lower() == "bearer" else None
         cookie = self.cookie_of(headers)
         if cookie.startswith(SESSION):
-            actor = self._sign_in.who(cookie)
+            actor = self._sign_in.who(cookie, used=used)
             return Caller(actor, cookie) if actor is not None else None
         same = secrets.compare_digest(cookie.encode("utf-8", "replace"), self.cookie_value.encode())
         return Caller(_MACHINE, cookie) if same and method in _READING else None
@@ -77,10 +80,10 @@ class Access:
         same = secrets.compare_digest(given.strip().lower().encode("utf-8", "replace"), wanted.encode())
         return same and algorithm == "sha256"
 
-    def _bearer(self, given: str) -> Caller | None:
+    def _bearer(self, given: str, *, used: bool) -> Caller | None:
         if self.is_token(given):
             return Caller(_MACHINE)
-        actor = self._sign_in.who(given)
+        actor = self._sign_in.who(given, used=used)
         return Caller(actor) if actor is not None else None
 
 

@@ -1,4 +1,4 @@
-"""Fault 51, the audit edited, cut short and forked by SQL: a thousand times, and each time it is found (I10)."""
+"""Row 51: the audit edited, cut short and forked by SQL: a thousand times, and each time it is found (I10)."""
 
 import json
 import random
