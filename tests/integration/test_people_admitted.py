@@ -10,11 +10,13 @@ import sqlalchemy as sa
 
 from orchestrator.domain.people.actor import Actor, Proof
 from orchestrator.domain.people.role import Grant, Role
+from orchestrator.domain.proposals.standing_approval import Covered, StandingEvent
+from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.operations.forgetting import forget
 from orchestrator.operations.people.register import INVITED_FOR
 from orchestrator.operations.people.sign_in import Opened, Unproved
-from orchestrator.operations.request import Denied, NotFound, RequestError
-from orchestrator.store import people_tables, sessions
+from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
+from orchestrator.store import people_tables, sessions, standing_approvals
 from orchestrator.store.tables import metadata
 from tests.people_world import PASSWORD, Town, town
 
@@ -194,6 +196,16 @@ def test_a_person_who_is_forgotten_leaves_no_row_and_no_name_behind(either: Town
     with either.database.write() as conn:
         sessions.invite(conn, "a link", "ada", "xena", either.now, either.now + 60)
     either.people.keys.ask_to_sign_in("ada")
+    covered = Covered("s-1", "r", "v", ("desk",), "live", "c", Verdict.CUT, 0.0, "ada", either.now + 60)
+    with either.database.write() as conn:
+        standing_approvals.insert(conn, covered, 2, "", either.now)
+    with pytest.raises(Conflict, match="s-1"):
+        forget(either.database, lambda: either.now, "ada", "xena", "left the town")
+    with either.database.write() as conn:
+        row = standing_approvals.locked(conn, "s-1")
+        assert row is not None
+        said = {"signatures": [{"by": "ada"}, {"by": "xena"}]}
+        standing_approvals.move(conn, row, StandingEvent.REVOKED, either.now, "ada", said)
     forget(either.database, lambda: either.now, "ada", "xena", "left the town")
     with either.database.read() as conn:
         for table in metadata.sorted_tables:

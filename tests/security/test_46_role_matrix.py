@@ -14,7 +14,9 @@ from fastapi.routing import iter_route_contexts
 
 from orchestrator.domain.people.actor import Actor, Proof
 from orchestrator.domain.people.role import Grant, Role
-from orchestrator.store import people, proposals, sessions
+from orchestrator.domain.proposals.standing_approval import Covered
+from orchestrator.domain.signals.quorum import Verdict
+from orchestrator.store import people, proposals, sessions, standing_approvals
 from orchestrator.web import live
 from orchestrator.web.api import create_app
 from tests.integration.service_fixture import RunningService, running_service
@@ -27,7 +29,7 @@ ALL = "all"
 """Somebody with every role, whose answer shows that a request is not refused for another reason."""
 REFUSED = (401, 403, 404, 409, 422)
 """A handler's own no is another answer than the one that was wanted."""
-PROPOSAL = "p-of-the-desk"
+PROPOSAL, STANDING = "p-of-the-desk", "s-of-the-desk"
 JSON = {"Content-Type": "application/json"}
 STREAMS = ("/stream", "/live")
 
@@ -58,7 +60,12 @@ def _words(service: RunningService) -> dict[str, str]:
     }  # fmt: skip
     with service.bascule.database.write() as conn:
         proposals.insert(conn, row, 0.0, "policy:r")
-    return {"RUN": run, "DRILL": asked.json()["id"], "PLAN": plan, "DRILLPLAN": drill, "PROPOSAL": PROPOSAL}
+        covered = Covered(STANDING, "r", "s", ("desk",), "live", "c", Verdict.CUT, 0.0, "olga", time.time() + 3600)
+        standing_approvals.insert(conn, covered, 2, "", time.time())
+    return {"RUN": run, "DRILL": asked.json()["id"], "PLAN": plan, "DRILLPLAN": drill} | {
+        "PROPOSAL": PROPOSAL,
+        "STANDING": STANDING,
+    }
 
 
 def _bearers(service: RunningService) -> list[dict[str, str]]:
