@@ -454,6 +454,11 @@ GUARDS = (
     Guard(
         51, "a chain ends where its row says", "orchestrator/domain/audit/examination.py",
         "        if length is None and self._seq:", "        if True:\n            return\n        if length is None and self._seq:",
+        _51 + "test_a_chain_that_was_cut_contradicts_its_own_row_without_any_checkpoint",
+    ),
+    Guard(
+        51, "a chain ends no sooner than a checkpoint saw", "orchestrator/domain/audit/examination.py",
+        "        if longest is not None and longest.length > self._seq:", "        if False:",
         _51 + "test_a_thousand_tamperings_are_all_found",
     ),
     # 52: contained plays
