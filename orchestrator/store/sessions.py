@@ -99,25 +99,30 @@ def use_invitation(conn: sa.Connection, secret: str) -> Row | None:
 
 
 ASKED_AT_MOST = 50
-"""Challenges of one person that are kept: whoever asks in a person's name pushes out the oldest, and nobody else's."""
+"""Challenges of one person for one purpose: whoever asks in somebody's name pushes out the oldest of these alone."""
 
 
 def challenge(
     conn: sa.Connection, secret: str, person: str, purpose: str, value: str, until: float, now: float
 ) -> bool:
-    """False when too many wait already: whoever asks need not be known. Outdated ones go."""
+    """False when too many of nobody's wait already: whoever asks need not be known. Outdated ones go.
+
+    What strangers ask for takes no place of what people do who are signed in.
+    """
     conn.execute(sa.delete(challenges).where(challenges.c.expires_at < now))
     if person:
-        _push_out(conn, person)
-    if conn.execute(sa.select(sa.func.count()).select_from(challenges)).scalar_one() >= CHALLENGES_AT_MOST:
-        return False
+        _push_out(conn, person, purpose)
+    else:
+        count = sa.select(sa.func.count()).select_from(challenges).where(challenges.c.person == "")
+        if conn.execute(count).scalar_one() >= CHALLENGES_AT_MOST:
+            return False
     row = {"hash": hashed(secret), "person": person, "purpose": purpose, "value": value, "expires_at": until}
     conn.execute(sa.insert(challenges), row)
     return True
 
 
-def _push_out(conn: sa.Connection, person: str) -> None:
-    mine = challenges.c.person == person
+def _push_out(conn: sa.Connection, person: str, purpose: str) -> None:
+    mine = sa.and_(challenges.c.person == person, challenges.c.purpose == purpose)
     newest = sa.select(challenges.c.hash).where(mine).order_by(challenges.c.expires_at.desc()).limit(ASKED_AT_MOST - 1)
     kept = conn.execute(newest).scalars().all()
     if len(kept) == ASKED_AT_MOST - 1:

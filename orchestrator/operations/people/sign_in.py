@@ -62,19 +62,26 @@ class SignIn:
         self._clock = clock
         self._sealing = sealing
         self._keys = keys
-        self._strangers = _Strangers()
+        self._guesses = _Guesses()
 
     def with_password(self, name: str, password: str, code: str, agent: str = "") -> Opened:
-        """Raises Unproved, TooSoon. Who has a second factor must show it; who has none may only enrol one."""
+        """Raises Unproved, TooSoon. Who has a second factor must show it; who has none may only enrol one.
+
+        Whoever guesses waits, and does not make the person wait: the right code of the moment goes past the wait.
+        """
         now = self._clock()
         with self._database.read() as conn:
             row = people.get(conn, name)
-        self._strangers.throttle(name, now) if row is None else _throttle(row, now)
+        if row is None:
+            self._guesses.throttle(name, now)
+        elif self._interval(row, code, now) is None:
+            _throttle(row, now)
         right = is_password(row.password if row is not None else None, password)
         with self._database.write() as conn:
             row = people.locked(conn, name)
-            _throttle(row, now)  # once more: others may have guessed at the same time
             interval = self._interval(row, code, now) if row is not None else None
+            if interval is None:
+                _throttle(row, now)  # once more: others may have guessed at the same time
             keyed = row is not None and bool(sessions.keys_of(conn, name))
             second = interval is not None or (row is not None and not row.totp and not keyed)
             if row is not None and right and second and row.disabled_at is None and not row.program:
@@ -85,7 +92,7 @@ class SignIn:
                 people.change(conn, name, failures=row.failures + 1, failed_at=now)
                 self._tell_failure(conn, name, now)
             else:
-                self._strangers.failed(name, now)
+                self._guesses.failed(name, now)
         raise Unproved
 
     def with_key(self, name: str, challenge: str, answer: Mapping[str, Any], agent: str = "") -> Opened:
@@ -110,18 +117,21 @@ class SignIn:
             return self.open(conn, row.name, Proof.OIDC, agent)
 
     def prove(self, actor: Actor, code: str) -> None:
-        """Show a code of one's second factor again. Raises Unproved, TooSoon."""
-        now = self._clock()
+        """Show a code of one's second factor again. Raises Unproved, TooSoon.
+
+        Wrong ones are counted for the session: what strangers guess at the door keeps nobody from approving.
+        """
+        now, here = self._clock(), f"session {actor.session}"
         with self._database.write() as conn:
             row = people.locked(conn, actor.name)
-            _throttle(row, now)
+            self._guesses.throttle(here, now)
             interval = self._interval(row, code, now) if row is not None else None
             if row is not None and interval is not None:
-                people.change(conn, actor.name, failures=0, totp_last=interval)
+                people.change(conn, actor.name, totp_last=interval)
                 sessions.change_session(conn, actor.session, proof=Proof.TOTP.value, proved_at=now)
                 return
+            self._guesses.failed(here, now)
             if row is not None:
-                people.change(conn, actor.name, failures=row.failures + 1, failed_at=now)
                 self._tell_failure(conn, actor.name, now)
         raise Unproved("The code is not right, or was used before: wait for the next one.")
 
@@ -230,8 +240,10 @@ class SignIn:
         audit.record(conn, "session.refused", name, {}, now)
 
 
-class _Strangers:
-    """Names that nobody has are guessed as slowly as those of people: how long one waits tells nobody who exists."""
+class _Guesses:
+    """Wrong tries that no person's row counts: for names that nobody has, which are guessed as slowly as those of
+    people, so that a wait tells nobody who exists; and in a session.
+    """
 
     KEPT = 1000
 
