@@ -9,7 +9,7 @@ import pytest
 from orchestrator.domain.people.actor import FRESH, Actor, Lack, Proof
 from orchestrator.domain.people.role import Grant, Permission, Role
 from orchestrator.operations.people.factors import WAIT_AT_MOST, Crowded, is_password, password_hash
-from orchestrator.operations.people.sign_in import FREE_TRIES, IDLE, LASTS, TooSoon, Unproved
+from orchestrator.operations.people.sign_in import FREE_TRIES, GOES_PAST, IDLE, LASTS, TooSoon, Unproved
 from orchestrator.operations.request import Denied, RequestError
 from orchestrator.store import people
 from tests.people_world import PASSWORD, Town, town
@@ -76,14 +76,14 @@ def test_a_code_that_was_used_is_none_for_showing_it_again_either(place: Town, a
 def test_after_five_wrong_tries_one_waits_ever_longer(place: Town, anne: Actor) -> None:
     wrong(place, anne.name, FREE_TRIES)
     with pytest.raises(TooSoon) as caught:
-        place.people.sign_in.with_password(anne.name, PASSWORD, "000000")
+        place.people.sign_in.with_password(anne.name, PASSWORD, "")
     place.now += caught.value.wait - 0.1
     with pytest.raises(TooSoon):
-        place.people.sign_in.with_password(anne.name, PASSWORD, "000000")
+        place.people.sign_in.with_password(anne.name, PASSWORD, "")
     place.now += 0.2
     wrong(place, anne.name, 1)
     with pytest.raises(TooSoon) as longer:
-        place.people.sign_in.with_password(anne.name, PASSWORD, "000000")
+        place.people.sign_in.with_password(anne.name, PASSWORD, "")
     assert longer.value.wait > caught.value.wait
 
 
@@ -122,6 +122,18 @@ def test_who_guesses_many_at_once_has_no_more_tries(place: Town, anne: Actor) ->
         one.join()
     assert said.count(Unproved) == FREE_TRIES
     assert said.count(TooSoon) == 3 * FREE_TRIES
+
+
+def test_codes_tried_during_the_wait_are_counted_and_soon_none_goes_past_it(place: Town, anne: Actor) -> None:
+    """Whoever knows the password would otherwise try one code after the other, as fast as they are answered."""
+    wrong(place, anne.name, FREE_TRIES)
+    for _ in range(GOES_PAST):
+        with pytest.raises(TooSoon):
+            place.people.sign_in.with_password(anne.name, PASSWORD, "000000")
+    with pytest.raises(TooSoon):
+        place.people.sign_in.with_password(anne.name, PASSWORD, place.code())
+    place.now += 301
+    place.people.sign_in.with_password(anne.name, PASSWORD, place.code())
 
 
 def test_passwords_guessed_at_the_same_time_are_counted_before_any_of_them_counts(

@@ -321,6 +321,11 @@ GUARDS = (
         _SIGN_IN + "test_after_five_wrong_tries_even_the_right_one_waits_ever_longer",
     ),
     Guard(
+        46, "codes tried during the wait are counted", PEOPLE + "sign_in.py",
+        "            if code and row.failures < GOES_PAST:", "            if False:",
+        _SIGN_IN + "test_codes_tried_during_the_wait_are_counted_and_soon_none_goes_past_it",
+    ),
+    Guard(
         46, "who guesses at the same time waits as well", PEOPLE + "sign_in.py",
         "            _throttle(row, now)  # once more: others may have guessed at the same time\n", "",
         _SIGN_IN + "test_passwords_guessed_at_the_same_time_are_counted_before_any_of_them_counts",

@@ -24,6 +24,8 @@ IDLE = 2 * 3600.0
 """Seconds that a session lasts at most, and without being used."""
 TOUCHED_EVERY = 60.0
 FREE_TRIES = 5
+GOES_PAST = 60
+"""Wrong tries in a row up to which a right code goes past the wait: of a million codes three are right at any time."""
 WAIT_AT_MOST = 300.0
 """Wrong passwords or codes in a row that cost nothing; from then on the wait doubles, to so many seconds."""
 
@@ -73,14 +75,14 @@ class SignIn:
         with self._database.read() as conn:
             row = people.get(conn, name)
         if row is None:
-            self._guesses.throttle(name, now)
-        elif self._interval(row, code, now) is None:
-            _throttle(row, now)
+            self._guesses.throttle(name, now, counts=bool(code))
+        elif not self._goes_past(row, code, now):
+            self._wait_counted(row, code, now)
         right = is_password(row.password if row is not None else None, password)
         with self._database.write() as conn:
             row = people.locked(conn, name)
             interval = self._interval(row, code, now) if row is not None else None
-            if interval is None:
+            if row is not None and not self._goes_past(row, code, now):
                 _throttle(row, now)  # once more: others may have guessed at the same time
             keyed = row is not None and bool(sessions.keys_of(conn, name))
             second = interval is not None or (row is not None and not row.totp and not keyed)
@@ -231,6 +233,23 @@ class SignIn:
                 sessions.used_token(conn, row.id, now)
         return Actor(row.person, Proof.TOKEN, row.created_at, narrowed(given, own), row.id)
 
+    def _goes_past(self, row: Row, code: str, now: float) -> bool:
+        """Whether the code is right, and not so many were tried that chance may have found it."""
+        return row.failures < GOES_PAST and self._interval(row, code, now) is not None
+
+    def _wait_counted(self, row: Row, code: str, now: float) -> None:
+        """Codes that are tried during the wait count as well: else who knows the password tries them all. Raises
+        TooSoon."""
+        try:
+            _throttle(row, now)
+        except TooSoon:
+            if code and row.failures < GOES_PAST:
+                with self._database.write() as conn:
+                    found = people.locked(conn, row.name)
+                    if found is not None:
+                        people.change(conn, row.name, failures=found.failures + 1)
+            raise
+
     def _interval(self, row: Row, code: str, now: float) -> int | None:
         if not row.totp or not code:
             return None
@@ -251,11 +270,16 @@ class _Guesses:
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def throttle(self, name: str, now: float) -> None:
-        """Raises TooSoon."""
+    def throttle(self, name: str, now: float, *, counts: bool = False) -> None:
+        """Raises TooSoon. `counts`: a try during the wait is counted, as that of a code is for people."""
         with self._lock:
             failures, at = self._failures.get(name, (0, 0.0))
-        _wait(failures, at, now)
+            try:
+                _wait(failures, at, now)
+            except TooSoon:
+                if counts and failures < GOES_PAST:
+                    self._failures[name] = (failures + 1, at)
+                raise
 
     def failed(self, name: str, now: float) -> None:
         with self._lock:
