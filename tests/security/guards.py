@@ -318,7 +318,7 @@ GUARDS = (
     Guard(
         46, "who guesses waits", PEOPLE + "sign_in.py",
         "    if failures < FREE_TRIES:\n        return\n", "    return\n",
-        _SIGN_IN + "test_after_five_wrong_tries_even_the_right_one_waits_ever_longer",
+        _SIGN_IN + "test_after_five_wrong_tries_one_waits_ever_longer",
     ),
     Guard(
         46, "codes tried during the wait are counted", PEOPLE + "sign_in.py",
