@@ -19,6 +19,7 @@ from orchestrator.store.runs import NewStep
 from providers.base import Halted, Reveal, never
 from tests.chaos_proxy import ChaosProxy, chaos_proxy
 from tests.integration.engine_world import Engine, World, WorldWorkshop, step
+from tests.loopback import within
 from tests.vendor_stand_ins import CloudStandIn, cloud_stand_in, reveal
 
 SERVER = {"provider": "scaleway", "name": "portal", "size": "DEV1-S", "image": "debian_bookworm"}
@@ -32,7 +33,7 @@ class CloudWorkshop:
     ) -> None:
         self._memory = WorldWorkshop(world)
         self._real = EstateWorkshop(
-            scope_at=lambda _commit, _scope: {"compute": blocks},
+            scope_at=lambda _commit, _scope: within({"compute": blocks}),
             checkout=lambda _commit: directory,
             secrets=lambda _scope: secrets,
             workspaces=directory / "workspaces",

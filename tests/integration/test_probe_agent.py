@@ -257,7 +257,7 @@ def test_an_author_sees_the_block_work_before_it_is_committed(
     assert not (tmp_path / "data").exists(), "it stores nothing"
     (estate / "bascule.yaml").write_text(sheet)
     seal(tmp_path / "data", "live", "mayor", "s")
-    assert "✘ fail     denial     mayor-token (mayor)" in probe(0), "what is sealed is opened"
+    assert "fail     denial     mayor-token (mayor)" in probe(0), "what is sealed is opened"
 
 
 def test_validate_advises_and_does_not_refuse(
