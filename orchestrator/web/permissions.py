@@ -119,6 +119,8 @@ NEEDS: dict[str, P | None] = {
     "POST /approve/proposal/{proposal_id}": P.LOOK,
     "GET /sign-in": None,
     "POST /sign-in": None,
+    "POST /sign-in/key": None,
+    "POST /sign-in/codes": None,
     "GET /oidc/start": None,
     "GET /oidc/return": None,
     "GET /welcome": None,
