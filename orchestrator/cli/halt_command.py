@@ -73,7 +73,7 @@ def headline(found: Mapping[str, Any]) -> str:
 
 
 def _asked(session: Session, service: Callable[[Service], Any], database: "Callable[[Halt], Any]") -> Any:
-    """The service is asked; if it does not know whoever is signed in, or can't, then with its own token; then not at all.
+    """The service is asked; if it does not know who is signed in, or fails, then with its own token; then not at all.
 
     So the kill switch works for whoever may read this machine's files, whatever became of their session.
     """

@@ -62,6 +62,12 @@ def sealed_seeds(conn: sa.Connection) -> list[tuple[str, str]]:
     return [(row.name, row.totp) for row in conn.execute(query)]
 
 
+def reseal_seed(conn: sa.Connection, name: str, old: str, new: str) -> bool:
+    """The same by another key; False when the person has another one meanwhile, which stays."""
+    query = sa.update(people).where(people.c.name == name, people.c.totp == old).values(totp=new)
+    return conn.execute(query.returning(people.c.name)).one_or_none() is not None
+
+
 def revise(conn: sa.Connection, name: str, **values: object) -> None:
     """Change the person, and with it every approval that they gave and that has not led to anything yet."""
     conn.execute(sa.update(people).where(people.c.name == name).values(**values, revision=people.c.revision + 1))
