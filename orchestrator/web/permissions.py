@@ -89,6 +89,7 @@ NEEDS: dict[str, P | None] = {
     "DELETE /api/v1/tokens/{token_id}": P.OWN,
     "GET /api/v1/people": P.MANAGE,
     "POST /api/v1/people": P.MANAGE,
+    "POST /api/v1/people/after-restore": P.MANAGE,
     "POST /api/v1/people/{name}/grant": P.MANAGE,
     "POST /api/v1/people/{name}/confirm": P.LOOK,
     "POST /api/v1/people/{name}/revoke": P.MANAGE,

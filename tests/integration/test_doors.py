@@ -98,3 +98,15 @@ def test_a_runaway_program_takes_nothing_from_its_person_and_halting_is_never_to
         assert asked[-1] == 429
         assert anne.get("/api/v1/session").status_code == 200
         assert program.get("/api/v1/halt").status_code == 200
+
+
+def test_a_restored_database_is_closed_with_the_installation_s_token(service: tuple[Bascule, str]) -> None:
+    bascule, url = service
+    secret = session(bascule, "anne")
+    with client(url, secret) as anne, client(url, bascule.token) as machine:
+        order = {"reason": "the disk"}
+        assert anne.post("/api/v1/people/after-restore", json=order).status_code == 403
+        said = machine.post("/api/v1/people/after-restore", json=order)
+        assert said.status_code == 200, said.text
+        assert said.json()["sessions"] >= 1
+    assert bascule.people.sign_in.who(secret) is None
