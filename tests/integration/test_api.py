@@ -168,7 +168,7 @@ def test_simultaneous_requests_make_one_run(service: RunningService, many: int) 
         def ask(number: int) -> httpx.Response:
             start.wait(30)
             return http.post(
-                "/api/v1/runs", json=order, headers={"Idempotency-Key": f"{order['digest'][-9:]}-{number}"}
+                "/api/v1/runs", json=order, headers={"Idempotency-Key": f"{order['digest'][-9:]}-{many}-{number}"}
             )
 
         with ThreadPoolExecutor(many) as pool:
