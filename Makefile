@@ -1,6 +1,6 @@
 # `make demo` and `make test` prepare everything themselves on Debian or Ubuntu; `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-security test-faults test-wide bench bench-audit bench-detection bench-dns bench-plays \
+.PHONY: help demo test test-security test-security-rows test-guards test-faults test-wide bench bench-audit bench-detection bench-dns bench-plays \
 	bench-servers bench-rulebook bench-webhooks lint \
 	types scan sbom format lock compose clean
 
@@ -19,13 +19,15 @@ TOGETHER := 4
 ifeq ($(shell id -u),0)
 CACHE ?=
 PYTEST := $(BIN)/python -m pytest $(CACHE)
+MUTATIONS := $(BIN)/python -m tests.security.mutations
 else
 CACHE ?= -p no:cacheprovider
 PYTEST := sudo PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m pytest $(CACHE)
+MUTATIONS := sudo PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m tests.security.mutations
 endif
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## set up, then rehearse the starter estate's failover against the simulator
 	@.ci/setup demo
@@ -36,10 +38,17 @@ test: ## the default test suite (ARGS="-k name" picks)
 	@$(COMPILE)
 	$(PYTEST) -n $(TOGETHER) -m "not faults and not wide" --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-security: ## attacks on the estate and on the service, by the number of their row; the default suite runs them too
+test-security: test-security-rows test-guards ## attacks by the number of their row, then each guard taken away (half an hour)
+
+test-security-rows: ## the attacks alone, which the default suite runs too (ARGS="-k test_37" picks)
 	@.ci/setup test
 	@$(COMPILE)
 	$(PYTEST) -n 0 -m "not faults and not wide" tests/security $(ARGS)
+
+test-guards: ## each guard is taken away in a copy of the tree, and a test must notice (ARGS="--row 37" or "--part 1/12")
+	@.ci/setup test
+	@$(COMPILE)
+	$(MUTATIONS) $(ARGS)
 
 test-faults: ## crash points and faults, enumerated (ARGS="--part 1/6": a sixth)
 	@.ci/setup test

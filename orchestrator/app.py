@@ -36,7 +36,7 @@ from orchestrator.operations.plans import Plans
 from orchestrator.operations.probing import Probing
 from orchestrator.operations.proposals import Proposals
 from orchestrator.operations.readiness import Readiness
-from orchestrator.operations.request import Paths, RequestError
+from orchestrator.operations.request import Paths, RequestError, hook_secret
 from orchestrator.operations.resources import Resources
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.secrets import Secrets
@@ -168,6 +168,7 @@ class Bascule:
         self.readiness = Readiness(self.database, self.worker.quiet_for)
         self.probing = Probing(self.database, self.estates, self.workshop, clock)
         self.token = _token(self.paths.token)
+        _keep(self.paths.hook, hook_secret(self.token))
         self._stopping = threading.Event()
         self._hasten = threading.Event()
         self._sync = threading.Thread(target=self._keep_in_sync, name="estate-sync", daemon=True)
@@ -300,10 +301,17 @@ def _own(path: Path) -> int:
 def _token(path: Path) -> str:
     """The token of this installation's API, made at first start, readable by its owner alone."""
     if not path.exists() or not path.read_text(encoding="utf-8").strip():
-        new = path.with_name(f"{path.name}.new")
-        new.unlink(missing_ok=True)
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write("bsc_" + secrets.token_urlsafe(32))
-        new.replace(path)
+        _keep(path, "bsc_" + secrets.token_urlsafe(32))
     return path.read_text(encoding="utf-8").strip()
+
+
+def _keep(path: Path, text: str) -> None:
+    """Whole, and for its owner alone."""
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    new.replace(path)

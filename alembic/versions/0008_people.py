@@ -110,6 +110,7 @@ def upgrade() -> None:
         sa.Column("grants", sa.JSON(), nullable=False),
         sa.Column("sealed_at", sa.Double(), nullable=False),
         sa.Column("sealed_by", sa.String(200), nullable=False),
+        sa.Column("confirmed_by", sa.String(200), nullable=True),
         sa.Column("expires_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("hash", name="pk_sealed_codes"),
     )

@@ -183,16 +183,17 @@ def glass(context: typer.Context, as_json: Json = False) -> None:
         return
     session = session_of(context)
     with Service.of(session.data) as service:
-        found = service.get("break-glass")["sealed"]
+        found = service.get("break-glass")
     if as_json:
         session.json(found)
-    elif found is None:
-        session.line("Nothing is sealed. Make codes with: bascule break-glass seal")
+        return
+    if found["sealed"] is None:
+        session.line("Nothing that opens is sealed. Make codes with: bascule break-glass seal")
     else:
-        roles = ", ".join(_of(role) for role in found["roles"])
-        session.line(f"{counted(found['codes'], 'code')}, {found['needed']} of them open: {roles}")
-        session.line(f"  sealed by {clean(found['sealed_by'])} on {moment(found['sealed_at'])}")
-        session.line(f"  until {moment(found['expires_at'])}")
+        _tell_codes(session, found["sealed"])
+    if found["waiting"] is not None:
+        session.line("These wait for a second person: bascule break-glass confirm")
+        _tell_codes(session, found["waiting"])
 
 
 def seal(
@@ -206,12 +207,23 @@ def seal(
     session = session_of(context)
     body = {"codes": codes, "needed": needed, "days": days, "roles": [_grant(one) for one in role or ["admin"]]}
     with Service.of(session.data) as service:
-        said = service.post("break-glass", body)["codes"]
+        said = service.post("break-glass", body)
     session.note(
         f"{needed} of these {codes} codes open {', '.join(role or ['admin'])}, once. They are not shown again:"
     )
-    for number, code in enumerate(said, 1):
+    for number, code in enumerate(said["codes"], 1):
         session.line(f"{number}  {code}", copied=True)
+    if not said["counts"]:
+        session.note("They open nothing until a second person agrees. An approver or admin types:")
+        session.note("  bascule break-glass confirm")
+
+
+def confirm_glass(context: typer.Context) -> None:
+    """Agree, as a second person, to codes that somebody else sealed. Needs you to be signed in."""
+    session = session_of(context)
+    with Service.of(session.data) as service:
+        service.post("break-glass/confirm", {})
+    session.line("The codes open from now on; those from before do not.")
 
 
 def open_glass(
@@ -226,6 +238,13 @@ def open_glass(
         credential.keep(service.url, session.data, said)
     session.line(f"The glass is broken. You act as {said['name']} until {moment(said['expires_at'])}.")
     session.line("Seal new codes when it is over: bascule break-glass seal")
+
+
+def _tell_codes(session: Session, found: Mapping[str, Any]) -> None:
+    roles = ", ".join(_of(role) for role in found["roles"])
+    session.line(f"{counted(found['codes'], 'code')}, {found['needed']} of them open: {roles}")
+    session.line(f"  sealed by {clean(found['sealed_by'])} on {moment(found['sealed_at'])}")
+    session.line(f"  until {moment(found['expires_at'])}")
 
 
 def _change(context: typer.Context, name: str, verb: str, body: Mapping[str, Any], done: str) -> None:

@@ -164,6 +164,7 @@ tokens_app.command("revoke")(people_commands.revoke_token)
 
 glass_app = typer.Typer(invoke_without_command=True, callback=people_commands.glass)
 glass_app.command("seal")(people_commands.seal)
+glass_app.command("confirm")(people_commands.confirm_glass)
 glass_app.command("open")(people_commands.open_glass)
 
 audit_app = typer.Typer(no_args_is_help=True, help="The audit's hash chains and their checkpoints.")

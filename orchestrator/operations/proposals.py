@@ -343,18 +343,12 @@ class Proposals:
 
     def _given(self, proposal_id: str, digest: str, by: str, comment: str, signed: Signed | None) -> Approval:
         """A person's yes with what proves it: a key's answer counts once, however often the release is tried."""
-        row = self.get(proposal_id)
-        self._require_open(row, digest)
-        self._halt.require_free()
-        self._require_no_halt_since(row)
-        mode = Mode(self._plans.get(digest).mode)
-        row = self._without_void(row, digest, mode)
-        _check_another(row, by)
+        row, mode = self._to_be_approved(proposal_id, digest, by)
         with self._database.write() as conn:
             return Approval(by, comment, self._proof(conn, mode, row, by, comment, signed))
 
-    def _approve_once(self, proposal_id: str, digest: str, given: Approval) -> str | None:
-        by = given.by
+    def _to_be_approved(self, proposal_id: str, digest: str, by: str) -> tuple[Row, Mode]:
+        """The proposal as it stands, if this person may add to its approvals now. Raises Denied, Conflict, NotFound."""
         row = self.get(proposal_id)
         self._require_open(row, digest)
         self._halt.require_free()
@@ -362,6 +356,11 @@ class Proposals:
         mode = Mode(self._plans.get(digest).mode)
         row = self._without_void(row, digest, mode)
         _check_another(row, by)
+        return row, mode
+
+    def _approve_once(self, proposal_id: str, digest: str, given: Approval) -> str | None:
+        by = given.by
+        row, mode = self._to_be_approved(proposal_id, digest, by)
         yes_of_all = [*(_approval(one) for one in row.approvals), given]
         if len(yes_of_all) < row.approvals_needed:
             with self._database.write() as conn:

@@ -1,5 +1,7 @@
 """What every use case shares: how it says no, and where things are kept."""
 
+import hashlib
+import hmac
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +38,11 @@ class SecretsMissing(Denied):
     """A run needs secrets that can't be had: it would stop halfway."""
 
     code = "secrets_missing"
+
+
+def hook_secret(token: str) -> str:
+    """What a forge is given so that its push hastens the fetch: made from the installation's token, and not it."""
+    return "bsh_" + hmac.new(token.encode(), b"bascule estate webhook", hashlib.sha256).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +95,11 @@ class Paths:
     def first_admin(self) -> Path:
         """The first admin's link, while there is nobody."""
         return self.data / "first-admin"
+
+    @property
+    def hook(self) -> Path:
+        """What a forge is given, so that its push hastens the fetch."""
+        return self.data / "estate-hook"
 
     @property
     def service(self) -> Path:

@@ -1,14 +1,27 @@
 """Taking a person's name out of every table that shows one; the chains, which hold pseudonyms, are not touched."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
 from orchestrator.domain.journal import fold
 from orchestrator.domain.model import ENDED_RUN
 from orchestrator.store import identities
+from orchestrator.store.people_tables import (
+    api_tokens,
+    challenges,
+    invitations,
+    people,
+    person_grants,
+    sealed_codes,
+    security_keys,
+    sessions,
+)
 from orchestrator.store.proposals import waiting
 from orchestrator.store.runs import graph_of, list_events, views_of
+from orchestrator.store.standing_approvals import open_ones
+from orchestrator.store.standing_tables import standing_approvals
 from orchestrator.store.tables import (
     acknowledgements,
     estate_commits,
@@ -16,6 +29,7 @@ from orchestrator.store.tables import (
     proposal_events,
     proposals,
     runs,
+    sealed_secrets,
     steps,
     strays,
 )
@@ -29,7 +43,22 @@ _NAMED: "Sequence[sa.Column[str]]" = (
     acknowledgements.c.by,
     proposals.c.ended_by,
     proposal_events.c.actor,
+    people.c.created_by,
+    person_grants.c.granted_by,
+    person_grants.c.confirmed_by,
+    api_tokens.c.created_by,
+    invitations.c.created_by,
+    sealed_codes.c.sealed_by,
+    sealed_codes.c.confirmed_by,
+    sealed_secrets.c.set_by,
+    standing_approvals.c.asked_by,
+    standing_approvals.c.ended_by,
 )
+_OWN = (
+    people.c.name,
+    *(table.c.person for table in (person_grants, security_keys, sessions, api_tokens, invitations, challenges)),
+)
+"""What is the person's own, and goes with them: they can't sign in any more."""
 
 
 def under_way(conn: sa.Connection, name: str, pseudonyms: Sequence[str]) -> list[str]:
@@ -37,7 +66,9 @@ def under_way(conn: sa.Connection, name: str, pseudonyms: Sequence[str]) -> list
     mine = sa.or_(runs.c.requested_by == name, runs.c.id.in_(identities.runs_of(conn, pseudonyms)))
     query = sa.select(runs.c.id).where(mine, runs.c.state.not_in([state.value for state in ENDED_RUN]))
     found = [str(one) for one in conn.execute(query.order_by(runs.c.id)).scalars()]
-    return found + [row.id for row in waiting(conn) if any(one["by"] == name for one in row.approvals)]
+    found += [row.id for row in waiting(conn) if any(one["by"] == name for one in row.approvals)]
+    signed = [(row.id, {row.asked_by, *(one["by"] for one in row.signatures)}) for row in open_ones(conn)]
+    return found + [approval_id for approval_id, people_of in signed if name in people_of]
 
 
 def take_out(conn: sa.Connection, name: str, pseudonyms: Sequence[str]) -> list[str]:
@@ -46,16 +77,24 @@ def take_out(conn: sa.Connection, name: str, pseudonyms: Sequence[str]) -> list[
     A run's rows are folded from its journal anew, which tells the pseudonym from now on.
     """
     identities.remove(conn, name)
+    for own in _OWN:
+        conn.execute(sa.delete(own.table).where(own == name))
     concerned = list(identities.runs_of(conn, pseudonyms))
     for column in _NAMED:
         conn.execute(sa.update(column.table).where(column == name).values({column.name: pseudonyms[0]}))
-    for row in conn.execute(sa.select(proposals.c.id, proposals.c.approvals)).all():
-        if any(one["by"] == name for one in row.approvals):
-            said = [{**one, "by": pseudonyms[0] if one["by"] == name else one["by"]} for one in row.approvals]
-            conn.execute(sa.update(proposals).where(proposals.c.id == row.id).values(approvals=said))
+    _rewrite(conn, proposals.c.id, proposals.c.approvals, name, pseudonyms[0])
+    _rewrite(conn, standing_approvals.c.id, standing_approvals.c.signatures, name, pseudonyms[0])
     for run_id in concerned:
         _fold_again(conn, run_id)
     return concerned
+
+
+def _rewrite(conn: sa.Connection, key: "sa.Column[str]", column: "sa.Column[Any]", name: str, pseudonym: str) -> None:
+    """In a list of what several people said, each with `by`."""
+    for row in conn.execute(sa.select(key, column)).all():
+        if any(one["by"] == name for one in row[1]):
+            said = [{**one, "by": pseudonym if one["by"] == name else one["by"]} for one in row[1]]
+            conn.execute(sa.update(key.table).where(key == row[0]).values({column.name: said}))
 
 
 def _fold_again(conn: sa.Connection, run_id: str) -> None:

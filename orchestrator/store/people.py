@@ -129,6 +129,13 @@ def confirmers(conn: sa.Connection, besides: Collection[str]) -> list[str]:
     return [name for name in enrolled if name not in besides and _may_confirm(grants_of(conn, name))]
 
 
+def guardians(conn: sa.Connection, besides: Collection[str]) -> list[str]:
+    """Who else was given a guarded role for the whole organisation: whether it counts or not, let in or not."""
+    guarded = person_grants.c.role.in_([role.value for role in GUARDED])
+    query = sa.select(person_grants.c.person).where(guarded, person_grants.c.service == "").distinct()
+    return [str(name) for name in conn.execute(query).scalars() if name not in besides]
+
+
 def _may_confirm(grants: Collection[Grant]) -> bool:
     return allows(grants, Permission.APPROVE, ()) or allows(grants, Permission.MANAGE, ())
 

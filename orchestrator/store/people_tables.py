@@ -115,6 +115,10 @@ sealed_codes = sa.Table(
     sa.Column("grants", sa.JSON, nullable=False),
     sa.Column("sealed_at", sa.Double, nullable=False),
     sa.Column("sealed_by", sa.String(200), nullable=False),
+    sa.Column("confirmed_by", sa.String(200)),
     sa.Column("expires_at", sa.Double, nullable=False),
 )
-"""Break-glass: `needed` codes of one bundle open a session. Opening it removes the whole bundle."""
+"""Break-glass: `needed` codes of one bundle open a session. Opening it removes the whole bundle.
+
+`confirmed_by`: the second person; until somebody is, the codes open nothing.
+"""

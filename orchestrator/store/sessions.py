@@ -98,16 +98,35 @@ def use_invitation(conn: sa.Connection, secret: str) -> Row | None:
     return conn.execute(query).one_or_none()
 
 
+ASKED_AT_MOST = 50
+"""Challenges of one person for one purpose: whoever asks in somebody's name pushes out the oldest of these alone."""
+
+
 def challenge(
     conn: sa.Connection, secret: str, person: str, purpose: str, value: str, until: float, now: float
 ) -> bool:
-    """False when too many wait already: whoever asks need not be known. Outdated ones go."""
+    """False when too many of nobody's wait already: whoever asks need not be known. Outdated ones go.
+
+    What strangers ask for takes no place of what people do who are signed in.
+    """
     conn.execute(sa.delete(challenges).where(challenges.c.expires_at < now))
-    if conn.execute(sa.select(sa.func.count()).select_from(challenges)).scalar_one() >= CHALLENGES_AT_MOST:
-        return False
+    if person:
+        _push_out(conn, person, purpose)
+    else:
+        count = sa.select(sa.func.count()).select_from(challenges).where(challenges.c.person == "")
+        if conn.execute(count).scalar_one() >= CHALLENGES_AT_MOST:
+            return False
     row = {"hash": hashed(secret), "person": person, "purpose": purpose, "value": value, "expires_at": until}
     conn.execute(sa.insert(challenges), row)
     return True
+
+
+def _push_out(conn: sa.Connection, person: str, purpose: str) -> None:
+    mine = sa.and_(challenges.c.person == person, challenges.c.purpose == purpose)
+    newest = sa.select(challenges.c.hash).where(mine).order_by(challenges.c.expires_at.desc()).limit(ASKED_AT_MOST - 1)
+    kept = conn.execute(newest).scalars().all()
+    if len(kept) == ASKED_AT_MOST - 1:
+        conn.execute(sa.delete(challenges).where(mine, challenges.c.hash.not_in(kept)))
 
 
 def use_challenge(conn: sa.Connection, secret: str, now: float) -> Row | None:
@@ -142,10 +161,17 @@ def end_keys(conn: sa.Connection, person: str) -> None:
 
 
 def seal_codes(conn: sa.Connection, codes: Sequence[str], values: Mapping[str, Any]) -> None:
-    """A new bundle; the one before it opens nothing any more."""
-    conn.execute(sa.delete(sealed_codes))
+    """A new bundle. The one before it opens nothing any more; while the new one waits for a second person, it does."""
+    former = sa.delete(sealed_codes)
+    conn.execute(former if values["confirmed_by"] else former.where(sealed_codes.c.confirmed_by.is_(None)))
     rows = [{"hash": hashed(code), "number": number, **values} for number, code in enumerate(codes, 1)]
     conn.execute(sa.insert(sealed_codes), rows)
+
+
+def confirm_bundle(conn: sa.Connection, bundle: str, by: str) -> None:
+    """It opens from now on, and no other does."""
+    conn.execute(sa.delete(sealed_codes).where(sealed_codes.c.bundle != bundle))
+    conn.execute(sa.update(sealed_codes).where(sealed_codes.c.bundle == bundle).values(confirmed_by=by))
 
 
 def sealed(conn: sa.Connection, codes: Sequence[str]) -> Sequence[Row]:

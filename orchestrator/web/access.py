@@ -12,6 +12,7 @@ from starlette.requests import cookie_parser
 
 from orchestrator.domain.people.actor import Actor, Proof
 from orchestrator.operations.people.sign_in import SESSION, SignIn
+from orchestrator.operations.request import hook_secret
 
 _READING = frozenset({"GET", "HEAD"})
 _WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104  # nosec B104  # compared with, never bound
@@ -31,6 +32,7 @@ class Access:
 
     def __init__(self, token: str, sign_in: SignIn) -> None:
         self._token = token.encode()
+        self._hook = hook_secret(token).encode()
         self._sign_in = sign_in
         marked = hashlib.sha256(b"bascule cookie name\0" + self._token).hexdigest()
         self.cookie_name = f"bascule_{marked[:8]}"
@@ -41,15 +43,18 @@ class Access:
     def is_token(self, given: str) -> bool:
         return secrets.compare_digest(given.encode("utf-8", "replace"), self._token)
 
-    def who(self, method: str, headers: Headers) -> Caller | None:
-        """Reads the database where it must. A bearer (RFC 6750) goes before a cookie; a wrong one is not forgiven."""
+    def who(self, method: str, headers: Headers, *, used: bool = True) -> Caller | None:
+        """Reads the database where it must. A bearer (RFC 6750) goes before a cookie; a wrong one is not forgiven.
+
+        `used`: somebody does something with it now, which keeps a session from ending.
+        """
         authorization = headers.get("authorization")
         if authorization is not None:
             scheme, _, given = authorization.partition(" ")
-            return self._bearer(given.strip()) if scheme.lower() == "bearer" else None
+            return self._bearer(given.strip(), used=used) if scheme.lower() == "bearer" else None
         cookie = self.cookie_of(headers)
         if cookie.startswith(SESSION):
-            actor = self._sign_in.who(cookie)
+            actor = self._sign_in.who(cookie, used=used)
             return Caller(actor, cookie) if actor is not None else None
         same = secrets.compare_digest(cookie.encode("utf-8", "replace"), self.cookie_value.encode())
         return Caller(_MACHINE, cookie) if same and method in _READING else None
@@ -66,21 +71,27 @@ class Access:
         return secrets.compare_digest(given.encode("utf-8", "replace"), self.page_token(cookie).encode())
 
     def admits_webhook(self, headers: Headers, body: bytes) -> bool:
-        """True with the bearer token, GitLab's secret token, or the signature that GitHub, Gitea and Forgejo send."""
+        """True with the hook's secret: as a bearer, GitLab's token, or the signature of GitHub, Gitea and Forgejo.
+
+        It is none of the installation's token: a forge keeps it in its settings, and it opens nothing else.
+        """
         if "authorization" in headers:
             scheme, _, given = headers["authorization"].partition(" ")
-            return scheme.lower() == "bearer" and self.is_token(given.strip())
+            return scheme.lower() == "bearer" and self._is_hook(given.strip())
         if "x-gitlab-token" in headers:
-            return self.is_token(headers["x-gitlab-token"])
+            return self._is_hook(headers["x-gitlab-token"])
         algorithm, _, given = headers.get("x-hub-signature-256", "").partition("=")
-        wanted = hmac.new(self._token, body, hashlib.sha256).hexdigest()
+        wanted = hmac.new(self._hook, body, hashlib.sha256).hexdigest()
         same = secrets.compare_digest(given.strip().lower().encode("utf-8", "replace"), wanted.encode())
         return same and algorithm == "sha256"
 
-    def _bearer(self, given: str) -> Caller | None:
+    def _is_hook(self, given: str) -> bool:
+        return secrets.compare_digest(given.encode("utf-8", "replace"), self._hook)
+
+    def _bearer(self, given: str, *, used: bool) -> Caller | None:
         if self.is_token(given):
             return Caller(_MACHINE)
-        actor = self._sign_in.who(given)
+        actor = self._sign_in.who(given, used=used)
         return Caller(actor) if actor is not None else None
 
 

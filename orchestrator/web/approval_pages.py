@@ -22,6 +22,7 @@ from orchestrator.web.authority import Acting, require_role
 from orchestrator.web.orders import RunId, StepId
 from orchestrator.web.pages import Lang, moment, render
 from orchestrator.web.parts import Given, Parts
+from orchestrator.web.problem import problem_of
 from orchestrator.web.proposal_routes import ProposalId
 from orchestrator.web.sign_in_pages import Fields, Form
 from orchestrator.web.standing_routes import ApprovalId
@@ -47,6 +48,8 @@ class Matter:
     step: str = ""
     covers: str = ""
     """What is signed in advance, in the page's language."""
+    approves: bool = True
+    """False where a task is done, which approves nothing."""
 
 
 @router.get("/run/{run_id}")
@@ -162,6 +165,7 @@ def _step_of(given: Parts, run_id: str, step_id: str) -> Matter:
         about={"digest": row.plan_digest, "run": run_id, "step": step_id},
         back=f"/runs/{run_id}",
         step=step_id,
+        approves=step.uses == "human.approval",
     )
 
 
@@ -219,10 +223,11 @@ def _answered(
     """Do it and go back; what stands in the way is said on the page, and nothing that was typed is lost."""
     try:
         actor = _proved(given, acting, form)
-        require_role(given, actor, matter.role, matter.services, matter.mode)
+        require_role(given, actor, matter.role, matter.services, matter.mode, approves=matter.approves)
         act(actor, _signed(form))
     except RequestError as error:
-        return _page(request, given, acting, language, matter, wrong=str(error), comment=form.get("comment", ""))
+        said = {"wrong": str(error), "comment": form.get("comment", "")}
+        return _page(request, given, acting, language, matter, problem_of(error).status, **said)
     return RedirectResponse(matter.back, status_code=303)
 
 
@@ -244,7 +249,9 @@ def _signed(form: Fields) -> Signed | None:
     return Signed(form["challenge"], answer)
 
 
-def _page(request: Request, given: Parts, acting: Actor, language: Language, matter: Matter, **more: Any) -> Response:
+def _page(
+    request: Request, given: Parts, acting: Actor, language: Language, matter: Matter, status: int = 200, **more: Any
+) -> Response:
     now = given.service.progress.clock()
     lack = acting.lacks(Permission.APPROVE, matter.services, matter.mode, now)
     values = {"wrong": "", "comment": "", **more}
@@ -253,7 +260,7 @@ def _page(request: Request, given: Parts, acting: Actor, language: Language, mat
         request,
         "approve.html",
         language,
-        403 if values["wrong"] else 200,
+        status,
         matter=matter,
         steps=len(plan.steps) if plan is not None else 0,
         about=json.dumps(dict(matter.about)),

@@ -1,11 +1,12 @@
 """Whether the caller may do what the route does, asked before any handler; and in whose name it is done."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from orchestrator.domain.authority import proves_people
 from orchestrator.domain.model import Mode
 from orchestrator.domain.people.actor import Actor, Lack
 from orchestrator.domain.people.role import Permission, Role
@@ -86,8 +87,14 @@ def require(
     raise kind(why)
 
 
-def require_role(given: Parts, actor: Actor, role: str, services: Collection[str], mode: Mode) -> None:
-    """For a hold point or a task, which names the role of who answers. Raises Denied."""
+def require_role(
+    given: Parts, actor: Actor, role: str, services: Collection[str], mode: Mode, *, approves: bool
+) -> None:
+    """For a hold point or a task, which names the role of who answers. Raises Denied.
+
+    `approves`: outside of rehearsals it is then an approval, whatever role is named: a person's yes, with a second
+    factor shown just now.
+    """
     wanted = Role(role) if role in {one.value for one in Role} else Role.OPERATOR
     permission = Permission.APPROVE if wanted is Role.APPROVER else Permission.OPERATE
     if actor.is_person and wanted not in (Role.APPROVER, Role.OPERATOR):
@@ -95,6 +102,8 @@ def require_role(given: Parts, actor: Actor, role: str, services: Collection[str
             raise Denied(f"{actor.name} does not have the role {wanted.value} that is asked for here.")
         permission = Permission.LOOK
     require(given, actor, permission, services, mode)
+    if approves and proves_people(mode):
+        require(given, actor, Permission.APPROVE, services, mode)
 
 
 def mode_of_scope(given: Parts, scope: str) -> Mode:
@@ -110,6 +119,20 @@ def mode_of_scope(given: Parts, scope: str) -> Mode:
 def sees(actor: Actor, services: Collection[str]) -> bool:
     """Whether a run, plan or proposal of these services is shown."""
     return actor.lacks(Permission.LOOK, services) is None
+
+
+def still_sees(request: Request, given: Given) -> Callable[[], bool]:
+    """For an answer that goes on: whether whoever asked for it would be given it now as well. Reads the database."""
+
+    def sees_now() -> bool:
+        found = given.access.who(request.method, request.headers, used=False)
+        services, _ = _concerned(given, request.path_params)
+        return found is not None and sees(found.actor, services or ())
+
+    return sees_now
+
+
+Still = Annotated[Callable[[], bool], Depends(still_sees)]
 
 
 def name_of(actor: Actor, said: str | None) -> str:

@@ -63,10 +63,11 @@ async def _raw_body(request: Request) -> bytes:
 def hasten_sync(request: Request, body: Annotated[bytes, Depends(_raw_body)], given: Given) -> Response:
     """A push: fetch a little sooner. Its body is authenticated and otherwise ignored.
 
-    Takes the token as a bearer, as `X-Gitlab-Token`, or as the key of `X-Hub-Signature-256`.
+    Takes the secret of `estate-hook` in the data directory: as a bearer, as `X-Gitlab-Token`, or as the key of
+    `X-Hub-Signature-256`.
     """
     if not given.access.admits_webhook(request.headers, body):
-        return answer(problem(401, "Authenticate the webhook with the token of the data directory."))
+        return answer(problem(401, "Give the forge the secret of the file `estate-hook` in the data directory."))
     given.service.hasten_sync()
     return JSONResponse({"accepted": True}, status_code=202)
 

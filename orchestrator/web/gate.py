@@ -38,7 +38,7 @@ _SIGNALS = "/webhooks/"
 """Each source has a secret of its own, and none of them opens anything else."""
 _OPEN = ("/healthz", "/readyz", "/static/", _SIGNALS)
 """Without a token: a sign of life, files that every copy of Bascule has, and what monitoring systems post."""
-_DOORS = frozenset(key.partition(" ")[2] for key, needed in NEEDS.items() if needed is None)
+_DOORS = frozenset(key for key, needed in NEEDS.items() if needed is None)
 """Where people come in: they have nothing to show yet."""
 _LOOKED_UP_AT_ONCE = 8
 """Sessions and tokens that are looked for in the database at the same time."""
@@ -134,7 +134,7 @@ class Gate:
         request.state.caller = caller
         if caller is not None:
             return self._too_often(request, caller)
-        if path in _DOORS:
+        if f"{request.method} {path}" in _DOORS:
             return None
         if path.startswith(_API):
             said = (

@@ -29,6 +29,8 @@ LOOK_EVERY = 1.0
 """Seconds: another worker's progress is not announced here, so everyone looks this often."""
 PACE = 0.1
 """The least seconds between two looks."""
+ASK_AGAIN = 5.0
+"""Seconds after which it is asked again whether who listens may: who is shut out hears no more."""
 LAST_LINES = 1.5
 """Seconds that a run's last lines of output may come after its end."""
 AGAIN_AFTER_END = 4_000
@@ -88,11 +90,18 @@ class Live:
         finally:
             self._slots.release()
 
-    async def stream(self, run_id: str, cursor: Cursor, put: Put) -> AsyncIterator[bytes]:
-        """The run from the cursor on, until it has ended and all was said."""
+    async def stream(
+        self, run_id: str, cursor: Cursor, put: Put, still: Callable[[], bool] = lambda: True
+    ) -> AsyncIterator[bytes]:
+        """The run from the cursor on, until it has ended and all was said, or who listens may not any more: `still`."""
         yield format_sse_event(retry=AGAIN_AFTER_BREAK)
         first, spoke, seen_end = True, time.monotonic(), None
+        asked = time.monotonic()
         while not self._closing.is_set():
+            if time.monotonic() - asked > ASK_AGAIN:
+                asked = time.monotonic()
+                if not await run_sync(still, limiter=self._limiter):
+                    return
             beat = self._beat
             heard = await self._hear(run_id, cursor, put)
             news = heard.news + (heard.run if heard.moved or (first and heard.whole) else b"")

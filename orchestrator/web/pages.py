@@ -16,7 +16,7 @@ from orchestrator.operations.request import RequestError
 from orchestrator.store import proposals
 from orchestrator.web.access import Caller
 from orchestrator.web.answers import RunWithSteps
-from orchestrator.web.authority import Acting, sees
+from orchestrator.web.authority import Acting, Still, sees
 from orchestrator.web.orders import RunId
 from orchestrator.web.page_view import StepView, as_page_json, clean, line_view, run_look, run_view, short, step_view
 from orchestrator.web.parts import Given, Parts
@@ -86,10 +86,10 @@ def show_run(request: Request, run_id: RunId, given: Given, language: Lang) -> R
 
 
 @router.get("/runs/{run_id}/live", dependencies=[Depends(stream_slot)])
-def live_run(run_id: RunId, given: Given, language: Lang, cursor: From) -> StreamingResponse:
+def live_run(run_id: RunId, given: Given, language: Lang, cursor: From, still: Still) -> StreamingResponse:
     """The page's own stream: the same messages as the API's, in the reader's words."""
     given.reading.run(run_id)
-    return StreamingResponse(given.live.stream(run_id, cursor, _PUT[language]), media_type="text/event-stream")
+    return StreamingResponse(given.live.stream(run_id, cursor, _PUT[language], still), media_type="text/event-stream")
 
 
 def render(request: Request, name: str, language: Language, status: int = 200, **values: Any) -> HTMLResponse:

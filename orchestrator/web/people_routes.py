@@ -6,11 +6,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field, StrictBool
 
+from orchestrator.domain.people.actor import Actor
+from orchestrator.operations.people.break_glass import Bundle
 from orchestrator.operations.people.register import Person
 from orchestrator.operations.request import Denied
-from orchestrator.web.authority import LOCAL, Acting, SignInNeeded
+from orchestrator.web.authority import LOCAL, Acting, FactorNeeded, ProofTooOld, SignInNeeded
 from orchestrator.web.orders import Remark
-from orchestrator.web.parts import Given
+from orchestrator.web.parts import Given, Parts
 from orchestrator.web.session_routes import GrantSaid, Login, SaidModel
 
 router = APIRouter(tags=["people"])
@@ -96,6 +98,12 @@ class EndedAnswer(BaseModel):
     codes: int
 
 
+class AgreedAnswer(BaseModel):
+    """The codes that were sealed open from now on."""
+
+    counts: bool = True
+
+
 class SealedAnswer(BaseModel):
     """What is sealed at present; without codes, which were told once. Times are UTC seconds."""
 
@@ -108,13 +116,17 @@ class SealedAnswer(BaseModel):
 
 
 class GlassAnswer(BaseModel):
+    """`sealed`: the codes that open; `waiting`: new ones, which open nothing until a second person agrees."""
+
     sealed: SealedAnswer | None
+    waiting: SealedAnswer | None
 
 
 class CodesAnswer(BaseModel):
-    """Told once: put each into an envelope of its own."""
+    """Told once: put each into an envelope of its own. `counts` is false while they wait for a second person."""
 
     codes: list[str]
+    counts: bool
 
 
 @router.get("/people")
@@ -146,10 +158,7 @@ def grant_role(name: Who, order: GrantSaid, acting: Acting, given: Given) -> Gra
 @router.post("/people/{name}/confirm")
 def confirm_role(name: Who, order: GrantSaid, acting: Acting, given: Given) -> DoneAnswer:
     """Agree, as a second person, to a role that somebody else gave."""
-    if not acting.is_person:
-        raise SignInNeeded("A second person confirms a role, in their own name: sign in.")
-    if not acting.shows_second_factor:
-        raise Denied("Sign in with your second factor for that.")
+    _require_second_person(given, acting)
     given.service.people.register.confirm(name, order.grant, acting.name)
     return DoneAnswer(name=name)
 
@@ -199,28 +208,46 @@ def recover_admin(name: Who, acting: Acting, given: Given) -> InvitationAnswer:
 @router.get("/break-glass")
 def read_glass(given: Given) -> GlassAnswer:
     """What is sealed, without the codes."""
-    found = given.service.people.break_glass.sealed()
-    if found is None:
-        return GlassAnswer(sealed=None)
-    roles = [GrantSaid(role=one.role, service=one.service) for one in found.grants]
-    return GlassAnswer(
-        sealed=SealedAnswer(
-            codes=found.shares,
-            needed=found.needed,
-            roles=roles,
-            sealed_at=found.sealed_at,
-            sealed_by=found.sealed_by,
-            expires_at=found.expires_at,
-        )
-    )
+    found = {one.counts: _sealed(one) for one in given.service.people.break_glass.sealed()}
+    return GlassAnswer(sealed=found.get(True), waiting=found.get(False))
 
 
 @router.post("/break-glass", status_code=201)
 def seal_codes(order: SealOrder, acting: Acting, given: Given) -> CodesAnswer:
-    """Seal new codes; those from before open nothing any more."""
+    """Seal new codes. They count once a second person agrees, where there is one; those from before, until then."""
     grants = [one.grant for one in order.roles]
     glass = given.service.people.break_glass
-    return CodesAnswer(codes=glass.seal(order.codes, order.needed, grants, order.days, _by(acting)))
+    codes = glass.seal(order.codes, order.needed, grants, order.days, _by(acting))
+    return CodesAnswer(codes=codes, counts=all(one.counts for one in glass.sealed()))
+
+
+@router.post("/break-glass/confirm")
+def confirm_codes(acting: Acting, given: Given) -> AgreedAnswer:
+    """Agree, as a second person, to codes that somebody else sealed."""
+    _require_second_person(given, acting)
+    given.service.people.break_glass.confirm(acting.name)
+    return AgreedAnswer()
+
+
+def _require_second_person(given: Parts, acting: Actor) -> None:
+    """A person, with a second factor shown just now; which role they need, the register says. Raises Denied."""
+    if not acting.is_person:
+        raise SignInNeeded("A second person agrees in their own name: sign in.")
+    if not acting.shows_second_factor:
+        raise FactorNeeded("Sign in with your second factor for that.")
+    if not acting.is_fresh(given.service.progress.clock()):
+        raise ProofTooOld("Show your second factor again (`bascule login --again`): it was more than 15 minutes ago.")
+
+
+def _sealed(one: Bundle) -> SealedAnswer:
+    return SealedAnswer(
+        codes=one.shares,
+        needed=one.needed,
+        roles=[GrantSaid(role=grant.role, service=grant.service) for grant in one.grants],
+        sealed_at=one.sealed_at,
+        sealed_by=one.sealed_by,
+        expires_at=one.expires_at,
+    )
 
 
 def _by(acting: Acting) -> str:

@@ -100,6 +100,7 @@ NEEDS: dict[str, P | None] = {
     "POST /api/v1/people/{name}/recover": P.MANAGE,
     "GET /api/v1/break-glass": P.LOOK,
     "POST /api/v1/break-glass": P.MANAGE,
+    "POST /api/v1/break-glass/confirm": P.LOOK,
     "GET /api/v1/secrets": P.MANAGE,
     "PUT /api/v1/secrets/{scope}/{name}": P.MANAGE,
     "DELETE /api/v1/secrets/{scope}/{name}": P.MANAGE,
@@ -133,7 +134,7 @@ NEEDS: dict[str, P | None] = {
 """None: open to everybody, since it lets people in or has a secret of its own.
 
 What looks at more than a permission asks the rest itself: hold points and pages of approval, at the role that they
-name; confirming a role, at who gave it.
+name; confirming a role or sealed codes, at who gave it.
 """
 
 

@@ -13,7 +13,7 @@ from orchestrator.operations.people.approvals import Signed
 from orchestrator.store import runs
 from orchestrator.store.journal import StepNotFound
 from orchestrator.web.answers import Decided, EventAnswer, EventList, LogLine, LogLines, RunList, RunWithSteps, Started
-from orchestrator.web.authority import Acting, name_of, require, require_role, sees
+from orchestrator.web.authority import Acting, Still, name_of, require, require_role, sees
 from orchestrator.web.live import as_json
 from orchestrator.web.orders import KeyAnswer, ReleaseOrder, RunDecision, RunId, RunOrder, StepDecision, StepId
 from orchestrator.web.parts import Given, Parts
@@ -105,10 +105,10 @@ def read_logs(
     response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {}}, "description": "Events `log`, `step`, `run` and `end`"}},
 )
-def stream_run(run_id: RunId, given: Given, cursor: From) -> StreamingResponse:
+def stream_run(run_id: RunId, given: Given, cursor: From, still: Still) -> StreamingResponse:
     """Live events. `step` and `run` hold what changed, as it stands; ids are `EVENT.LINE` for `Last-Event-ID`."""
     given.reading.run(run_id)
-    return StreamingResponse(given.live.stream(run_id, cursor, as_json), media_type="text/event-stream")
+    return StreamingResponse(given.live.stream(run_id, cursor, as_json, still), media_type="text/event-stream")
 
 
 @router.post("/{run_id}/release")
@@ -191,7 +191,8 @@ def _may_answer(given: Parts, acting: Actor, run_id: str, step_id: str) -> None:
     is_hold = step.uses == "human.approval"
     role = (step.waits_for or {}).get("role") or (Role.APPROVER if is_hold else Role.OPERATOR).value
     service = step.spec.get("service")
-    require_role(given, acting, role, [service] if service else list(run.services), Mode(run.mode))
+    services, mode = [service] if service else list(run.services), Mode(run.mode)
+    require_role(given, acting, role, services, mode, approves=is_hold)
 
 
 def _decided(given: Parts, run_id: str, step_id: str | None = None) -> Decided:

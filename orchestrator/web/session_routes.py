@@ -10,9 +10,9 @@ from orchestrator.domain.people.role import Grant, Permission, Role
 from orchestrator.operations.decisions import hold_point
 from orchestrator.operations.people.security_key import Asked
 from orchestrator.operations.people.sign_in import Opened
-from orchestrator.operations.request import Denied
+from orchestrator.operations.request import Denied, NotFound
 from orchestrator.store import runs
-from orchestrator.web.authority import Acting, require
+from orchestrator.web.authority import Acting, require, sees
 from orchestrator.web.orders import Digest, KeyAnswer, Remark
 from orchestrator.web.orders import Name as PlainName
 from orchestrator.web.parts import Given
@@ -278,7 +278,10 @@ def ask_to_approve(order: ApprovalOf, acting: Acting, given: Given) -> AskedAnsw
     subject = order.digest
     if order.run is not None and order.step is not None:
         with given.service.database.read() as conn:
-            subject = hold_point(runs.get_run(conn, order.run).plan_digest, order.run, order.step)
+            run = runs.get_run(conn, order.run)
+        if not sees(acting, run.services):
+            raise NotFound("There is no such run, or you have no role there.")
+        subject = hold_point(run.plan_digest, order.run, order.step)
     return asked(given.service.people.keys.ask_to_approve(acting.name, subject))
 
 
@@ -363,7 +366,7 @@ def make_token(order: TokenOrder, acting: Acting, given: Given) -> TokenMade:
 @router.delete("/tokens/{token_id}", status_code=204, response_class=Response)
 def revoke_token(token_id: ShortId, acting: Acting, given: Given) -> None:
     """End one of one's own tokens; who manages people, anybody's."""
-    manages = acting.lacks(Permission.MANAGE) is None
+    manages = acting.lacks(Permission.MANAGE, now=given.service.progress.clock()) is None
     given.service.people.tokens.revoke(token_id, acting, manages=manages)
 
 

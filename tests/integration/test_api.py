@@ -450,7 +450,8 @@ def test_streams_are_bounded_and_given_back(service: RunningService) -> None:
 
 
 def test_a_push_is_authenticated_and_hastens_the_fetch(service: RunningService) -> None:
-    token = service.bascule.token
+    token = service.bascule.paths.hook.read_text()
+    assert service.http.get("/api/v1/runs", headers={"Authorization": f"Bearer {token}"}).status_code == 401
     body = b'{"ref": "refs/heads/main"}'
     signature = hmac.new(token.encode(), body, hashlib.sha256).hexdigest()
     accepted = [
@@ -461,6 +462,7 @@ def test_a_push_is_authenticated_and_hastens_the_fetch(service: RunningService) 
     refused = [
         {},
         {"Authorization": "Bearer wrong"},
+        {"Authorization": f"Bearer {service.bascule.token}"},
         {"X-Gitlab-Token": "wrong"},
         {"X-Hub-Signature-256": f"sha256={'0' * 64}"},
         {"X-Hub-Signature-256": signature},

@@ -157,7 +157,8 @@ def test_after_a_restore_nothing_of_the_copy_opens(database: Database, here: Uns
     token = Tokens(database, lambda: here.now).make("anne", "t", [Grant(Role.VIEWER)], 1, actor)
     with database.write() as conn:
         sessions.invite(conn, "link", "anne", "test", here.now, here.now + 60)
-        values = {"bundle": "b", "needed": 2, "grants": [], "sealed_at": 0.0, "sealed_by": "x", "expires_at": 9e9}
+        values = {"bundle": "b", "needed": 2, "grants": [], "sealed_at": 0.0, "sealed_by": "x"}
+        values |= {"confirmed_by": "y", "expires_at": 9e9}
         sessions.seal_codes(conn, ["one", "two"], values)
         assert sessions.challenge(conn, "asked", "anne", "sign-in", "v", here.now + 60, here.now)
     ended = Restored(database, lambda: here.now).end_all("anne", "the disk")

@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator.app import Bascule, Settings
 from orchestrator.cli import main
-from orchestrator.domain.people.role import Role
+from orchestrator.domain.people.role import Grant, Role
 from orchestrator.domain.signals.board import Situation
 from orchestrator.domain.signals.observation import Observation
 from orchestrator.operations.halt import IsHalted
@@ -222,6 +222,21 @@ def test_two_people_release_it_and_its_run_begins(town: Town) -> None:
 def _state(town: Town, run_id: str) -> str:
     with town.bascule.database.read() as conn:
         return str(runs.get_run(conn, run_id).state)
+
+
+def test_whoever_was_changed_after_their_approval_has_not_approved(town: Town) -> None:
+    row = town.lose()
+    release, register = town.bascule.proposals.approve, town.bascule.people.register
+    assert release(row.id, row.digest, "anne") is None
+    register.revoke("anne", Grant(Role.APPROVER), "local")
+    assert release(row.id, row.digest, "bruno") is None, "anne's was the first, and counts no more"
+    with pytest.raises(Denied, match="may not approve"):
+        release(row.id, row.digest, "anne")
+    register.invite("bruno", "local")
+    assert release(row.id, row.digest, "carla") is None, "bruno's factors were reset: it may have been somebody else"
+    assert release(row.id, row.digest, "dora") is not None
+    assert [one["by"] for one in town.only().approvals] == ["carla", "dora"]
+    assert town.events(row.id).count("approval_voided") == 2
 
 
 def test_it_withdraws_itself_when_the_evidence_falls_away(town: Town) -> None:

@@ -71,10 +71,6 @@ class Actor:
     def shows_second_factor(self) -> bool:
         return self.proof in SECOND_FACTOR
 
-    def is_fresh(self, now: float) -> bool:
-        """Whether the second factor was shown a short while ago."""
-        return self.shows_second_factor and 0 <= now - self.proved_at <= FRESH
-
     def lacks(
         self,
         permission: Permission,
@@ -100,6 +96,12 @@ class Actor:
         if permission in PERSONAL and now is not None and not self.is_fresh(now):
             return Lack.STALE
         return None
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether a second factor was shown just now. Sealed codes can't be shown again: their session is short."""
+        if not self.shows_second_factor:
+            return False
+        return self.proof is Proof.BREAK_GLASS or 0 <= now - self.proved_at <= FRESH
 
     def holds(self, role: Role, services: Collection[str]) -> bool:
         """Whether the person has the role for all of these services."""

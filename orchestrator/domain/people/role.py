@@ -70,6 +70,10 @@ ANYWHERE = frozenset({P.OWN, P.HALT, P.PAUSE, P.SYNC})
 """What a role for one service allows though it concerns all: one's own account, and what makes things safer."""
 
 
+WHOLE = frozenset({P.MANAGE, P.ACCEPT, P.LIFT, P.AUDIT, P.TIDY})
+"""What concerns the whole organisation, so that a role for one service never allows it: nobody manages a part of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """A role, for one service or (`service` empty) for the whole organisation."""
@@ -86,6 +90,8 @@ def allows(grants: Iterable[Grant], permission: Permission, services: Collection
     where = {grant.service for grant in grants if permission in PERMISSIONS[grant.role]}
     if "" in where or (where and permission in ANYWHERE):
         return True
+    if permission in WHOLE:
+        return False
     if services is None:
         return bool(where)
     return bool(services) and where.issuperset(services)

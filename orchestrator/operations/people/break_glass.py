@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 from orchestrator.domain.people.actor import Proof
 from orchestrator.domain.people.role import Grant, Role
+from orchestrator.operations.people.second_person import is_alone
 from orchestrator.operations.people.sign_in import Opened, SignIn, Unproved
-from orchestrator.operations.request import RequestError
-from orchestrator.store import audit, sessions
+from orchestrator.operations.request import Denied, NotFound, RequestError
+from orchestrator.store import audit, people, sessions
 from orchestrator.store.database import Database
+from orchestrator.store.runs import Row
 
 log = logging.getLogger("bascule.people")
 
@@ -39,6 +41,8 @@ class Bundle:
     sealed_at: float
     sealed_by: str
     expires_at: float
+    counts: bool
+    """False while a second person has not agreed: such codes open nothing yet."""
 
 
 class BreakGlass:
@@ -53,7 +57,11 @@ class BreakGlass:
         self._tell = tell
 
     def seal(self, shares: int, needed: int, grants: Sequence[Grant], days: float, by: str) -> list[str]:
-        """New codes, told once; those sealed before open nothing any more. Raises RequestError."""
+        """New codes, told once; those sealed before open nothing any more, once these count. Raises RequestError.
+
+        They count at once where nobody could agree, else when a second person has: whoever sees all codes would
+        otherwise open them alone, and be a further person.
+        """
         now = self._clock()
         if not 2 <= needed <= shares <= _MOST:
             raise RequestError(f"Seal 2 to {_MOST} codes, of which at least 2 are needed.")
@@ -66,9 +74,26 @@ class BreakGlass:
         said = [[one.role.value, one.service] for one in grants]
         values = {"bundle": bundle, "needed": needed, "grants": said, "sealed_at": now, "sealed_by": by}
         with self._database.write() as conn:
-            sessions.seal_codes(conn, [_plain(one) for one in codes], {**values, "expires_at": now + days * 86400.0})
+            people.exclude(conn)
+            values |= {"expires_at": now + days * 86400.0, "confirmed_by": by if is_alone(conn, by) else None}
+            sessions.seal_codes(conn, [_plain(one) for one in codes], values)
             audit.record(conn, "break_glass.sealed", by, {"bundle": bundle, "shares": shares, "needed": needed}, now)
         return codes
+
+    def confirm(self, by: str) -> None:
+        """A second person agrees to the codes that wait for it. Raises NotFound, Denied for who sealed them."""
+        with self._database.write() as conn:
+            people.exclude(conn)
+            if by not in people.confirmers(conn, ()):
+                raise Denied("An approver or an admin of the whole organisation agrees to sealed codes.")
+            waiting = [row for row in sessions.bundles(conn) if row.confirmed_by is None]
+            if not waiting:
+                raise NotFound("No sealed codes wait for a second person.")
+            one = waiting[0]
+            if by == one.sealed_by:
+                raise Denied("Another person than the one who sealed the codes agrees to them.")
+            sessions.confirm_bundle(conn, one.bundle, by)
+            audit.record(conn, "break_glass.confirmed", by, {"bundle": one.bundle}, self._clock())
 
     def open(self, codes: Sequence[str], reason: str, agent: str = "") -> Opened:
         """Open a session with enough different codes. Raises Unproved, RequestError without a reason."""
@@ -77,7 +102,8 @@ class BreakGlass:
         given = {_plain(one) for one in codes if one.strip()}
         now = self._clock()
         with self._database.write() as conn:
-            rows = [row for row in sessions.sealed(conn, sorted(given)) if row.expires_at > now]
+            found = sessions.sealed(conn, sorted(given))
+            rows = [row for row in found if row.expires_at > now and row.confirmed_by is not None]
             if rows and len(rows) >= rows[0].needed and sessions.break_bundle(conn, rows[0].bundle):
                 name = f"{NAME}-{rows[0].bundle}"
                 grants = tuple(Grant(Role(role), service) for role, service in rows[0].grants)
@@ -93,14 +119,19 @@ class BreakGlass:
         log.warning("sealed codes were given that open nothing: %d, of which %d are genuine", len(given), len(rows))
         raise Unproved("These codes do not open it: too few of them are genuine, or they are too old.")
 
-    def sealed(self) -> Bundle | None:
+    def sealed(self) -> list[Bundle]:
+        """The codes that open at present, and those that wait for a second person."""
         with self._database.read() as conn:
             rows = sessions.bundles(conn)
-        if not rows:
-            return None
-        one = rows[0]
-        grants = tuple(Grant(Role(role), service) for role, service in one.grants)
-        return Bundle(one.bundle, len(rows), one.needed, grants, one.sealed_at, one.sealed_by, one.expires_at)
+        found = {row.bundle: [one for one in rows if one.bundle == row.bundle] for row in rows}
+        return sorted((_bundle(rows) for rows in found.values()), key=lambda one: not one.counts)
+
+
+def _bundle(rows: Sequence[Row]) -> Bundle:
+    one = rows[0]
+    grants = tuple(Grant(Role(role), service) for role, service in one.grants)
+    counts = one.confirmed_by is not None
+    return Bundle(one.bundle, len(rows), one.needed, grants, one.sealed_at, one.sealed_by, one.expires_at, counts)
 
 
 def _new_code() -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator.domain.people.actor import Actor, Proof
 from orchestrator.domain.people.role import Grant, Role
-from orchestrator.operations.people.factors import Sealing, is_password, new_totp, password_hash, totp_link, totp_used
+from orchestrator.operations.people.factors import Sealing, new_totp, password_hash, totp_link, totp_used
 from orchestrator.operations.people.register import Register, check_name
 from orchestrator.operations.people.security_key import SecurityKeys
 from orchestrator.operations.people.sign_in import Opened, SignIn, Unproved
@@ -61,8 +61,10 @@ class Enrolment:
 
         `name` counts for the first admin alone, who is added here. Raises Unproved, Conflict, RequestError.
         """
-        kept = password_hash(password, name)
         now = self._clock()
+        with self._database.read() as conn:
+            known = self._open(conn, sessions.invitation(conn, secret)).person  # before anything that takes long
+        kept = password_hash(password, known or name)
         with self._database.write() as conn:
             people.exclude(conn)
             row = self._open(conn, sessions.use_invitation(conn, secret))
@@ -119,11 +121,10 @@ class Enrolment:
             audit.record(conn, "person.factor_removed", actor.name, {"factor": "key"}, self._clock())
 
     def change_password(self, actor: Actor, old: str, new: str) -> None:
-        """Choose another password; every other session ends. Raises Unproved, RequestError."""
-        with self._database.read() as conn:
-            row = people.get(conn, actor.name)
-        if row is None or not is_password(row.password, old):
-            raise Unproved("The present password is not right.")
+        """Choose another password; every other session ends. Raises Unproved, TooSoon, Denied, RequestError."""
+        if actor.proof not in (Proof.PASSWORD, Proof.TOTP, Proof.KEY):
+            raise Denied("Sign in with your password or key for that.")
+        self._sign_in.require_password(actor.name, old)
         kept = password_hash(new, actor.name)
         with self._database.write() as conn:
             people.change(conn, actor.name, password=kept)

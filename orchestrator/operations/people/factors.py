@@ -3,6 +3,8 @@
 import logging
 import secrets
 import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import argon2
@@ -13,6 +15,8 @@ from orchestrator.operations.request import RequestError
 LEAST = 12
 MOST = 128
 """Characters of a password."""
+LEAST_BESIDES = 8
+"""Of these, so many that are of no name."""
 GUESSES = 3
 """Of zxcvbn's four levels: safe from somebody who has the hashes and a good machine for a while."""
 _LOOKED_AT = 64
@@ -30,6 +34,30 @@ _HASHER = argon2.PasswordHasher(time_cost=3, memory_cost=32 * 1024, parallelism=
 _NOBODYS = _HASHER.hash(secrets.token_hex(16))
 _AT_ONCE = threading.BoundedSemaphore(2)
 """Hashes at the same time: a crowd that guesses waits, instead of taking the memory."""
+WAIT_AT_MOST = 16
+_PLACES = threading.BoundedSemaphore(WAIT_AT_MOST)
+"""Of those that are hashed or wait for it: who comes after them is sent away, or a crowd would take every thread."""
+
+
+class Crowded(RequestError):
+    """Many sign in at once; those who do something else are still served."""
+
+    code = "busy"
+
+    def __init__(self) -> None:
+        super().__init__("Many sign in at this moment: try again soon, or sign in with a security key.")
+
+
+@contextmanager
+def _place() -> Iterator[None]:
+    """Raises Crowded."""
+    if not _PLACES.acquire(blocking=False):
+        raise Crowded
+    try:
+        with _AT_ONCE:
+            yield
+    finally:
+        _PLACES.release()
 
 
 class Sealing(Protocol):
@@ -46,10 +74,12 @@ def password_hash(password: str, *about: str) -> str:
         raise RequestError(f"A password has {LEAST} to {MOST} characters: take four or five words that nobody said.")
     from zxcvbn import zxcvbn  # its lists of words are loaded when somebody chooses a password, and not before
 
+    if len(_besides(password, ("bascule", *about))) < LEAST_BESIDES:
+        raise RequestError("This password is made of names that everybody knows: take four or five other words.")
     found = zxcvbn(_judged(password), user_inputs=["bascule", *about])
     if found["score"] < GUESSES:
         raise RequestError("This password can be guessed: take four or five words that do not belong together.")
-    with _AT_ONCE:
+    with _place():
         return _HASHER.hash(password)
 
 
@@ -60,9 +90,17 @@ def _judged(password: str) -> str:
     return looked_at.translate({ord(sign): "~" for sign in found[_SIGNS_AT_MOST:]})
 
 
+def _besides(password: str, names: Iterable[str]) -> str:
+    """What is left of a password without the names that it must not be made of."""
+    left = password.casefold()
+    for name in sorted((one.casefold() for one in names if one), key=len, reverse=True):
+        left = left.replace(name, "")
+    return left
+
+
 def is_password(kept: str | None, given: str) -> bool:
-    """Takes as long for nobody's password as for anybody's."""
-    with _AT_ONCE:
+    """Takes as long for nobody's password as for anybody's. Raises Crowded."""
+    with _place():
         try:
             _HASHER.verify(kept or _NOBODYS, given[: MOST + 1])
         except argon2.exceptions.VerificationError:

@@ -1,5 +1,6 @@
 """All that concerns people, wired together."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from orchestrator.operations.request import RequestError
 from orchestrator.store import notices
 from orchestrator.store.database import Connection, Database
 from orchestrator.store.sealing import Keyring
+
+log = logging.getLogger("bascule.people")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class _Alarm:
     clock: Callable[[], float]
 
     def __call__(self, conn: Connection, bundle: str, numbers: Sequence[int], reason: str) -> None:
+        log.warning("the glass was broken: codes %s of bundle %s; reason: %r", list(numbers), bundle, reason)
         try:
             commit = self.estates.newest()
             warned = self.estates.bundle(commit).estate.policy.warnings

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator.domain.authority import is_nobody
 from orchestrator.domain.people.role import GUARDED, Grant, Role
+from orchestrator.operations.people.second_person import is_alone, is_enrolled
 from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
 from orchestrator.store import audit, identities, people, sessions
 from orchestrator.store.database import Connection, Database
@@ -94,6 +95,8 @@ class Register:
         now = self._clock()
         with self._database.write() as conn:
             people.exclude(conn)
+            if by not in people.confirmers(conn, ()):
+                raise Denied("An approver or an admin of the whole organisation confirms a role.")
             _known(conn, name)
             rows = {(row.role, row.service): row for row in people.grant_rows(conn, name)}
             found = rows.get((grant.role.value, grant.service))
@@ -101,8 +104,6 @@ class Register:
                 raise NotFound(f"{name} has no role {grant.role.value} that waits for a second person.")
             if by in (name, found.granted_by):
                 raise Denied("Another person confirms a role than the one who gave it or has it.")
-            if by not in people.confirmers(conn, (name, found.granted_by)):
-                raise Denied("An approver or an admin of the whole organisation confirms a role.")
             people.confirm(conn, name, grant, by, now)
             people.revise(conn, name)
             self._tell(conn, "person.role_confirmed", by, name, grant)
@@ -112,8 +113,14 @@ class Register:
         with self._database.write() as conn:
             people.exclude(conn)
             _known(conn, name)
+            others = people.guardians(conn, (by,))
             if not people.take(conn, name, grant):
                 raise NotFound(f"{name} does not have the role {grant.role.value} there.")
+            if people.get(conn, by) is not None and others and not people.guardians(conn, (by,)):
+                raise Conflict(
+                    f"Nobody but you would be left to agree to a role: shut {name} out (`bascule people disable`), or "
+                    "give the role to another person first."
+                )
             people.revise(conn, name)
             self._tell(conn, "person.role_taken", by, name, grant)
 
@@ -179,7 +186,7 @@ class Register:
         audit.record(conn, "person.added", by, {"person": _named(conn, name, now), "program": program}, now)
 
     def _give(self, conn: Connection, name: str, grant: Grant, by: str) -> bool:
-        alone = not people.confirmers(conn, (name, by))
+        alone = is_alone(conn, by, name)
         counts = alone or grant.role not in GUARDED
         if not people.give(conn, name, grant, by, self._clock(), confirmed=counts and grant.role in GUARDED):
             raise Conflict(f"{name} has the role {grant.role.value} there already.")
@@ -194,9 +201,10 @@ class Register:
 
     def _invite_again(self, conn: Connection, name: str, by: str) -> str:
         now = self._clock()
+        another = people.get(conn, by) is not None and by != name and is_enrolled(conn, name)
         people.let_out(conn, name, tokens=True)
         sessions.end_keys(conn, name)
-        if people.confirmers(conn, (name, by)):
+        if another or not is_alone(conn, by, name):
             people.doubt(conn, name, by)
         people.revise(conn, name, password=None, totp=None, failures=0)
         audit.record(conn, "person.invited", by, {"person": _named(conn, name, now)}, now)
@@ -212,7 +220,7 @@ class Register:
             if (row.disabled_at is not None) == (at is not None):
                 raise Conflict(f"{name} is {'shut out' if at is not None else 'let in'} already.")
             people.revise(conn, name, disabled_at=at)
-            people.let_out(conn, name, tokens=False)
+            people.let_out(conn, name, tokens=at is not None)
             kind = "person.disabled" if at is not None else "person.enabled"
             audit.record(conn, kind, by, {"person": _named(conn, name, now), "reason": reason}, now)
 

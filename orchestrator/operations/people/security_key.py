@@ -91,7 +91,7 @@ class SecurityKeys:
 
     def ask_to_approve(self, person: str, digest: str) -> Asked:
         nonce = secrets.token_hex(16)
-        return self._ask(person, f"approve:{digest}", approval_challenge(digest, nonce), nonce)
+        return self._ask(person, _approves(digest), approval_challenge(digest, nonce), nonce)
 
     def signed_in(self, conn: Connection, person: str, challenge: str, answer: Mapping[str, Any]) -> None:
         """Raises Denied."""
@@ -102,7 +102,7 @@ class SecurityKeys:
         self, conn: Connection, person: str, digest: str, challenge: str, answer: Mapping[str, Any]
     ) -> dict[str, str]:
         """What shows later that this key signed this digest. Raises Denied."""
-        row = self._answered(conn, challenge, person, f"approve:{digest}")
+        row = self._answered(conn, challenge, person, _approves(digest))
         key = self._check(conn, person, approval_challenge(digest, row.value), answer)
         response = AuthenticationResponse.from_dict(dict(answer)).response
         return {
@@ -120,12 +120,22 @@ class SecurityKeys:
             options, _ = self._server.authenticate_begin(
                 known or [_stranger(person)], UserVerificationRequirement.REQUIRED, challenge=value
             )
-            return self._asked(conn, person, purpose, nonce or websafe_encode(value), dict(options))
+            kept = bool(known)  # nothing answers for who has no key: asking for them fills no table
+            return self._asked(conn, person, purpose, nonce or websafe_encode(value), dict(options), kept=kept)
 
-    def _asked(self, conn: Connection, person: str, purpose: str, value: str, options: dict[str, Any]) -> Asked:
-        secret = secrets.token_urlsafe(32)
-        now = self._clock()
-        if not sessions.challenge(conn, secret, person, purpose, value, now + ANSWERED_WITHIN, now):
+    def _asked(
+        self,
+        conn: Connection,
+        person: str,
+        purpose: str,
+        value: str,
+        options: dict[str, Any],
+        *,
+        kept: bool = True,
+    ) -> Asked:
+        secret, now = secrets.token_urlsafe(32), self._clock()
+        until = now + ANSWERED_WITHIN
+        if kept and not sessions.challenge(conn, secret, person, purpose, value, until, now):
             raise Crowded
         return Asked(secret, json.loads(json.dumps(options, default=dict)))
 
@@ -144,7 +154,7 @@ class SecurityKeys:
         except (ValueError, KeyError, TypeError) as error:
             raise _refused() from error
         row = rows[websafe_encode(key.credential_id)]
-        if counter and counter <= row.counter:
+        if (counter or row.counter) and counter <= row.counter:  # WebAuthn §7.2, step 22
             raise Denied("This security key counts backwards, as a copy of it would: remove it, and enrol another.")
         sessions.used_key(conn, row.id, counter, self._clock())
         return key
@@ -161,6 +171,11 @@ class SecurityKeys:
 def approval_challenge(digest: str, nonce: str) -> bytes:
     """What a key signs when its owner approves this digest."""
     return hashlib.sha256(f"{_WORD}\n{digest}\n{nonce}\n".encode()).digest()
+
+
+def _approves(subject: str) -> str:
+    """The purpose of a challenge; what is approved may be longer than a column."""
+    return f"approve:{hashlib.sha256(subject.encode()).hexdigest()}"
 
 
 def relying_party(host: str) -> str:

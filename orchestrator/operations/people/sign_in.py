@@ -1,6 +1,8 @@
 """Signing in, by password and code or by security key; who a session or a token belongs to; signing out."""
 
 import secrets
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +25,8 @@ IDLE = 2 * 3600.0
 """Seconds that a session lasts at most, and without being used."""
 TOUCHED_EVERY = 60.0
 FREE_TRIES = 5
+GOES_PAST = 60
+"""Wrong tries in a row up to which a right code goes past the wait: of a million codes three are right at any time."""
 WAIT_AT_MOST = 300.0
 """Wrong passwords or codes in a row that cost nothing; from then on the wait doubles, to so many seconds."""
 
@@ -62,18 +66,26 @@ class SignIn:
         self._sealing = sealing
         self._keys = keys
         self._marks = Marks(database)
+        self._guesses = _Guesses()
 
     def with_password(self, name: str, password: str, code: str, agent: str = "") -> Opened:
-        """Raises Unproved, TooSoon. Who has a second factor must show it; who has none may only enrol one."""
+        """Raises Unproved, TooSoon. Who has a second factor must show it; who has none may only enrol one.
+
+        Whoever guesses waits, and does not make the person wait: the right code of the moment goes past the wait.
+        """
         now = self._clock()
         with self._database.read() as conn:
             row = people.get(conn, name)
-        self._throttle(row, now)
+        if row is None:
+            self._guesses.throttle(name, now, counts=bool(code))
+        elif not self._goes_past(row, code, now):
+            self._wait_counted(row, code, now)
         right = is_password(row.password if row is not None else None, password)
         with self._database.write() as conn:
             row = people.locked(conn, name)
-            self._throttle(row, now)  # again: many who guess at once were all let through the first time
             interval = self._interval(row, code, now) if row is not None else None
+            if row is not None and not self._goes_past(row, code, now):
+                _throttle(row, now)  # once more: others may have guessed at the same time
             keyed = row is not None and bool(sessions.keys_of(conn, name))
             second = interval is not None or (row is not None and not row.totp and not keyed)
             if row is not None and right and second and row.disabled_at is None and not row.program:
@@ -83,6 +95,8 @@ class SignIn:
             if row is not None:
                 people.change(conn, name, failures=row.failures + 1, failed_at=now)
                 self._tell_failure(conn, name, now)
+            else:
+                self._guesses.failed(name, now)
         raise Unproved
 
     def with_key(self, name: str, challenge: str, answer: Mapping[str, Any], agent: str = "") -> Opened:
@@ -107,22 +121,39 @@ class SignIn:
             return self.open(conn, row.name, Proof.OIDC, agent)
 
     def prove(self, actor: Actor, code: str) -> None:
-        """Show a code of one's second factor again. Raises Unproved, TooSoon."""
-        now = self._clock()
-        with self._database.read() as conn:
-            self._throttle(people.get(conn, actor.name), now)
+        """Show a code of one's second factor again. Raises Unproved, TooSoon.
+
+        Wrong ones are counted for the session: what strangers guess at the door keeps nobody from approving.
+        """
+        now, here = self._clock(), f"session {actor.session}"
         with self._database.write() as conn:
             row = people.locked(conn, actor.name)
-            self._throttle(row, now)
+            self._guesses.throttle(here, now)
             interval = self._interval(row, code, now) if row is not None else None
             if row is not None and interval is not None:
-                people.change(conn, actor.name, failures=0, totp_last=interval)
+                people.change(conn, actor.name, totp_last=interval)
                 sessions.change_session(conn, actor.session, proof=Proof.TOTP.value, proved_at=now)
                 return
+            self._guesses.failed(here, now)
             if row is not None:
-                people.change(conn, actor.name, failures=row.failures + 1, failed_at=now)
                 self._tell_failure(conn, actor.name, now)
         raise Unproved("The code is not right, or was used before: wait for the next one.")
+
+    def require_password(self, name: str, password: str) -> None:
+        """That this is their present password: guessed as slowly as when signing in. Raises Unproved, TooSoon."""
+        now = self._clock()
+        with self._database.read() as conn:
+            row = people.get(conn, name)
+        _throttle(row, now)
+        right = is_password(row.password if row is not None else None, password)
+        with self._database.write() as conn:
+            row = people.locked(conn, name)
+            _throttle(row, now)
+            if row is not None and not right:
+                people.change(conn, name, failures=row.failures + 1, failed_at=now)
+                self._tell_failure(conn, name, now)
+        if not right:
+            raise Unproved("The present password is not right.")
 
     def prove_with_key(self, actor: Actor, challenge: str, answer: Mapping[str, Any]) -> None:
         """Show one's security key again. Raises Denied."""
@@ -146,17 +177,17 @@ class SignIn:
         keyed = bool(sessions.keys_of(conn, name))
         return Opened(secret, Actor(name, proof, now, own, session_id, keyed), now + LASTS)
 
-    def who(self, secret: str) -> Actor | None:
-        """Whose session or token it is; None when it opens nothing (any more)."""
+    def who(self, secret: str, *, used: bool = True) -> Actor | None:
+        """Whose session or token it is; None when it opens nothing (any more). `used`: it counts as used now."""
         if secret.startswith(SESSION):
-            return self._of_session(secret)
-        return self._of_token(secret) if secret.startswith(TOKEN) else None
+            return self._of_session(secret, used=used)
+        return self._of_token(secret, used=used) if secret.startswith(TOKEN) else None
 
     def sign_out(self, actor: Actor) -> None:
         self.end(actor, actor.session)
 
     def end(self, actor: Actor, session_id: str) -> None:
-        """End one of one's own sessions. Raises NotFound, RequestError."""
+        """End one of one's own sessions. Raises NotFound, RequestError for who has none."""
         _require_own(actor)
         with self._database.write() as conn:
             if not sessions.end_session(conn, session_id, actor.name):
@@ -164,7 +195,7 @@ class SignIn:
             audit.record(conn, "session.ended", actor.name, {"session": session_id}, self._clock())
 
     def sign_out_everywhere(self, actor: Actor) -> None:
-        """End all of one's sessions, this one as well. Raises RequestError."""
+        """End all of one's sessions, this one as well. Raises RequestError for who has none."""
         _require_own(actor)
         with self._database.write() as conn:
             people.let_out(conn, actor.name, tokens=False)
@@ -175,7 +206,7 @@ class SignIn:
             now = self._clock()
             return [row for row in sessions.sessions_of(conn, actor.name) if _is_open(row, now)]
 
-    def _of_session(self, secret: str) -> Actor | None:
+    def _of_session(self, secret: str, *, used: bool) -> Actor | None:
         now = self._clock()
         with self._database.read() as conn:
             row = sessions.session(conn, secret)
@@ -187,35 +218,89 @@ class SignIn:
                 return None
             grants = people.grants_of(conn, row.person) if own else _grants(row.grants)
             keyed = bool(sessions.keys_of(conn, row.person))
-        if not 0 <= now - row.seen_at < TOUCHED_EVERY:
+        if used and not 0 <= now - row.seen_at < TOUCHED_EVERY:
             self._marks.make(row.id, now, lambda conn: sessions.change_session(conn, row.id, seen_at=now))
         return Actor(row.person, Proof(row.proof), row.proved_at, grants, row.id, keyed)
 
-    def _of_token(self, secret: str) -> Actor | None:
+    def _of_token(self, secret: str, *, used: bool) -> Actor | None:
         now = self._clock()
         with self._database.read() as conn:
             row = sessions.token(conn, secret)
             if row is None or row.disabled_at is not None or row.expires_at <= now:
                 return None
             given, own = _grants(row.grants), people.grants_of(conn, row.person)
-        if row.used_at is None or not 0 <= now - row.used_at < TOUCHED_EVERY:
+        if used and (row.used_at is None or not 0 <= now - row.used_at < TOUCHED_EVERY):
             self._marks.make(row.id, now, lambda conn: sessions.used_token(conn, row.id, now))
         return Actor(row.person, Proof.TOKEN, row.created_at, narrowed(given, own), row.id)
+
+    def _goes_past(self, row: Row, code: str, now: float) -> bool:
+        """Whether the code is right, and not so many were tried that chance may have found it."""
+        return row.failures < GOES_PAST and self._interval(row, code, now) is not None
+
+    def _wait_counted(self, row: Row, code: str, now: float) -> None:
+        """Codes that are tried during the wait count as well: else who knows the password tries them all. Raises
+        TooSoon."""
+        try:
+            _throttle(row, now)
+        except TooSoon:
+            if code and row.failures < GOES_PAST:
+                with self._database.write() as conn:
+                    found = people.locked(conn, row.name)
+                    if found is not None:
+                        people.change(conn, row.name, failures=found.failures + 1)
+            raise
 
     def _interval(self, row: Row, code: str, now: float) -> int | None:
         if not row.totp or not code:
             return None
         return totp_used(self._sealing.open(f"totp:{row.name}", row.totp), code, row.totp_last, now)
 
-    def _throttle(self, row: Row | None, now: float) -> None:
-        if row is None or row.failures < FREE_TRIES or row.failed_at is None:
-            return
-        wait = min(2.0 ** (row.failures - FREE_TRIES + 1), WAIT_AT_MOST)
-        if 0 <= now - row.failed_at < wait:
-            raise TooSoon(wait - (now - row.failed_at))
-
     def _tell_failure(self, conn: Connection, name: str, now: float) -> None:
         audit.record(conn, "session.refused", name, {}, now)
+
+
+class _Guesses:
+    """Wrong tries that no person's row counts: for names that nobody has, which are guessed as slowly as those of
+    people, so that a wait tells nobody who exists; and in a session.
+    """
+
+    KEPT = 1000
+
+    def __init__(self) -> None:
+        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def throttle(self, name: str, now: float, *, counts: bool = False) -> None:
+        """Raises TooSoon. `counts`: a try during the wait is counted, as that of a code is for people."""
+        with self._lock:
+            failures, at = self._failures.get(name, (0, 0.0))
+            try:
+                _wait(failures, at, now)
+            except TooSoon:
+                if counts and failures < GOES_PAST:
+                    self._failures[name] = (failures + 1, at)
+                raise
+
+    def failed(self, name: str, now: float) -> None:
+        with self._lock:
+            failures, _ = self._failures.pop(name, (0, 0.0))
+            self._failures[name] = (failures + 1, now)
+            while len(self._failures) > self.KEPT:
+                self._failures.popitem(last=False)
+
+
+def _throttle(row: Row | None, now: float) -> None:
+    """Raises TooSoon."""
+    if row is not None and row.failed_at is not None:
+        _wait(row.failures, row.failed_at, now)
+
+
+def _wait(failures: int, failed_at: float, now: float) -> None:
+    if failures < FREE_TRIES:
+        return
+    wait = min(2.0 ** (failures - FREE_TRIES + 1), WAIT_AT_MOST)
+    if 0 <= now - failed_at < wait:
+        raise TooSoon(wait - (now - failed_at))
 
 
 def narrowed(given: tuple[Grant, ...], own: tuple[Grant, ...]) -> tuple[Grant, ...]:
@@ -226,6 +311,8 @@ def narrowed(given: tuple[Grant, ...], own: tuple[Grant, ...]) -> tuple[Grant, .
 def _require_own(actor: Actor) -> None:
     if not actor.is_person:
         raise RequestError("The installation's token is nobody's: there is no session to end.")
+    if actor.proof is Proof.TOKEN:
+        raise Denied("A token ends no session: sign in, and end it there.")
 
 
 def _grants(said: list[list[str]]) -> tuple[Grant, ...]:

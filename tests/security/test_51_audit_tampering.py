@@ -1,4 +1,4 @@
-"""Fault 51, the audit edited, cut short and forked by SQL: a thousand times, and each time it is found (I10)."""
+"""Row 51: the audit edited, cut short and forked by SQL: a thousand times, and each time it is found (I10)."""
 
 import json
 import random
@@ -250,6 +250,18 @@ def test_a_run_that_is_gone_is_missed_without_any_checkpoint(written: tuple[str,
     sql.close()
     (one,) = verified(url).findings
     assert (one.chain, one.fault) == ("run/r1", "lost")
+
+
+def test_a_chain_that_was_cut_contradicts_its_own_row_without_any_checkpoint(
+    written: tuple[str, Path, Signed],
+) -> None:
+    url, path, _ = written
+    sql = sqlite3.connect(path, isolation_level=None)
+    sql.execute("DELETE FROM audit_entries WHERE seq = (SELECT max(seq) FROM audit_entries)")
+    sql.close()
+    with open_database(url) as source:
+        report = verify(source, [], frozenset())
+    assert "The chain's row says" in " ".join(one.message for one in report.findings)
 
 
 def test_values_of_a_wrong_kind_are_found_and_stop_nothing(written: tuple[str, Path, Signed]) -> None:

@@ -1,4 +1,4 @@
-"""The kill switch: nothing new takes effect within seconds, states stay truthful, and afterwards nothing is lost."""
+"""Row 38: the kill switch in mid-wave: nothing new takes effect within seconds (I9), and states stay truthful."""
 
 import threading
 import time
