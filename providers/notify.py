@@ -128,10 +128,11 @@ class AppriseMessage(MessageOnce):
 
     def _send(self, want: Message, settings: JsonMap, message_id: str, report: Report) -> str:
         del report
+        deadline = Deadline(self.context.deadline)  # the first message of a process loads all of Apprise
         channel = self.channel(want.channel, settings)
         title = f"{want.title.fr} / {want.title.en}"
         body = f"{want.body.fr}\n\n{want.body.en}\n\n{message_id}"
-        if not self.taken(channel, want.channel, title, body):
+        if not self.taken(channel, want.channel, title, body, deadline):
             raise ProviderError(
                 f"The channel {want.channel} did not confirm the message; "
                 "ask there whether it arrived before sending it again.",
@@ -140,9 +141,8 @@ class AppriseMessage(MessageOnce):
             )
         return f"The channel {want.channel} took {message_id}."
 
-    def taken(self, channel: Any, name: str, title: str, body: str) -> bool:
+    def taken(self, channel: Any, name: str, title: str, body: str, deadline: Deadline) -> bool:
         """Whether Apprise's object says that the text was taken. Raises ProviderError(permanent) out of reach."""
-        deadline = Deadline(self.context.deadline)  # the first message of a process loads all of Apprise
         text = apprise.NotifyFormat.TEXT
         with held_to(Reach.of(self.context.scope)) as held:
             done = channel.notify(title=title, body=body, body_format=text, timeout=deadline.within(LONGEST_SECONDS))

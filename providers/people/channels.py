@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from providers.base import Context, JsonMap, ProviderError, Report, Tag
+from providers.dns.deadline import Deadline
 from providers.mail_delivery import deliver, message_id, require_mail_settings
 from providers.notify import AppriseMessage
 from providers.people.mail import mail_of
@@ -80,13 +81,14 @@ class Gateway:
 
     def send(self, notice: Notice, tag: Tag, answers: str | None, report: Report) -> str:
         identity = message_id(self.context, Tag(tag.run, f"{tag.step}/{self.name}"))
+        deadline = Deadline(self.context.deadline)
         channel, short = self._channel(), bool(self.settings.get("sms"))
         if short:
             title, body = "", sms_of(notice)
         else:
             title = " / ".join(notice.subject(language) for language in LANGUAGES)
             body = notice.canonical() + self._signature(notice)
-        if not AppriseMessage(self.context).taken(channel, self.name, title, body):
+        if not AppriseMessage(self.context).taken(channel, self.name, title, body, deadline):
             raise ProviderError(f"{self.name} did not confirm the notice.", permanent=False, effect_possible=True)
         return identity
 

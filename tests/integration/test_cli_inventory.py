@@ -17,6 +17,7 @@ from orchestrator.cli import main
 from tests.aws_account import SECRETS, AwsAccount
 from tests.integration.service_fixture import answering
 from tests.moto_server import Moto
+from tests.sealing import seal
 from tests.town_hall import commit_all, git
 
 SHEET = """
@@ -67,12 +68,8 @@ class Village:
         if not (estate / ".git").exists():
             git(estate, "init", "--quiet", "--initial-branch", "main")
         commit_all(estate, "village")
-        secrets = self.data / "secrets/live"
-        secrets.mkdir(parents=True, exist_ok=True)
         for reference, value in SECRETS.items():
-            file = secrets / reference.removeprefix("secret://")
-            file.write_text(value)
-            file.chmod(0o600)
+            seal(self.data, "live", reference.removeprefix("secret://"), value)
 
     def said(self, code: int, *arguments: str) -> tuple[str, str]:
         """What the command prints, on standard output and error, once it ended with this exit code."""

@@ -262,7 +262,7 @@ def by_notice(at: Context, server: Visited) -> None:
     place = f"{server.server_address[0]}:{server.port}"  # type: ignore[str-bytes-safe]
     message = AppriseMessage(replace(at, reveal=lambda _: Secret(f"json://{place}/")))
     channel = message.channel("duty", {"url": "secret://url"})
-    message.taken(channel, "duty", "title", "body")
+    message.taken(channel, "duty", "title", "body", Deadline(10.0))
 
 
 def by_discovery(at: Context, server: Visited) -> None:
