@@ -12,6 +12,7 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 from urllib.parse import unquote
@@ -23,6 +24,8 @@ SHORTEST_LINE = 8
 """A single line of a multi-line secret is a secret of its own from this many characters on."""
 SHORTEST_DATA = 12
 """The same of data that programs go on with: a value that is a word as well must not change what they do."""
+SHORTEST_PART = 20
+"""A part of a value is taken out of such data from this many characters on, and if it has letters and digits."""
 _HERE = frozenset({"localhost"})
 REMEMBERED = 1000
 """Values, the latest: derived ones, such as the tokens of an hour, come without end."""
@@ -50,7 +53,24 @@ class Mask:
 
 def forms(secret: str) -> set[str]:
     """How a value may appear: as it is, stripped, line by line, escaped as JSON or Python would."""
-    plain = {secret, secret.strip()} | {line for line in secret.splitlines() if _tells(line)} | _parts_of_url(secret)
+    return _escaped({secret, secret.strip()} | _parts(secret))
+
+
+def _forms_in_data(secret: str) -> set[str]:
+    """The value as a whole, and of its parts those that nobody would write otherwise: an address that is a secret is
+    made of words, too, which data that programs go on with may well hold."""
+    return _escaped({secret, secret.strip()} | {part for part in _parts(secret) if _looks_random(part)})
+
+
+def _parts(secret: str) -> set[str]:
+    return {line for line in secret.splitlines() if _tells(line)} | _parts_of_url(secret)
+
+
+def _looks_random(part: str) -> bool:
+    return len(part) >= SHORTEST_PART and any(map(str.isdigit, part)) and any(map(str.isalpha, part))
+
+
+def _escaped(plain: set[str]) -> set[str]:
     escaped = {json.dumps(form, ensure_ascii=ascii_only)[1:-1] for form in plain for ascii_only in (True, False)}
     return {form for form in plain | escaped | {repr(form)[1:-1] for form in plain} if form.strip()}
 
@@ -74,14 +94,44 @@ def _parts_of_url(secret: str) -> set[str]:
     return found | {unquote(part) for part in found}
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What is taken out of what people are told, and of data."""
+
+    in_text: tuple[str, ...]
+    in_data: tuple[str, ...]
+
+    @classmethod
+    def of(cls, value: str) -> "_Held":
+        encoded = base64.b64encode(value.encode()).decode()
+        in_text = [form for form in forms(value) | {encoded} if len(form) >= SHORTEST]
+        in_data = [form for form in _forms_in_data(value) | {encoded} if len(form) >= SHORTEST_DATA]
+        return cls(tuple(in_text), tuple(in_data))
+
+
+_NOTHING = _Held((), ())
+
+
+def _by_length(every: set[str]) -> tuple[str, ...]:
+    """The longest first."""
+    return tuple(sorted(every, key=lambda form: (-len(form), form)))
+
+
+def _without(text: str, taken: tuple[str, ...]) -> str:
+    for form in taken:
+        if form in text:
+            text = text.replace(form, HIDDEN)
+    return text
+
+
 class Known:
     """Values that this process knows, with the latest kept; asked and told from all threads."""
 
     def __init__(self, most: int = REMEMBERED) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._values: OrderedDict[str, tuple[str, ...]] = OrderedDict()
-        self._all: tuple[str, ...] | None = ()
+        self._values: OrderedDict[str, _Held] = OrderedDict()
+        self._all: _Held | None = _NOTHING
 
     def add(self, value: str) -> None:
         """From now on it is taken out."""
@@ -89,42 +139,38 @@ class Known:
             return
         with self._lock:
             if value not in self._values:
-                found = forms(value) | {base64.b64encode(value.encode()).decode()}
-                self._values[value] = tuple(form for form in found if len(form) >= SHORTEST)
+                self._values[value] = _Held.of(value)
                 self._all = None
             self._values.move_to_end(value)
             if len(self._values) > self._most:
                 self._values.popitem(last=False)
 
-    def __call__(self, text: str, shortest: int = SHORTEST) -> str:
+    def __call__(self, text: str) -> str:
         """The text without any of the values."""
-        for form in self._all or self._longest_first():
-            if len(form) < shortest:
-                break
-            if form in text:
-                text = text.replace(form, HIDDEN)
-        return text
+        return _without(text, (self._all or self._longest_first()).in_text)
 
     def forget(self) -> None:
         """Nothing is known any more."""
         with self._lock:
             self._values.clear()
-            self._all = ()
+            self._all = _NOTHING
 
-    def _longest_first(self) -> tuple[str, ...]:
+    def _longest_first(self) -> "_Held":
         with self._lock:
             if self._all is None:
-                every = {form for held in self._values.values() for form in held}
-                self._all = tuple(sorted(every, key=lambda form: (-len(form), form)))
+                held = self._values.values()
+                in_text = {form for one in held for form in one.in_text}
+                in_data = {form for one in held for form in one.in_data}
+                self._all = _Held(_by_length(in_text), _by_length(in_data))
             return self._all
 
     def within(self, value: Any) -> Any:
-        """A JSON value without them, in every text of it."""
+        """A JSON value without them, in every text of it but the names, by which programs find what they look for."""
         match value:
             case str():
-                return self(value, SHORTEST_DATA)
+                return _without(value, (self._all or self._longest_first()).in_data)
             case dict():
-                return {self.within(key): self.within(inner) for key, inner in value.items()}
+                return {key: self.within(inner) for key, inner in value.items()}
             case list() | tuple():
                 return [self.within(inner) for inner in value]
         return value

@@ -19,6 +19,7 @@ from orchestrator.operations.people.enrolment import Enrolment
 from orchestrator.operations.people.identity_provider import SignInThroughProvider
 from orchestrator.operations.people.people import People
 from orchestrator.operations.people.register import Register
+from orchestrator.operations.people.restored import Restored
 from orchestrator.operations.people.sealing import PeopleSealing
 from orchestrator.operations.people.security_key import SecurityKeys
 from orchestrator.operations.people.sign_in import SignIn
@@ -112,6 +113,7 @@ def town(directory: Path, url: str = "") -> Iterator[Town]:
         tokens=Tokens(database, clock),
         break_glass=glass,
         approvals=Approvals(keys),
+        restored=Restored(database, clock),
         through_provider=SignInThroughProvider(database, clock, sign_in, None),
     )
     made.append(Town(database, whole))

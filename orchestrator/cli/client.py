@@ -16,7 +16,7 @@ from urllib.parse import quote
 import httpx
 
 from orchestrator.cli.answers import EventAnswer, LogLine, RunAnswer, RunWithSteps
-from orchestrator.cli.credential import Credential, address_of, credential_for, this_person
+from orchestrator.cli.credential import Credential, address_of, credential_for, installation, this_person
 from orchestrator.cli.exits import CommandError, Exit, NoService
 from orchestrator.domain.plan import Plan
 
@@ -36,6 +36,14 @@ _UNKNOWN = (
     "The service at {url} does not know you: your session ended (`bascule login`), or the data directory is of another "
     "installation."
 )
+
+
+class Answered(CommandError):
+    """The service's refusal, with the `status` of its answer."""
+
+    def __init__(self, text: str, code: Exit, status: int) -> None:
+        super().__init__(text, code)
+        self.status = status
 
 
 class Unreachable(NoService):
@@ -78,6 +86,14 @@ class Service:
             raise CommandError(
                 f"The data directory {data} belongs to someone else: use their account, or give --data."
             ) from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise _none_for(data) from error
+
+    @classmethod
+    def of_installation(cls, data: Path) -> Self:
+        """The service that works on this data directory, with its own token whoever is signed in. Raises NoService."""
+        try:
+            return cls(address_of(data), installation(data), data)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise _none_for(data) from error
 
@@ -232,7 +248,7 @@ def _code_of(response: httpx.Response) -> str:
         return ""
 
 
-def _refusal(response: httpx.Response, url: str) -> CommandError:
+def _refusal(response: httpx.Response, url: str) -> Answered:
     """The error of a problem+json answer (RFC 9457)."""
     try:
         problem = response.json()
@@ -243,7 +259,8 @@ def _refusal(response: httpx.Response, url: str) -> CommandError:
         detail = _UNKNOWN.format(url=url)
     if not detail:
         detail = f"The service at {url} answered {response.status_code} without saying why; look at its log."
-    return CommandError(detail, Exit.REFUSED if problem.get("code") in GATES else Exit.FAILED)
+    code = Exit.REFUSED if problem.get("code") in GATES else Exit.FAILED
+    return Answered(detail, code, response.status_code)
 
 
 def _none_for(data: Path) -> Unreachable:

@@ -1,12 +1,14 @@
 """What the command line shows the service: somebody's own session or token, else the token of the installation."""
 
 import getpass
+import ipaddress
 import json
 import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from orchestrator.cli.exits import CommandError
 from orchestrator.operations.request import Paths
@@ -28,10 +30,30 @@ def address_of(data: Path) -> str:
     """Where the service is: as BASCULE_URL says, or as it says itself. Raises OSError, ValueError, KeyError."""
     named = os.environ.get(URL, "").strip()
     if named:
-        if not named.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
+        if not _is_private(named):
             raise CommandError(f"{URL} is {named}: name the service with https://, so that nobody listens in.")
         return named.rstrip("/")
     return str(json.loads(Paths(data).service.read_text(encoding="utf-8"))["url"]).rstrip("/")
+
+
+def _is_private(url: str) -> bool:
+    """Nobody on the way can listen in: TLS, or this machine's loopback by its own name or address."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    if parts.scheme != "http" or "@" in parts.netloc or "\\" in url:
+        return parts.scheme == "https"
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_of_this_machine() -> bool:
+    """Whether the service is that of the data directory, and not one that BASCULE_URL names."""
+    return not os.environ.get(URL, "").strip()
 
 
 def credential_for(url: str, data: Path) -> Credential:

@@ -1,13 +1,14 @@
 """The kill switch. It works without a service as well: then it is written where every worker looks."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli.client import Service
+from orchestrator.cli.client import Answered, Service
+from orchestrator.cli.credential import is_of_this_machine
 from orchestrator.cli.exits import CommandError, Exit, NoService
 from orchestrator.cli.session import As, Json, Session, session_of
 from orchestrator.cli.wording import clean, counted, moment, one_line
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 ANSWER_WITHIN = 5.0
 """Seconds after which a service that hangs is passed by."""
-WITHOUT = "No service answers: it is written into the database, and whatever works on it obeys."
+WITHOUT = "No service answers as it should: it is written into the database, and whatever works on it obeys."
 
 
 def halt(
@@ -42,14 +43,14 @@ def halt(
     if not reason.strip():
         raise typer.Exit(_show(session, as_json=as_json))
     body = {"as": actor, "reason": reason}
-    try:
-        with Service.of(session.data) as service:
-            said = service.post("halt/lift" if lift else "halt", body, within=ANSWER_WITHIN)
-            actor = service.acting(actor)
-    except NoService:
-        session.note(WITHOUT)
-        with _on_the_database(session) as operation:
-            said = _lifted(operation, actor, reason) if lift else _engaged(operation, actor, reason)
+    if not lift:
+        said = _asked(
+            session,
+            lambda service: service.post("halt", body, within=ANSWER_WITHIN),
+            lambda operation: _engaged(operation, actor, reason),
+        )
+    else:
+        said, actor = _lifted_somehow(session, actor, body)
     if as_json:
         session.json(said)
     elif lift:
@@ -71,13 +72,44 @@ def headline(found: Mapping[str, Any]) -> str:
     return f"!! HALTED since {moment(float(found['at']))} by {who}: {why}\n   Lift it: {HOW_TO_LIFT}"
 
 
-def _show(session: Session, *, as_json: bool) -> Exit:
+def _asked(session: Session, service: Callable[[Service], Any], database: "Callable[[Halt], Any]") -> Any:
+    """The service is asked; if it does not know who is signed in, or fails, then with its own token; then not at all.
+
+    So the kill switch works for whoever may read this machine's files, whatever became of their session.
+    """
+    for way in (Service.of, Service.of_installation):
+        try:
+            with way(session.data) as found:
+                return service(found)
+        except Answered as refused:
+            if not _may_pass(refused) or not is_of_this_machine():
+                raise
+            session.note(f"{refused} It is tried another way.")
+        except NoService:
+            break
+    session.note(WITHOUT)
+    with _on_the_database(session) as operation:
+        return database(operation)
+
+
+def _may_pass(refused: Answered) -> bool:
+    return refused.status in (401, 429) or refused.status >= 500
+
+
+def _lifted_somehow(session: Session, actor: str, body: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+    """Letting go is no emergency: who is not known signs in first. With it, in whose name it was."""
     try:
         with Service.of(session.data) as service:
-            said = service.get("halt")
+            said = service.post("halt/lift", body, within=ANSWER_WITHIN)
+            return said, service.acting(actor)
     except NoService:
+        session.note(WITHOUT)
         with _on_the_database(session) as operation:
-            said = _standing(operation)
+            return _lifted(operation, actor, body["reason"]), actor
+
+
+def _show(session: Session, *, as_json: bool) -> Exit:
+    said = _asked(session, lambda service: service.get("halt"), _standing)
     if as_json:
         session.json(said)
     else:

@@ -100,6 +100,24 @@ def recover(context: typer.Context, name: Who) -> None:
     _link(context, name, "recover", f"{name} becomes an admin with this link.")
 
 
+def after_restore(context: typer.Context, reason: Why, as_json: Json = False) -> None:
+    """Once the database was put back from a copy: sessions, tokens, invitations and sealed codes of its time all end.
+
+    Passwords, second factors and roles stay as they were at the time of the copy: look through them, and take away
+    again what was taken away since.
+    """
+    session = session_of(context)
+    with Service.of(session.data) as service:
+        said = service.post("people/after-restore", {"reason": reason})
+    if as_json:
+        session.json(said)
+        return
+    session.line("Ended: " + ", ".join(f"{count} {name}" for name, count in said.items()))
+    session.line("Everybody signs in again. Look through who is let in, as it was at the time of the copy:")
+    session.line("  bascule people", copied=True)
+    session.line("Make tokens of programs and sealed codes anew: bascule tokens make, bascule break-glass seal")
+
+
 def link(
     context: typer.Context,
     name: Who,

@@ -156,6 +156,7 @@ people_app.command("enable")(people_commands.enable)
 people_app.command("invite")(people_commands.invite)
 people_app.command("link")(people_commands.link)
 people_app.command("recover")(people_commands.recover)
+people_app.command("after-restore")(people_commands.after_restore)
 
 tokens_app = typer.Typer(invoke_without_command=True, callback=people_commands.tokens)
 tokens_app.command("make")(people_commands.make_token)

@@ -197,6 +197,7 @@ class Secrets:
 
     def _codes_resealed(self, conn: Connection) -> tuple[int, list[str]]:
         """What authenticator apps were told is sealed by the same keys: how many were, and whose could not be."""
+        people.exclude(conn)  # after the secrets' lock, as wherever both are taken: nobody enrols an app meanwhile
         done, left = 0, []
         for name, seed in people.sealed_seeds(conn):
             try:
@@ -204,8 +205,7 @@ class Secrets:
             except RequestError:
                 left.append(f"{CODES}/{name}")
                 continue
-            if new is not None:
-                people.change(conn, name, totp=new)
+            if new is not None and people.reseal_seed(conn, name, seed, new):
                 done += 1
         return done, left
 
@@ -224,7 +224,7 @@ class Secrets:
             if not keyring.source.writable:
                 advice.append(f"Nothing is sealed by old keys: remove all but the first from {keyring.source.where}.")
                 return 0
-            dropped = keyring.keep_first()
+            dropped = keyring.keep_first(first)
             audit.record(conn, "secrets.keys_dropped", by, {"key": first, "count": dropped}, self._clock())
         return dropped
 

@@ -20,6 +20,8 @@ def get(conn: sa.Connection, name: str) -> Row | None:
 
 def locked(conn: sa.Connection, name: str) -> Row | None:
     """The person, whom nobody else changes before this transaction ends."""
+    if conn.dialect.name == "postgresql":  # before the row, so that nobody who holds `exclude` waits for it meanwhile
+        conn.execute(sa.text("LOCK TABLE people IN ROW EXCLUSIVE MODE"))
     return conn.execute(sa.select(people).where(people.c.name == name).with_for_update()).one_or_none()
 
 
@@ -62,6 +64,12 @@ def sealed_seeds(conn: sa.Connection) -> list[tuple[str, str]]:
     return [(row.name, row.totp) for row in conn.execute(query)]
 
 
+def reseal_seed(conn: sa.Connection, name: str, old: str, new: str) -> bool:
+    """The same by another key; False when the person has another one meanwhile, which stays."""
+    query = sa.update(people).where(people.c.name == name, people.c.totp == old).values(totp=new)
+    return conn.execute(query.returning(people.c.name)).one_or_none() is not None
+
+
 def revise(conn: sa.Connection, name: str, **values: object) -> None:
     """Change the person, and with it every approval that they gave and that has not led to anything yet."""
     conn.execute(sa.update(people).where(people.c.name == name).values(**values, revision=people.c.revision + 1))
@@ -80,9 +88,12 @@ def grants_of(conn: sa.Connection, name: str) -> tuple[Grant, ...]:
 
 
 def standings(conn: sa.Connection, names: Collection[str]) -> Mapping[str, Standing]:
-    """Those of the names who are let in at present."""
+    """Those of the names who are let in at present; within a transaction that writes, until it ends."""
     query = sa.select(people.c.name, people.c.revision).where(people.c.name.in_(names), people.c.disabled_at.is_(None))
-    rows = conn.execute(query.where(~people.c.program)).all()
+    query = query.where(~people.c.program).order_by(people.c.name)
+    if conn.get_execution_options().get("isolation_level") is None:  # readers see one moment, and hold nobody up
+        query = query.with_for_update(read=True)
+    rows = conn.execute(query).all()
     return {row.name: Standing(row.name, row.revision, grants_of(conn, row.name)) for row in rows}
 
 

@@ -7,17 +7,22 @@ another place, it does not open.
 
 import base64
 import binascii
+import fcntl
 import hashlib
 import hmac
 import json
+import logging
 import os
 import stat
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+log = logging.getLogger("bascule.secrets")
 
 KEY_VARIABLE = "BASCULE_SECRETS_KEY"
 FILE_VARIABLE = "BASCULE_SECRETS_KEY_FILE"
@@ -203,20 +208,24 @@ class Keyring:
 
     def put_first(self) -> str:
         """A new key, before the others, in the file; its id. Raises KeyFault where that is not ours to write."""
-        with self._lock:
+        with self._lock, _turn_at(self._writable()) as file:
             new = SealingKey.new()
-            _replace(self._writable(), [new, *self.source.read()])
+            _replace(file, [new, *self.source.read()])
             self._keys = self.source.read()
             return new.id
 
-    def keep_first(self) -> int:
-        """Let go of all keys but the first, in the file; how many they were. Raises KeyFault."""
-        with self._lock:
+    def keep_first(self, first: str) -> int:
+        """Let go of all keys but the first, in the file; how many they were. Raises KeyFault.
+
+        `first`: the id of the one that seals everything. Where another one is first by now, all stay.
+        """
+        with self._lock, _turn_at(self._writable()) as file:
             keys = self.source.read()
-            if len(keys) > 1:
-                _replace(self._writable(), keys[:1])
-                self._keys = self.source.read()
-            return max(len(keys) - 1, 0)
+            if len(keys) < 2 or keys[0].id != first:
+                return 0
+            _replace(file, keys[:1])
+            self._keys = self.source.read()
+            return len(keys) - 1
 
     def texts(self) -> list[str]:
         """The keys themselves, for whoever keeps them out of logs."""
@@ -237,6 +246,23 @@ class Keyring:
         if file is None or not self.source.writable:
             raise KeyFault(self.source.how_to_change)
         return file
+
+
+@contextmanager
+def _turn_at(file: Path) -> Iterator[Path]:
+    """Between reading the file and replacing it, no other process does: a key that got lost takes its secrets along.
+
+    The folder is locked, since the file itself is replaced. Network file systems may not lock folders; then it goes on.
+    """
+    handle = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            log.warning("the folder of the secrets' key can't be locked (%s): change keys in one place only", error)
+        yield file
+    finally:
+        os.close(handle)
 
 
 def _keys_of(text: str, where: str) -> tuple[SealingKey, ...]:

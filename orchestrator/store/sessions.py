@@ -189,6 +189,15 @@ def break_bundle(conn: sa.Connection, bundle: str) -> bool:
     return bool(conn.execute(query).all())
 
 
+def end_all(conn: sa.Connection) -> dict[str, int]:
+    """Everything that lets somebody in without a password or key of their own; how many there were of each."""
+    tables = {
+        "sessions": sessions, "tokens": api_tokens, "invitations": invitations, "challenges": challenges,
+        "codes": sealed_codes,
+    }  # fmt: skip
+    return {name: conn.execute(sa.delete(table)).rowcount for name, table in tables.items()}
+
+
 def end_outdated(conn: sa.Connection, now: float) -> None:
     """What has expired goes."""
     for table in (sessions, invitations, challenges):

@@ -55,6 +55,7 @@ from orchestrator.web.parts import Given, Parts
 from orchestrator.web.problem import ANSWERABLE, MEDIA_TYPE, Problem, answer, invalid_request, problem, problem_of
 from orchestrator.web.reading import Reading
 from orchestrator.web.service import Service
+from orchestrator.web.turnstile import Turnstile
 
 log = logging.getLogger("bascule.web")
 
@@ -99,7 +100,7 @@ class Web(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """The gate stands outside of everything, so that the answer to a fault is guarded as well."""
         parts: Parts = self.state.parts
-        app = super().build_middleware_stack()
+        app = Turnstile(super().build_middleware_stack())
         gate = Gate(app, parts.access, parts.listening.answers_to, sign_in_pages.sign_in, self.methods_at, parts.limits)
         return Forwarded(Metered(Limited(gate, parts.limits), parts.metrics), parts.listening)
 

@@ -16,20 +16,20 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from orchestrator.domain.people.actor import Proof
 from orchestrator.web import strict_json, well_formed
 from orchestrator.web.access import Access, Caller
 from orchestrator.web.answer_headers import with_headers
+from orchestrator.web.bodies import Share, Shares
 from orchestrator.web.limited import too_often
-from orchestrator.web.limits import Limits, is_costly
+from orchestrator.web.limits import Limits, is_costly, is_unlimited
 from orchestrator.web.permissions import NEEDS
 from orchestrator.web.problem import answer, problem
 
-MAX_BODY = 1024 * 1024
-"""Bytes."""
 BODY_WITHIN = 30.0
 """Seconds that a request's body may take to arrive."""
-_READ_AT_MOST = 8 * MAX_BODY
-"""A body that is too large is read this far before it is refused, so that the refusal is heard."""
+_READ_ON = 8
+"""A body that is too large is read to so many times its size before it is refused, so that the refusal is heard."""
 
 _API = ("/api/", "/metrics")
 """What programs ask: they are told in their own form what is wrong."""
@@ -46,8 +46,10 @@ FORM = "application/x-www-form-urlencoded"
 PAGE_TOKEN = "page_token"  # noqa: S105 - a field's name
 PAGE_TOKEN_HEADER = "x-page-token"  # noqa: S105 - a header's name
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_HELD_AT_MOST = 128 * MAX_BODY
-"""Bytes of bodies that may be in memory at once, before anybody has shown who they are."""
+_CHECKED_AT_ONCE = 2
+"""Large bodies that are looked through at the same time."""
+_CHECKED_ASIDE = 16 * 1024
+"""Bytes of JSON from which on it is looked through beside everything else: a megabyte takes a second."""
 
 
 SignIn = Callable[[Request], Response]
@@ -78,7 +80,8 @@ class Gate:
         self._limits = limits
         self._sign_in = sign_in
         self._methods_at = methods_at
-        self._held = 0
+        self._shares = Shares()
+        self._checks = CapacityLimiter(_CHECKED_AT_ONCE)
         self._lookups = CapacityLimiter(_LOOKED_UP_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,41 +94,26 @@ class Gate:
         if refusal is not None or scope["method"] in ("GET", "HEAD"):
             await (refusal or self._app)(scope, receive, guarded)
             return
-        body = bytearray()
+        body, share = bytearray(), self._share_of(request)
         try:
-            refusal = await self._read(body, Headers(scope=scope), receive)
+            refusal = await _read(body, Headers(scope=scope), receive, share)
             if refusal is None and scope["method"] in _WITH_BODY:
                 refusal = (
                     self._wrong_kind(scope, bytes(body))
-                    or self._wrong_json(scope, body)
+                    or await self._wrong_json(scope, bytes(body))
                     or self._forged(request, bytes(body))
                 )
             await (refusal or self._app)(scope, _again(bytes(body), receive), guarded)
         finally:
-            self._held -= len(body)
+            share.let_go(len(body))
 
-    async def _read(self, body: bytearray, headers: Headers, receive: Receive) -> Response | None:
-        """Fill `body`, counted among what is held; or why the request is refused."""
-        too_large = answer(problem(413, f"A request's body is at most {MAX_BODY} bytes."))
-        length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length[:12]) > _READ_AT_MOST:
-            return too_large
-        read, more = 0, True
-        try:
-            async with asyncio.timeout(BODY_WITHIN):
-                while more and read <= _READ_AT_MOST:
-                    message = await receive()
-                    part, more = message.get("body", b""), message.get("more_body", False)
-                    read += len(part)
-                    if read > MAX_BODY:
-                        continue  # it is read on and let go, so that the refusal is heard
-                    if self._held + len(part) > _HELD_AT_MOST:
-                        return answer(problem(503, "Too much arrives at once; try again soon."), {"Retry-After": "5"})
-                    body += part
-                    self._held += len(part)
-        except TimeoutError:
-            return answer(problem(408, f"The request's body did not arrive within {BODY_WITHIN:g} s."))
-        return too_large if read > MAX_BODY else None
+    def _share_of(self, request: Request) -> Share:
+        if request.scope["path"].startswith((_SIGNALS, _WEBHOOKS)):
+            return self._shares.deliveries
+        known = getattr(request.state, "caller", None) is not None
+        if request.scope["path"] in _DOORS or not known:
+            return self._shares.doors
+        return self._shares.known
 
     def _misplaced(self, request: Request) -> Response | None:
         fault = well_formed.fault_in(request.scope)
@@ -157,22 +145,28 @@ class Gate:
         return self._sign_in(request)
 
     def _too_often(self, request: Request, caller: Caller) -> Response | None:
-        """Of people by their name, of programs by their credential; the installation's cookie, which many may share to
-        look at pages, is not counted."""
-        shown = request.headers.get("authorization")
-        if not caller.actor.is_person and shown is None:
+        """Of people by their name, of programs by their credential: what a program does is never its person's haste.
+
+        The installation's cookie, which many may share to look at pages, is not counted; nor is halting.
+        """
+        path, shown = request.scope["path"], request.headers.get("authorization")
+        in_person = caller.actor.is_person and caller.actor.proof is not Proof.TOKEN
+        if is_unlimited(path) or (not in_person and shown is None):
             return None
-        identity = caller.actor.name if caller.actor.is_person else hashlib.sha256(str(shown).encode()).hexdigest()
-        costly = is_costly(request.method, request.scope["path"])
+        identity = caller.actor.name if in_person else hashlib.sha256(str(shown).encode()).hexdigest()
+        costly = is_costly(request.method, path)
         wait = self._limits.spend(identity, costly=costly)
         return None if wait is None else too_often(wait, "You ask too often.")
 
-    def _wrong_json(self, scope: Scope, body: bytearray) -> Response | None:
+    async def _wrong_json(self, scope: Scope, body: bytes) -> Response | None:
         """What two readers of JSON may read differently. Deliveries are their senders', and are read on their own."""
         path = scope["path"]
         if not path.startswith(_API) or path.startswith(_WEBHOOKS):
             return None
-        fault = strict_json.fault_in(bytes(body))
+        if len(body) <= _CHECKED_ASIDE:
+            fault = strict_json.fault_in(body)
+        else:
+            fault = await run_sync(strict_json.fault_in, body, limiter=self._checks)
         return answer(problem(400, fault)) if fault else None
 
     def _forged(self, request: Request, body: bytes) -> Response | None:
@@ -227,6 +221,30 @@ class Gate:
             secure=request.url.scheme == "https",
         )
         return response
+
+
+async def _read(body: bytearray, headers: Headers, receive: Receive, share: Share) -> Response | None:
+    """Fill `body`, counted among what its share holds; or why the request is refused."""
+    most = share.largest
+    too_large = answer(problem(413, f"A request's body is at most {most} bytes here."))
+    length = headers.get("content-length", "0")
+    if not length.isdecimal() or int(length[:12]) > _READ_ON * most:
+        return too_large
+    read, more = 0, True
+    try:
+        async with asyncio.timeout(BODY_WITHIN):
+            while more and read <= _READ_ON * most:
+                message = await receive()
+                part, more = message.get("body", b""), message.get("more_body", False)
+                read += len(part)
+                if read > most:
+                    continue  # it is read on and let go, so that the refusal is heard
+                if not share.takes(len(part)):
+                    return answer(problem(503, "Too much arrives at once; try again soon."), {"Retry-After": "5"})
+                body += part
+    except TimeoutError:
+        return answer(problem(408, f"The request's body did not arrive within {BODY_WITHIN:g} s."))
+    return too_large if read > most else None
 
 
 def _is_of_this_site(request: Request) -> bool:

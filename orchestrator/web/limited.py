@@ -16,7 +16,8 @@ _WEBHOOKS = ("/webhooks/", "/api/v1/webhooks/")
 _SIGN_IN = ("/api/v1/sessions", "/api/v1/invitations/", "/sign-in", "/welcome")
 """Where passwords, codes and keys are taken."""
 _GUESSABLE = frozenset({"/api/v1/sessions", "/sign-in"})
-"""Where passwords are: who failed too often is refused before one is looked at. Keys and sealed codes are let try."""
+"""Where passwords are: who failed too often is refused before one is looked at. Keys and sealed codes have paths of
+their own, and are let try."""
 
 
 class Limited:

@@ -116,3 +116,8 @@ _COSTLY: tuple[tuple[str, str], ...] = (
 def is_costly(method: str, path: str) -> bool:
     """Whether a route looks at everything: makes a plan, a map or an inventory, examines a scope, reads the audit."""
     return any(method == one and (path == begin or path.startswith(f"{begin}/")) for one, begin in _COSTLY)
+
+
+def is_unlimited(path: str) -> bool:
+    """The kill switch: whoever may engage it is never told to come again later."""
+    return path == "/api/v1/halt" or path.startswith("/api/v1/halt/")

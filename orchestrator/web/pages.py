@@ -98,7 +98,7 @@ def render(request: Request, name: str, language: Language, status: int = 200, *
         language=language,
         others=[(other, say(other, "language")) for other in LANGUAGES if other != language],
         carried=f"?lang={language}" if chosen in LANGUAGES else "",
-        path=request.url.path,
+        path=values.pop("path", request.url.path),
         say=functools.partial(say, language),
         duration=lambda seconds: duration(seconds, language),
         clean=clean,

@@ -1,5 +1,6 @@
 """People, their roles, and sealed codes: for who manages them."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -87,6 +88,16 @@ class DoneAnswer(BaseModel):
     name: str
 
 
+class EndedAnswer(BaseModel):
+    """How many of each opened something until now."""
+
+    sessions: int
+    tokens: int
+    invitations: int
+    challenges: int
+    codes: int
+
+
 class AgreedAnswer(BaseModel):
     """The codes that were sealed open from now on."""
 
@@ -130,6 +141,12 @@ def add_person(order: AddOrder, acting: Acting, given: Given) -> InvitationAnswe
     register = given.service.people.register
     secret = register.add(order.name, order.title, grants, _by(acting), program=order.program)
     return _invitation(order.name, secret)
+
+
+@router.post("/people/after-restore")
+def after_restore(order: ReasonOrder, acting: Acting, given: Given) -> EndedAnswer:
+    """Once the database was put back from a copy: all sessions, tokens, invitations and sealed codes end."""
+    return EndedAnswer(**asdict(given.service.people.restored.end_all(_by(acting), order.reason)))
 
 
 @router.post("/people/{name}/grant")

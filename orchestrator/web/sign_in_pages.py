@@ -1,6 +1,7 @@
 """The pages of signing in, of an invitation, of one's account. All work without a script; security keys need one."""
 
 import json
+from collections.abc import Callable
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, quote
 
@@ -54,13 +55,34 @@ def show_sign_in(request: Request, next: Annotated[str, Query(max_length=2000)] 
 
 @router.post("/sign-in")
 def take_sign_in(request: Request, form: Form, given: Given) -> Response:
-    """By password and code, by a security key's answer, or by sealed codes."""
-    wanted, name = _local(form.get("next", "/")), form.get("name", "").strip().lower()
-    try:
-        made = _open(given, form, name, request.headers.get("user-agent", ""))
-    except RequestError as error:
-        return _sign_in_page(request, wanted=wanted, login=name, wrong=str(error))
-    return with_session(request, made, "/account" if made.actor.proof is Proof.PASSWORD else wanted)
+    """By password and code."""
+    signing = given.service.people.sign_in
+    return _taken(
+        request,
+        form,
+        lambda name, agent: signing.with_password(name, form.get("password", ""), form.get("code", ""), agent),
+    )
+
+
+@router.post("/sign-in/key")
+def take_key(request: Request, form: Form, given: Given) -> Response:
+    """By a security key's answer: at a path of its own, which no failed password ever shuts."""
+
+    def opened(name: str, agent: str) -> Opened:
+        try:
+            answer = json.loads(form.get("answer", ""))
+        except (ValueError, RecursionError) as error:
+            raise RequestError("The security key's answer can't be read: try again.") from error
+        return given.service.people.sign_in.with_key(name, form.get("challenge", ""), answer, agent)
+
+    return _taken(request, form, opened)
+
+
+@router.post("/sign-in/codes")
+def take_codes(request: Request, form: Form, given: Given) -> Response:
+    """By sealed codes, the same way."""
+    codes, reason = form.get("codes", "").splitlines(), form.get("reason", "")
+    return _taken(request, form, lambda _name, agent: given.service.people.break_glass.open(codes, reason, agent))
 
 
 @router.get("/welcome")
@@ -147,17 +169,14 @@ def sign_out(request: Request, given: Given, acting: Acting) -> Response:
     return _signed_out(request, given)
 
 
-def _open(given: Parts, form: Fields, name: str, agent: str) -> Opened:
-    people = given.service.people
-    if "codes" in form:
-        return people.break_glass.open(form["codes"].splitlines(), form.get("reason", ""), agent)
-    if form.get("answer"):
-        try:
-            answer = json.loads(form["answer"])
-        except ValueError as error:
-            raise RequestError("The security key's answer can't be read: try again.") from error
-        return people.sign_in.with_key(name, form.get("challenge", ""), answer, agent)
-    return people.sign_in.with_password(name, form.get("password", ""), form.get("code", ""), agent)
+def _taken(request: Request, form: Fields, opened: Callable[[str, str], Opened]) -> Response:
+    """`opened` is given the name and what the browser calls itself."""
+    wanted, name = _local(form.get("next", "/")), form.get("name", "").strip().lower()
+    try:
+        made = opened(name, request.headers.get("user-agent", ""))
+    except RequestError as error:
+        return _sign_in_page(request, wanted=wanted, login=name, wrong=str(error))
+    return with_session(request, made, "/account" if made.actor.proof is Proof.PASSWORD else wanted)
 
 
 def with_session(request: Request, made: Opened, wanted: str) -> Response:
@@ -191,6 +210,8 @@ def _sign_in_page(request: Request, *, wanted: str = "/", status: int = 401, **m
     at_home = is_loopback(request.url.hostname or "")
     values |= {"file": str(parts.service.paths.token) if at_home else "", "base": str(request.base_url)}
     values["next"] = _local(wanted)
+    if request.method != "GET" or request.url.path.startswith("/oidc/"):
+        values["path"] = "/sign-in"  # where the page can be asked for in another language
     return render(request, "sign_in.html", language, status, **values)
 
 

@@ -216,10 +216,10 @@ def test_many_threads_reveal_while_keys_change(room: Room) -> None:
     for thread in threads:
         thread.start()
     for _ in range(5):
-        store.keyring.put_first()
+        new = store.keyring.put_first()
         with room.database.write() as conn:
             assert store.resealed(conn) == (6, [])
-        store.keyring.keep_first()
+        store.keyring.keep_first(new)
     ended.set()
     for thread in threads:
         thread.join()

@@ -177,7 +177,7 @@ GUARDS = (
     ),
     Guard(
         37, "a program approves nothing", "orchestrator/store/people.py",
-        "    rows = conn.execute(query.where(~people.c.program)).all()", "    rows = conn.execute(query).all()",
+        "query = query.where(~people.c.program).order_by", "query = query.order_by",
         _37 + "test_a_program_neither_approves_nor_manages",
     ),
     # 38: the kill switch in mid-wave
@@ -312,7 +312,7 @@ GUARDS = (
         _SIGN_IN + "test_an_old_session_gets_no_new_factor_and_so_is_not_made_fresh",
     ),
     Guard(
-        46, "a code counts once", PEOPLE + "factors.py", "        if interval > last and", "        if",
+        46, "a code counts once", PEOPLE + "factors.py", "fresh = ahead or interval > last", "fresh = True",
         _SIGN_IN + "test_a_code_drifts_by_one_interval_and_counts_once",
     ),
     Guard(
@@ -332,7 +332,7 @@ GUARDS = (
     ),
     Guard(
         46, "a session ends", PEOPLE + "sign_in.py",
-        "now < row.expires_at and now - row.seen_at < IDLE", "now - row.seen_at < IDLE",
+        "now < row.expires_at and now - used < IDLE", "now - used < IDLE",
         _SIGN_IN + "test_a_session_ends_when_it_is_not_used_and_at_last_in_any_case",
     ),
     Guard(
@@ -436,7 +436,7 @@ GUARDS = (
         _49 + "test_a_replayed_delivery_is_one",
     ),
     Guard(
-        49, "a body is bounded", GATE, "        return too_large if read > MAX_BODY else None", "        return None",
+        49, "a body is bounded", GATE, "    return too_large if read > most else None", "    return None",
         _49 + "test_chunks_without_an_end_are_cut_off",
     ),
     Guard(

@@ -17,7 +17,7 @@ import pytest
 
 from orchestrator.domain.signals.formats import registry
 from orchestrator.store import observations
-from orchestrator.web.gate import MAX_BODY
+from orchestrator.web.bodies import MAX_BODY
 from orchestrator.web.limits import Rate, Rates
 from orchestrator.web.listening import Listening
 from tests.integration.service_fixture import PLENTY, RunningService, running_service

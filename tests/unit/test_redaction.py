@@ -123,8 +123,19 @@ def test_words_stay_and_data_are_taken_more_carefully() -> None:
     assert known("abcde portal 0123456789ab") == f"abcde {HIDDEN} {HIDDEN}"
     assert known.within({"name": "portal", "0123456789ab": ["x0123456789ab", 7, None, True]}) == {
         "name": "portal",
-        HIDDEN: [f"x{HIDDEN}", 7, None, True],
+        "0123456789ab": [f"x{HIDDEN}", 7, None, True],
     }
+
+
+def test_words_within_a_secret_address_change_no_data() -> None:
+    known = Known()
+    token = "a1b2c3d4e5f6a7b8c9d0e1f2"
+    address = f"https://hooks.example/IncomingWebhook/notifications/{token}?channel=notifications"
+    known.add(address)
+    data = {"notifications": 1, "IncomingWebhook": "x", "where": ["notifications", "IncomingWebhook"]}
+    assert known.within(data) == data
+    assert known.within({"said": f"no {token}", "to": address}) == {"said": f"no {HIDDEN}", "to": HIDDEN}
+    assert "IncomingWebhook" not in known("POST /IncomingWebhook/notifications"), "text for people is another matter"
 
 
 def test_the_longest_goes_first_and_the_oldest_is_forgotten() -> None:

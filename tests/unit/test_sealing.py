@@ -2,6 +2,7 @@
 
 import base64
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -116,12 +117,23 @@ def test_keys_change_in_the_file_in_one_step(tmp_path: Path) -> None:
     assert beside.refresh()
     assert not beside.refresh()
     assert beside.open("live", "b", sealed) == "value"
-    assert keys.keep_first() == 1
-    assert keys.keep_first() == 0
+    assert keys.keep_first(beside.ids[1]) == 0, "the one that was first when it was looked at"
+    assert keys.keep_first(new) == 1
+    assert keys.keep_first(new) == 0
     with pytest.raises(UnknownKey):
         keys.open("live", "a", old)
     file.unlink()
     assert not beside.refresh(), "a file that is gone takes no key away from those who work"
+
+
+def test_two_that_change_the_file_at_once_lose_no_key(tmp_path: Path) -> None:
+    rings = [Keyring(key_source(tmp_path, {})) for _ in range(4)]
+    rings[0].make_first()
+    with ThreadPoolExecutor(len(rings)) as pool:
+        made = list(pool.map(lambda ring: [ring.put_first() for _ in range(5)], rings))
+    rings[0].refresh()
+    assert {one for ring in made for one in ring} < set(rings[0].ids)
+    assert len(rings[0].ids) == 4 * 5 + 1
 
 
 def test_keys_of_the_environment_are_changed_by_people() -> None:

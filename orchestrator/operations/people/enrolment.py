@@ -11,7 +11,7 @@ from orchestrator.operations.people.register import Register, check_name
 from orchestrator.operations.people.security_key import SecurityKeys
 from orchestrator.operations.people.sign_in import Opened, SignIn, Unproved
 from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
-from orchestrator.store import audit, people, sessions
+from orchestrator.store import audit, people, sealed_secrets, sessions
 from orchestrator.store.database import Connection, Database
 from orchestrator.store.runs import Row
 
@@ -91,6 +91,7 @@ class Enrolment:
         if interval is None:
             raise Unproved("The code does not fit: look at the app again, and at this machine's clock.")
         with self._database.write() as conn:
+            sealed_secrets.exclude(conn)  # no key is let go before what it seals is there
             self._require_factor_free(conn, actor)
             sealed = self._sealing.seal(f"totp:{actor.name}", secret)
             people.change(conn, actor.name, totp=sealed, totp_last=interval, failures=0)

@@ -10,6 +10,7 @@ from orchestrator.operations.people.break_glass import BreakGlass
 from orchestrator.operations.people.enrolment import Enrolment
 from orchestrator.operations.people.identity_provider import Provider, SignInThroughProvider
 from orchestrator.operations.people.register import Register
+from orchestrator.operations.people.restored import Restored
 from orchestrator.operations.people.sealing import PeopleSealing
 from orchestrator.operations.people.security_key import SecurityKeys
 from orchestrator.operations.people.sign_in import SignIn
@@ -31,6 +32,7 @@ class People:
     tokens: Tokens
     break_glass: BreakGlass
     approvals: Approvals
+    restored: Restored
     through_provider: SignInThroughProvider
 
     @classmethod
@@ -55,6 +57,7 @@ class People:
             tokens=Tokens(database, clock),
             break_glass=BreakGlass(database, clock, sign_in, _Alarm(estates, clock)),
             approvals=Approvals(keys),
+            restored=Restored(database, clock),
             through_provider=SignInThroughProvider(database, clock, sign_in, provider),
         )
 

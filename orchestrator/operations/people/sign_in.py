@@ -10,6 +10,7 @@ from typing import Any
 from orchestrator.domain.people.actor import Actor, Proof
 from orchestrator.domain.people.role import Grant, Role
 from orchestrator.operations.people.factors import Sealing, is_password, totp_used
+from orchestrator.operations.people.marks import Marks
 from orchestrator.operations.people.security_key import SecurityKeys
 from orchestrator.operations.request import Denied, NotFound, RequestError
 from orchestrator.store import audit, people, sessions
@@ -64,6 +65,7 @@ class SignIn:
         self._clock = clock
         self._sealing = sealing
         self._keys = keys
+        self._marks = Marks(database)
         self._guesses = _Guesses()
 
     def with_password(self, name: str, password: str, code: str, agent: str = "") -> Opened:
@@ -208,7 +210,7 @@ class SignIn:
         now = self._clock()
         with self._database.read() as conn:
             row = sessions.session(conn, secret)
-            if row is None or not _is_open(row, now):
+            if row is None or not _is_open(row, now, self._marks.missed(row.id)):
                 return None
             person = people.get(conn, row.person)
             own = row.grants is None
@@ -217,8 +219,7 @@ class SignIn:
             grants = people.grants_of(conn, row.person) if own else _grants(row.grants)
             keyed = bool(sessions.keys_of(conn, row.person))
         if used and not 0 <= now - row.seen_at < TOUCHED_EVERY:
-            with self._database.write() as conn:
-                sessions.change_session(conn, row.id, seen_at=now)
+            self._marks.make(row.id, now, lambda conn: sessions.change_session(conn, row.id, seen_at=now))
         return Actor(row.person, Proof(row.proof), row.proved_at, grants, row.id, keyed)
 
     def _of_token(self, secret: str, *, used: bool) -> Actor | None:
@@ -229,8 +230,7 @@ class SignIn:
                 return None
             given, own = _grants(row.grants), people.grants_of(conn, row.person)
         if used and (row.used_at is None or not 0 <= now - row.used_at < TOUCHED_EVERY):
-            with self._database.write() as conn:
-                sessions.used_token(conn, row.id, now)
+            self._marks.make(row.id, now, lambda conn: sessions.used_token(conn, row.id, now))
         return Actor(row.person, Proof.TOKEN, row.created_at, narrowed(given, own), row.id)
 
     def _goes_past(self, row: Row, code: str, now: float) -> bool:
@@ -319,6 +319,10 @@ def _grants(said: list[list[str]]) -> tuple[Grant, ...]:
     return tuple(Grant(Role(role), service) for role, service in said)
 
 
-def _is_open(row: Row, now: float) -> bool:
-    """A clock that was set back opens no session again, and one that was set forward ends them."""
-    return bool(row.created_at <= now + TOUCHED_EVERY and now < row.expires_at and now - row.seen_at < IDLE)
+def _is_open(row: Row, now: float, missed: float = 0.0) -> bool:
+    """A clock that was set back opens no session again, and one that was set forward ends them.
+
+    `missed`: when it was used last, where that could not be written.
+    """
+    used = max(row.seen_at, missed)
+    return bool(row.created_at <= now + TOUCHED_EVERY and now < row.expires_at and now - used < IDLE)

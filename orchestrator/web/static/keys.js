@@ -66,6 +66,7 @@
       const asked = await post("/api/v1/sessions/key/challenge", { name: form.elements.name.value });
       form.elements.answer.value = JSON.stringify(await sign(asked));
       form.elements.challenge.value = asked.challenge;
+      form.action = form.dataset.keyAction;
       form.submit();
     }));
   }
