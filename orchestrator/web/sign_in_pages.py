@@ -28,9 +28,15 @@ Secret = Annotated[str, Query(max_length=100)]
 
 
 async def form_fields(request: Request) -> Fields:
-    """A form's fields, each once. The gate has looked at size, kind and origin."""
+    """A form's fields, each once. The gate has looked at size, kind and origin. Raises RequestError."""
     body = (await request.body()).decode("utf-8", "replace")
-    return dict(parse_qsl(body, keep_blank_values=True, max_num_fields=50))
+    try:
+        fields = dict(parse_qsl(body, keep_blank_values=True, max_num_fields=50))
+    except ValueError as error:
+        raise RequestError("The form has more fields than any of ours: open the page again.") from error
+    if any("\0" in value for value in fields.values()):
+        raise RequestError("The form holds signs that are no text: type it again.")
+    return fields
 
 
 Form = Annotated[Fields, Depends(form_fields)]

@@ -22,7 +22,7 @@ from orchestrator.web.api import create_app
 from tests.integration.service_fixture import RunningService, running_service
 from tests.known_people import enrol, session
 
-TABLE: dict[str, Any] = yaml.safe_load((Path(__file__).parents[1] / "cases" / "role_matrix.yaml").read_text("utf-8"))
+TABLE: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("role_matrix.yaml").read_text("utf-8"))
 CALLERS: dict[str, str] = TABLE["callers"]
 ROWS: list[dict[str, Any]] = TABLE["rows"]
 ALL = "all"
@@ -119,8 +119,8 @@ def routes(service: RunningService) -> set[str]:
 
 def test_the_table_speaks_of_every_route_and_of_no_other(gathered: Gathered) -> None:
     served, spoken_of = routes(gathered.service), {row["route"] for row in ROWS}
-    assert served - spoken_of == set(), "routes that tests/cases/role_matrix.yaml says nothing of"
-    assert spoken_of - served == set(), "rows of tests/cases/role_matrix.yaml whose route is gone"
+    assert served - spoken_of == set(), "routes that tests/security/role_matrix.yaml says nothing of"
+    assert spoken_of - served == set(), "rows of tests/security/role_matrix.yaml whose route is gone"
     assert set(gathered.bearers[0]) - {ALL} == set(CALLERS)
 
 
