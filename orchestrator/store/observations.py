@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from orchestrator.domain.signals.observation import Observation
 from orchestrator.store.runs import insert_or_ignore
 from orchestrator.store.tables import observations
+from orchestrator.store.text import storable
 
 _FIELDS = Observation._fields
 
@@ -22,7 +23,7 @@ def add(
     delivery: int | None = None,
 ) -> bool:
     """False when one with this key is there already. Without a key, nothing shows a repetition."""
-    row: dict[str, Any] = {**observation._asdict(), "received_at": received, "source": source}
+    row: dict[str, Any] = storable({**observation._asdict(), "received_at": received, "source": source})
     return insert_or_ignore(conn, observations, {**row, "delivery_id": delivery, "key": key or None})
 
 
