@@ -50,12 +50,12 @@ test-guards: ## each guard is taken away in a copy of the tree, and a test must 
 	@$(COMPILE)
 	$(MUTATIONS) $(ARGS)
 
-test-faults: ## crash points and faults, enumerated (ARGS="--part 1/6": a sixth)
+test-faults: ## crash points and faults, enumerated (ARGS="--part 1/12": a twelfth)
 	@.ci/setup test
 	@$(COMPILE)
 	$(PYTEST) -n 0 -m "faults and not wide" $(ARGS)
 
-test-wide: ## every provider under every policy of chaos, and large copies (half an hour; ARGS="--part 1/12")
+test-wide: ## every provider under every policy of chaos, and large copies (half an hour; ARGS="--part 1/24")
 	@.ci/setup test
 	@$(COMPILE)
 	$(PYTEST) -n 2 -m wide --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -2,14 +2,15 @@
 
 import json
 import random
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.signal_senders import NEWS, Post, proven
 
 EACH = 500
-PRODUCT = "94011"
-"""What the templates among the payloads come to, were one of them ever rendered."""
+PRODUCT = re.compile(r"(?<![\w.])94011(?!\w)")
+"""What the templates among the payloads come to, were one of them ever rendered; not a part of a time or a digest."""
 
 
 def payloads(marker: str) -> list[str]:

@@ -85,6 +85,7 @@ def known(service: RunningService) -> Mapping[str, Sequence[str]]:
     return something_there(service)
 
 
+@pytest.mark.faults
 @pytest.mark.timeout(400)  # it is all computing: other tests beside it take from it
 def test_the_api_is_as_it_is_described(
     service: RunningService, known: Mapping[str, Sequence[str]], tmp_path: Path

@@ -126,7 +126,7 @@ def test_the_command_line_shows_hostile_words_and_obeys_none(
             main(["--data", str(service.bascule.settings.data), "signals", *arguments])
         assert ended.value.code == 0
         shown = capsys.readouterr()
-        assert PRODUCT not in shown.out + shown.err
+        assert not PRODUCT.search(shown.out + shown.err)
         assert not [sign for sign in shown.out + shown.err if sign in STEERING]
         return shown.out
 
@@ -145,7 +145,7 @@ def accepted(service: RunningService, post: Post) -> int:
 
 def _shows_text_alone(shown: httpx.Response) -> None:
     assert shown.status_code == 200
-    assert PRODUCT not in shown.text
+    assert not PRODUCT.search(shown.text)
     if shown.headers["content-type"].startswith("text/html"):
         for raw in ("<script>document", "<img src=x", "<svg/onload", "&#60;script", "\x1b", "\u202e"):
             assert raw not in shown.text

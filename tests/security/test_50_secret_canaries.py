@@ -257,13 +257,13 @@ def left_in(folder: Path, canaries: Canaries) -> dict[str, set[str]]:
 def died_without_core(process: subprocess.Popen[bytes], folder: Path) -> None:
     """Killed by a signal that writes a core file, where another process leaves one."""
     assert dict(limits(process.pid))["Max core file size"] == ("0", "0")
-    process.send_signal(signal.SIGQUIT)
+    process.send_signal(signal.SIGABRT)
     process.wait(20)
-    assert process.returncode == -signal.SIGQUIT
+    assert process.returncode == -signal.SIGABRT
     assert list(folder.iterdir()) == []
     if any(sign in Path("/proc/sys/kernel/core_pattern").read_text() for sign in "/|"):
         return  # a control would not find it here
-    script = "import os, signal; os.kill(os.getpid(), signal.SIGQUIT)"
+    script = "import os, signal; os.kill(os.getpid(), signal.SIGABRT)"
     subprocess.run([sys.executable, "-c", script], cwd=folder, preexec_fn=allow_core_files, check=False)
     assert list(folder.iterdir()), "this machine writes core files"
 
