@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -118,7 +119,27 @@ def test_an_app_that_was_enrolled_meanwhile_stays(database: Database, here: Unse
         assert people.sealed_seeds(conn) == [("anne", "k2 new")]
 
 
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # whose connection is easily made one that only reads
+@contextmanager
+def only_read(database: Database) -> Iterator[None]:
+    """Whatever is written meanwhile fails."""
+    if is_postgresql(database):
+
+        def forbid(conn: sa.Connection) -> None:
+            conn.exec_driver_sql("SET TRANSACTION READ ONLY")
+
+        sa.event.listen(database.engine, "begin", forbid)
+        try:
+            yield
+        finally:
+            sa.event.remove(database.engine, "begin", forbid)
+        return
+    with database.engine.connect() as conn:
+        conn.exec_driver_sql("PRAGMA query_only=ON")
+    yield
+    with database.engine.connect() as conn:
+        conn.exec_driver_sql("PRAGMA query_only=OFF")
+
+
 def test_a_database_that_takes_nothing_lets_people_look(
     database: Database, here: Unsealed, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -127,9 +148,7 @@ def test_a_database_that_takes_nothing_lets_people_look(
     token = Tokens(database, lambda: here.now).make(
         "anne", "t", [Grant(Role.VIEWER)], 1, sign_in.who(secret) or pytest.fail("nobody")
     )
-    with database.engine.connect() as conn:
-        conn.exec_driver_sql("PRAGMA query_only=ON")
-    with caplog.at_level(logging.WARNING, "bascule.people"):
+    with only_read(database), caplog.at_level(logging.WARNING, "bascule.people"):
         here.now += 120
         for _ in range(3):
             assert sign_in.who(secret) is not None
@@ -138,8 +157,6 @@ def test_a_database_that_takes_nothing_lets_people_look(
         for _ in range(3):
             here.now += IDLE - 60
             assert sign_in.who(secret) is not None, "it was used, though nobody could write that"
-    with database.engine.connect() as conn:
-        conn.exec_driver_sql("PRAGMA query_only=OFF")
     here.now += AGAIN_AFTER
     assert sign_in.who(secret) is not None
     with database.read() as conn:
