@@ -28,7 +28,7 @@ from tests.security.canaries import Canaries, Sampled, names_of, sampling
 from tests.simulator_fixture import Simulator
 from tests.town_hall import commit_all, commit_estate
 
-WITHIN = 60.0
+WITHIN = 120.0
 SERVICE = """
   canary:
     title: {fr: Canari, en: Canary}
@@ -207,7 +207,7 @@ def until(there: Any, what: str) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_no_canary_is_found_after_a_rehearsal_that_went_wrong(fresh_simulator: Simulator, tmp_path: Path) -> None:
     with house(fresh_simulator, tmp_path) as town:
         canaries = town.canaries
