@@ -4,7 +4,7 @@ import base64
 import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -61,13 +61,12 @@ class Sampled:
 def tree(pid: int) -> Iterator[int]:
     """A process and all below it."""
     yield pid
-    for file in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            below = file.read_text().split()
-        except OSError:
-            continue
-        for child in below:
-            yield from tree(int(child))
+    below: list[str] = []
+    with suppress(OSError):  # it may end while it is looked at
+        for file in Path(f"/proc/{pid}/task").glob("*/children"):
+            below += file.read_text().split()
+    for child in below:
+        yield from tree(int(child))
 
 
 @contextmanager

@@ -23,6 +23,7 @@ PEM = "-----BEGIN KEY-----\nMC4CAQAwBQYDK2Vw\nBCIEIAbCdEf\n-----END KEY-----\n"
 def said() -> Iterator[io.StringIO]:
     """A logger of its own, with the plainest handler there is."""
     made, hooks = logging.getLogRecordFactory(), (sys.excepthook, threading.excepthook)
+    logging.setLogRecordFactory(logging.LogRecord)  # another test of this process may have begun a service
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     logger = logging.getLogger("test-redaction")
