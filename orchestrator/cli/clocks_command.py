@@ -11,7 +11,7 @@ from orchestrator.cli.catalogue_page import Language
 from orchestrator.cli.client import Service
 from orchestrator.cli.session import Json, session_of
 from orchestrator.cli.wording import moment, one_line
-from orchestrator.web.words import duration
+from orchestrator.web.times import duration
 
 WIDTH = 80
 _HEAD = 15

@@ -76,7 +76,7 @@ def serve(
     """
     with loading():
         from orchestrator.cli.serving import serve_api, work_on_runs
-        from orchestrator.web.listening import Listening, PublicUrl, proxies_of, tls_files
+        from orchestrator.web.edge.listening import Listening, PublicUrl, proxies_of, tls_files
 
     session = session_of(context)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -9,7 +9,7 @@ from orchestrator.app import Bascule, Settings
 from orchestrator.cli.inside import settings_of
 from orchestrator.cli.session import Session
 from orchestrator.store.sealing import KEY_VARIABLE
-from orchestrator.web.listening import Listening
+from orchestrator.web.edge.listening import Listening
 from orchestrator.web.server import serve
 
 

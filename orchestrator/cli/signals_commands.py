@@ -65,7 +65,7 @@ def replay(
         for text in (*replay_lines(found, language), *(turn_lines(turns, language) if bundle else ())):
             session.line(text, copied=True)
     if svg is not None:
-        from orchestrator.web.signals_chart import chart
+        from orchestrator.web.pages.signals_chart import chart
 
         _write(svg, chart(found, language))
         session.note(f"Drawn: {svg}")

@@ -19,7 +19,7 @@ from anyio.to_thread import run_sync
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from orchestrator.engine.progress import Progress
-from orchestrator.web.answers import LogLine, RunAnswer, StepAnswer
+from orchestrator.web.api.answers import LogLine, RunAnswer, StepAnswer
 from orchestrator.web.reading import Batch, Cursor, Reading
 
 STREAMS_AT_MOST = 300
@@ -33,6 +33,8 @@ ASK_AGAIN = 5.0
 """Seconds after which it is asked again whether who listens may: who is shut out hears no more."""
 LAST_LINES = 1.5
 """Seconds that a run's last lines of output may come after its end."""
+MOVES_APART = 0.5
+"""Seconds between two news that something moved: a page then looks anew, and must have time to."""
 AGAIN_AFTER_END = 4_000
 AGAIN_AFTER_BREAK = 1_000
 """Milliseconds after which a browser connects again: an ended run may yet be undone."""
@@ -67,6 +69,7 @@ class Live:
         self._slots = threading.BoundedSemaphore(STREAMS_AT_MOST)
         self._readers = 4
         self._shared: dict[tuple[str, Cursor, Put], asyncio.Task[Heard]] = {}
+        self._revising: asyncio.Task[str] | None = None
         self._closing = threading.Event()
 
     def open(self) -> None:
@@ -124,6 +127,33 @@ class Live:
                 yield KEEPALIVE_COMMENT
                 spoke = time.monotonic()
 
+    async def moves(self, seen: str, still: Callable[[], bool] = lambda: True) -> AsyncIterator[bytes]:
+        """`moved` whenever anything that pages show moved since the revision `seen`, at most every MOVES_APART."""
+        yield format_sse_event(retry=AGAIN_AFTER_BREAK)
+        spoke = asked = time.monotonic()
+        while not self._closing.is_set():
+            if time.monotonic() - asked > ASK_AGAIN:
+                asked = time.monotonic()
+                if not await run_sync(still, limiter=self._limiter):
+                    return
+            beat = self._beat
+            revision = await self._revision()
+            if revision != seen:
+                seen, spoke = revision, time.monotonic()
+                yield format_sse_event(event="moved", data_str="{}", id=revision)
+                await asyncio.sleep(MOVES_APART)
+                continue
+            await beat.wait()
+            if time.monotonic() - spoke > KEEP_ALIVE:
+                yield KEEPALIVE_COMMENT
+                spoke = time.monotonic()
+
+    async def _revision(self) -> str:
+        """Read once between two beats, for everyone."""
+        if self._revising is None:
+            self._revising = self._loop.create_task(run_sync(self._reading.revision, limiter=self._limiter))
+        return await asyncio.shield(self._revising)
+
     def _all_was_said(self, ended_at: float, seen_end: float) -> bool:
         return self._progress.clock() - ended_at > LAST_LINES or time.monotonic() - seen_end > LAST_LINES
 
@@ -157,6 +187,7 @@ class Live:
 
     def _on_beat(self) -> None:
         self._shared.clear()
+        self._revising = None
         beat, self._beat = self._beat, asyncio.Event()
         beat.set()
 

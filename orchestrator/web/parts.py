@@ -5,9 +5,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from orchestrator.web.access import Access
-from orchestrator.web.limits import Limits
-from orchestrator.web.listening import Listening
+from orchestrator.web.edge.access import Access
+from orchestrator.web.edge.limits import Limits
+from orchestrator.web.edge.listening import Listening
 from orchestrator.web.live import Live
 from orchestrator.web.metrics import Metrics
 from orchestrator.web.reading import Reading

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.domain.model import ENDED_RUN
-from orchestrator.store import runs, watching
+from orchestrator.store import moves, runs, watching
 from orchestrator.store.database import Connection, Database
-from orchestrator.web.answers import LogLine, RunAnswer, RunColumns, RunDetail, RunWithSteps, StepAnswer
+from orchestrator.web.api.answers import LogLine, RunAnswer, RunColumns, RunDetail, RunWithSteps, StepAnswer
 from orchestrator.web.attention import LOOKED_AT, waits_of
 
 EVENTS_AT_ONCE = 500
@@ -52,6 +52,11 @@ class Reading:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._expectation = functools.lru_cache(maxsize=64)(self._read_expectation)
+
+    def revision(self) -> str:
+        """Another word whenever anything that pages show moved."""
+        with self._database.read() as conn:
+            return moves.revision(conn)
 
     def run(self, run_id: str) -> RunAnswer:
         """Raises RunNotFound."""

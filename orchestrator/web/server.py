@@ -12,10 +12,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from orchestrator.operations.request import RequestError
-from orchestrator.web.api import create_app
-from orchestrator.web.listening import Listening, is_loopback
+from orchestrator.web.application import create_app
+from orchestrator.web.edge.listening import Listening, is_loopback
+from orchestrator.web.edge.tls import ServingTls
 from orchestrator.web.service import Service
-from orchestrator.web.tls import ServingTls
 
 log = logging.getLogger("bascule.web")
 

@@ -22,8 +22,8 @@ from orchestrator.domain.people.actor import Proof
 from orchestrator.domain.people.role import Grant, Role
 from orchestrator.engine.progress import Clock
 from orchestrator.store import runs
-from orchestrator.web.limits import Rate, Rates
-from orchestrator.web.listening import Listening
+from orchestrator.web.edge.limits import Rate, Rates
+from orchestrator.web.edge.listening import Listening
 from orchestrator.web.server import Server, listen
 from tests.audit_whole import assert_audit_whole
 from tests.databases import put_tables

@@ -18,7 +18,7 @@ import pytest
 from orchestrator.domain.people.role import Role
 from orchestrator.store import runs
 from orchestrator.store.runs import OutputLine
-from orchestrator.web.api import create_app
+from orchestrator.web.application import create_app
 from tests.databases import new_postgres_database
 from tests.integration.service_fixture import (
     Message,

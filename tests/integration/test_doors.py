@@ -12,9 +12,9 @@ import pytest
 from orchestrator.app import Bascule, Settings
 from orchestrator.domain.people.actor import Actor, Proof
 from orchestrator.domain.people.role import Grant, Role
-from orchestrator.web.bodies import MAX_AT_DOORS, MAX_BODY
-from orchestrator.web.limits import Rate, Rates
-from orchestrator.web.listening import Listening
+from orchestrator.web.edge.bodies import MAX_AT_DOORS, MAX_BODY
+from orchestrator.web.edge.limits import Rate, Rates
+from orchestrator.web.edge.listening import Listening
 from tests.integration.service_fixture import PLENTY, answering, until
 from tests.known_people import enrol, session
 

@@ -12,8 +12,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.operations.readiness import Readiness
-from orchestrator.web.limits import Rate, Rates
-from orchestrator.web.listening import Listening, PublicUrl, proxies_of
+from orchestrator.web.edge.limits import Rate, Rates
+from orchestrator.web.edge.listening import Listening, PublicUrl, proxies_of
 from tests.integration.service_fixture import PLENTY, UNLIMITED, RunningService, running_service, serving, until
 
 

@@ -16,7 +16,7 @@ from orchestrator.domain.signals.mapping import meaning
 from orchestrator.domain.signals.observation import observation_of
 from orchestrator.domain.signals.source import FORMATS
 from orchestrator.store import observations
-from orchestrator.web.signal_pages import LISTED
+from orchestrator.web.pages.signal_pages import LISTED
 from tests.databases import new_postgres_database
 from tests.hostile_bodies import EACH, PRODUCT, bodies, payloads, posts
 from tests.integration.service_fixture import ESTATE, RunningService, running_service

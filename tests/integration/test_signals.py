@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.domain.signals.source import FORMATS
 from orchestrator.store import deliveries, observations
-from orchestrator.web.bodies import MAX_BODY
+from orchestrator.web.edge.bodies import MAX_BODY
 from tests.databases import new_postgres_database
 from tests.integration.service_fixture import RunningService, running_service
 from tests.signal_senders import (

@@ -16,7 +16,7 @@ from orchestrator.operations.request import Conflict, Denied, NotFound, RequestE
 from orchestrator.store import estates, runs
 from orchestrator.store.runs import Row
 from orchestrator.store.tables import audit_entries
-from orchestrator.web.access import Access
+from orchestrator.web.edge.access import Access
 from tests.audit_whole import assert_audit_whole
 from tests.integration.service_fixture import answering, commit, until
 from tests.integration.test_proposals import POLICY, Opened, Town, channel, opened

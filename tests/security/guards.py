@@ -43,7 +43,7 @@ ACTOR = "orchestrator/domain/people/actor.py"
 ROLE = "orchestrator/domain/people/role.py"
 STANDING = "orchestrator/domain/people/standing.py"
 PEOPLE = "orchestrator/operations/people/"
-GATE = "orchestrator/web/gate.py"
+GATE = "orchestrator/web/edge/gate.py"
 GIT = "orchestrator/estate_git.py"
 TRUST = "orchestrator/operations/trust.py"
 
@@ -117,7 +117,7 @@ GUARDS = (
         _37 + "test_sealed_codes_are_one_person_whichever_bundle_they_are_of",
     ),
     Guard(
-        37, "people act in their own name", "orchestrator/web/authority.py",
+        37, "people act in their own name", "orchestrator/web/edge/authority.py",
         "    if said is not None and said.casefold() != actor.name.casefold():", "    if said is not None:\n        return said\n    if False:",
         _37 + "test_who_asked_for_a_run_releases_it_under_no_name",
     ),
@@ -146,7 +146,7 @@ GUARDS = (
         "tests/integration/test_proposals.py::test_whoever_was_changed_after_their_approval_has_not_approved",
     ),
     Guard(
-        37, "a hold point needs a person's yes whatever role it names", "orchestrator/web/authority.py",
+        37, "a hold point needs a person's yes whatever role it names", "orchestrator/web/edge/authority.py",
         "    if approves and proves_people(mode):", "    if False:",
         _37 + "test_a_token_and_an_old_session_approve_nothing_not_even_where_an_operator_is_asked",
     ),
@@ -270,7 +270,7 @@ GUARDS = (
     ),
     # 46: roles and routes
     Guard(
-        46, "a route asks for its permission", "orchestrator/web/authority.py",
+        46, "a route asks for its permission", "orchestrator/web/edge/authority.py",
         "    require(given, found.actor, permission, services, mode)\n", "", _MATRIX,
     ),
     Guard(
@@ -377,21 +377,21 @@ GUARDS = (
         _47 + "test_what_a_form_can_send_the_api_does_not_take",
     ),
     Guard(
-        47, "after signing in one stays here", "orchestrator/web/sign_in_pages.py",
+        47, "after signing in one stays here", "orchestrator/web/pages/sign_in_pages.py",
         '    if not wanted.startswith("/") or', "    if False and",
         _47 + "test_after_signing_in_one_stays_here",
     ),
     Guard(
-        47, "nobody frames a page", "orchestrator/web/answer_headers.py", "; frame-ancestors 'none'", "",
+        47, "nobody frames a page", "orchestrator/web/edge/answer_headers.py", "; frame-ancestors 'none'", "",
         _47 + "test_no_other_site_shows_us_in_a_frame_or_reads_along",
     ),
     Guard(
-        47, "a session's cookie is for no script", "orchestrator/web/sign_in_pages.py",
+        47, "a session's cookie is for no script", "orchestrator/web/pages/sign_in_pages.py",
         'made.secret, httponly=True, samesite="strict"', 'made.secret, httponly=False, samesite="lax"',
         _47 + "test_cookies_are_for_this_site_alone_and_for_no_script",
     ),
     Guard(
-        47, "the installation's cookie only looks", "orchestrator/web/access.py",
+        47, "the installation's cookie only looks", "orchestrator/web/edge/access.py",
         "return Caller(_MACHINE, cookie) if same and method in _READING else None",
         "return Caller(_MACHINE, cookie) if same else None",
         _47 + "test_the_cookie_of_the_installations_token_only_looks",
@@ -440,7 +440,7 @@ GUARDS = (
         _49 + "test_chunks_without_an_end_are_cut_off",
     ),
     Guard(
-        49, "who guesses is slowed", "orchestrator/web/limits.py",
+        49, "who guesses is slowed", "orchestrator/web/edge/limits.py",
         "        return self._failed.spend(subscriber(address)) or None", "        return None",
         _49 + "test_guessing_is_slowed_and_those_who_prove_themselves_are_not",
     ),

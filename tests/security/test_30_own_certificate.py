@@ -16,8 +16,8 @@ from orchestrator.cli.client import Service
 from orchestrator.domain.own_certificate import DAY, LEVELS, Certificate, due_warning
 from orchestrator.operations.request import RequestError
 from orchestrator.store import notices
-from orchestrator.web.listening import Listening, TlsFiles
-from orchestrator.web.tls import ServingTls
+from orchestrator.web.edge.listening import Listening, TlsFiles
+from orchestrator.web.edge.tls import ServingTls
 from tests.certificates import self_signed
 from tests.integration.service_fixture import ESTATE, UNLIMITED, RunningService, running_service, until
 

@@ -18,7 +18,7 @@ from orchestrator.domain.proposals.standing_approval import Covered
 from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.store import people, proposals, sessions, standing_approvals
 from orchestrator.web import live
-from orchestrator.web.api import create_app
+from orchestrator.web.application import create_app
 from tests.integration.service_fixture import RunningService, running_service
 from tests.known_people import enrol, session
 

@@ -10,8 +10,8 @@ import pytest
 from orchestrator.domain.people.role import Role
 from orchestrator.operations.people.factors import password_hash
 from orchestrator.store import people
-from orchestrator.web.access import Access
-from orchestrator.web.gate import FORM
+from orchestrator.web.edge.access import Access
+from orchestrator.web.edge.gate import FORM
 from tests.integration.service_fixture import RunningService, running_service
 from tests.known_people import session
 from tests.people_world import PASSWORD

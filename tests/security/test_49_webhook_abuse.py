@@ -17,9 +17,9 @@ import pytest
 
 from orchestrator.domain.signals.formats import registry
 from orchestrator.store import observations
-from orchestrator.web.bodies import MAX_BODY
-from orchestrator.web.limits import Rate, Rates
-from orchestrator.web.listening import Listening
+from orchestrator.web.edge.bodies import MAX_BODY
+from orchestrator.web.edge.limits import Rate, Rates
+from orchestrator.web.edge.listening import Listening
 from tests.integration.service_fixture import PLENTY, RunningService, running_service
 from tests.signal_senders import SIGNALS, Post, alert, alertmanager, as_bytes, proven, store_secrets
 

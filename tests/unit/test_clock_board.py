@@ -10,7 +10,7 @@ from orchestrator.cli.clocks_command import clock_lines
 from orchestrator.domain.estate import Service
 from orchestrator.domain.signals.clock import RunningClock, running_clocks
 from orchestrator.domain.signals.clock_board import LEVELS, SOON, ClockStanding, clock_board, due_warnings
-from orchestrator.web.clock_routes import _answer
+from orchestrator.web.api.clock_routes import _answer
 from orchestrator.web.words import LANGUAGES
 
 ONSET, HOUR, DAY = 1_800_000_000.0, 3600.0, 86400.0

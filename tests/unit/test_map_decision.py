@@ -13,8 +13,7 @@ from orchestrator.domain.dependency_map import DependencyMap, map_of
 from orchestrator.domain.estate import Service
 from orchestrator.domain.mentions import mentioned_hosts
 from orchestrator.domain.recognition import Recogniser
-from orchestrator.web.map_drawing import NODE_HEIGHT, Labels, drawn
-from orchestrator.web.words import CATALOGUE
+from orchestrator.web.pages.map_drawing import NODE_HEIGHT, Labels, drawn
 from providers.discovery.sign import Discovery, Kind, Sign, Unread
 
 NOW = 1_000_000.0
@@ -247,7 +246,3 @@ def test_the_drawing_has_every_node_once_and_none_upon_another() -> None:
         node.y + NODE_HEIGHT <= picture.height and node.x + node.width <= picture.width for node in picture.nodes
     )
     assert not drawn(mapped(known, [], {}), labels).nodes
-
-
-def test_both_languages_say_everything() -> None:
-    assert CATALOGUE["fr"].keys() == CATALOGUE["en"].keys()

@@ -16,7 +16,7 @@ from orchestrator.domain.problem import Problem
 from orchestrator.domain.signals.observation import BadObservation, Observation, iso, observation_of
 from orchestrator.domain.signals.recording import as_arrived, read_recording
 from orchestrator.domain.signals.replay import Replay, replay
-from orchestrator.web.signals_chart import chart
+from orchestrator.web.pages.signals_chart import chart
 from tests.unit.signals_readings import HOUR, START, after, refused, rounds
 
 PLAIN = {

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from orchestrator.web.strict_json import MOST_DEPTH, fault_in
+from orchestrator.web.edge.strict_json import MOST_DEPTH, fault_in
 
 MIB = 1024 * 1024
 

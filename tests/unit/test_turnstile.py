@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
-from orchestrator.web.bodies import MAX_AT_DOORS, Share, Shares
-from orchestrator.web.turnstile import AT_ONCE, Turnstile
+from orchestrator.web.edge.bodies import MAX_AT_DOORS, Share, Shares
+from orchestrator.web.edge.turnstile import AT_ONCE, Turnstile
 
 
 def test_nine_of_a_kind_are_one_too_many_and_other_kinds_are_not_counted() -> None:

@@ -7,8 +7,8 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from orchestrator.operations.request import RequestError
-from orchestrator.web.forwarded import Forwarded
-from orchestrator.web.listening import Listening, PublicUrl, proxies_of, tls_files
+from orchestrator.web.edge.forwarded import Forwarded
+from orchestrator.web.edge.listening import Listening, PublicUrl, proxies_of, tls_files
 
 PUBLIC = PublicUrl.of("https://bascule.example")
 LISTENING = Listening(host="0.0.0.0", public=PUBLIC, proxies=proxies_of("192.0.2.7, 2001:db8::/64,127.0.0.1"))

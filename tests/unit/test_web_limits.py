@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.web.limits import MOST_KEYS, Bucket, Limits, Rate, Rates, is_costly, subscriber
+from orchestrator.web.edge.limits import MOST_KEYS, Bucket, Limits, Rate, Rates, is_costly, subscriber
 
 
 class Clock:

@@ -1,0 +1,239 @@
+"""What the page shows of a run, in the reader's language. The first picture and the live ones are made here alike."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from urllib.parse import quote
+
+from pydantic import BaseModel
+
+from orchestrator.domain.kinds import KINDS
+from orchestrator.domain.model import DONE_FORWARD, ENDED_RUN, RunState, StepState
+from orchestrator.web.api.answers import LogLine, RunAnswer, RunColumns, StepAnswer
+from orchestrator.web.attention import Wait, commands
+from orchestrator.web.pages.text import clean, short
+from orchestrator.web.times import clock
+from orchestrator.web.words import Language, say
+
+S, R = StepState, RunState
+
+STEP_LOOKS: Mapping[StepState, tuple[str, str]] = MappingProxyType(
+    {
+        S.PENDING: ("later", "quiet"),
+        S.READY: ("next", "quiet"),
+        S.RUNNING: ("moving", "moving"),
+        S.SETTLING: ("moving", "moving"),
+        S.VERIFYING: ("check", "moving"),
+        S.WAITING: ("waits", "waits"),
+        S.SUCCEEDED: ("done", "good"),
+        S.SKIPPED: ("skipped", "odd"),
+        S.TOLERATED: ("skipped", "odd"),
+        S.CANCELLED: ("stopped", "quiet"),
+        S.FAILED: ("failed", "bad"),
+        S.HELD: ("decide", "bad"),
+        S.UNKNOWN: ("decide", "bad"),
+        S.UNDO_READY: ("next", "quiet"),
+        S.UNDOING: ("back", "moving"),
+        S.UNDO_SETTLING: ("back", "moving"),
+        S.UNDONE: ("back", "good"),
+        S.UNDO_FAILED: ("failed", "bad"),
+        S.LEFT: ("skipped", "odd"),
+    }
+)
+"""State: its icon and its tone. The word beside them says the same."""
+
+RUN_LOOKS: Mapping[RunState, tuple[str, str]] = MappingProxyType(
+    {
+        R.AWAITING_RELEASE: ("waits", "waits"),
+        R.RUNNING: ("moving", "moving"),
+        R.CANCELLING: ("stopped", "moving"),
+        R.UNDO_REQUESTED: ("back", "moving"),
+        R.UNDOING: ("back", "moving"),
+        R.SUCCEEDED: ("done", "good"),
+        R.INCOMPLETE: ("skipped", "odd"),
+        R.CANCELLED: ("stopped", "odd"),
+        R.UNDONE: ("back", "good"),
+        R.PARTLY_UNDONE: ("skipped", "odd"),
+    }
+)
+
+_MOVING = (S.READY, S.RUNNING, S.SETTLING, S.VERIFYING, S.UNDO_READY, S.UNDOING, S.UNDO_SETTLING)
+_TIMED = frozenset({S.RUNNING, S.SETTLING, S.VERIFYING, S.WAITING, S.UNDOING, S.UNDO_SETTLING, S.FAILED, S.HELD})
+_TIMED |= {S.SUCCEEDED, S.TOLERATED, S.UNKNOWN}
+_WAYS_BACK = frozenset({R.UNDOING, R.UNDONE, R.PARTLY_UNDONE})
+
+
+class WaitView(BaseModel):
+    icon: str
+    tone: str
+    title: str
+    step: str
+    detail: str
+    message: str
+    commands: list[str]
+    link: str = ""
+    """Where people answer it on a page of its own."""
+
+
+class RunView(BaseModel):
+    """The run's head. Times are seconds since the epoch; `since` is absent before it starts, `until` before it ends."""
+
+    icon: str
+    word: str
+    tone: str
+    summary: str
+    message: str
+    done: int
+    total: int
+    since: float | None
+    until: float | None
+    waits: list[WaitView]
+
+
+class StepView(BaseModel):
+    """One row. `since` is absent where no time is shown."""
+
+    id: str
+    name: str
+    icon: str
+    word: str
+    tone: str
+    note: str
+    message: str
+    since: float | None
+    until: float | None
+    expect: float
+
+
+class LineView(BaseModel):
+    id: int
+    step: str
+    at: str
+    text: str
+
+
+def run_look(language: Language, run: RunColumns, waits: list[Wait], counts: Mapping[str, int]) -> tuple[str, str, str]:
+    """Icon, word and tone of a run; a run that only people can bring further says so."""
+    icon, tone = RUN_LOOKS[run.state]
+    if run.state in ENDED_RUN or run.state is R.AWAITING_RELEASE:
+        return icon, say(language, f"run.{run.state.value}"), tone
+    if any(wait.troubled for wait in waits):
+        return "decide", say(language, "run.trouble"), "bad"
+    if run.paused:
+        return "paused", say(language, "run.paused"), "waits"
+    if waits and not any(counts.get(state.value) for state in _MOVING):
+        return "waits", say(language, "run.attention"), "waits"
+    return icon, say(language, f"run.{run.state.value}"), tone
+
+
+def run_view(language: Language, run: RunAnswer) -> RunView:
+    icon, word, tone = run_look(language, run, run.waits, run.step_counts)
+    done, total = _counted(run)
+    return RunView(
+        icon=icon,
+        word=word,
+        tone=tone,
+        summary=_summary(language, run, done, total),
+        message=clean(run.message),
+        done=done,
+        total=total,
+        since=run.started_at,
+        until=run.ended_at,
+        waits=[_wait_view(language, run, wait) for wait in run.waits],
+    )
+
+
+def step_view(language: Language, step: StepAnswer) -> StepView:
+    icon, tone = STEP_LOOKS[step.state]
+    timed = step.state in _TIMED
+    return StepView(
+        id=step.id,
+        name=_name(language, step),
+        icon=icon,
+        word=say(language, f"step.{step.state.value}"),
+        tone=tone,
+        note=_note(language, step),
+        message=clean(step.message),
+        since=step.started_at if timed else None,
+        until=step.ended_at if timed else None,
+        expect=step.expect,
+    )
+
+
+def line_view(line: LogLine) -> LineView:
+    return LineView(id=line.id, step=short(line.step), at=clock(line.at), text=clean(line.text))
+
+
+def as_page_json(language: Language, said: LogLine | StepAnswer | RunAnswer) -> str:
+    """What the page's script is sent."""
+    if isinstance(said, LogLine):
+        return line_view(said).model_dump_json()
+    view = step_view(language, said) if isinstance(said, StepAnswer) else run_view(language, said)
+    return view.model_dump_json()
+
+
+def _counted(run: RunAnswer) -> tuple[int, int]:
+    counts = run.step_counts
+    if run.state in _WAYS_BACK:
+        done = counts.get(S.UNDONE, 0) + counts.get(S.LEFT, 0)
+        return done, done + run.undo_remaining
+    return sum(counts.get(state.value, 0) for state in DONE_FORWARD), sum(counts.values())
+
+
+def _summary(language: Language, run: RunAnswer, done: int, total: int) -> str:
+    key = "sum.undone" if run.state in _WAYS_BACK else "sum.steps"
+    parts = [say(language, key, done=done, total=total)]
+    if run.waits:
+        parts.append(say(language, "sum.waits", count=len(run.waits)))
+    return f"{', '.join(parts)}."
+
+
+def _wait_view(language: Language, run: RunAnswer, wait: Wait) -> WaitView:
+    detail = []
+    if wait.given:
+        detail.append(say(language, "wait.given", names=", ".join(clean(name) for name in wait.given)))
+    if wait.instructions:
+        detail.append(say(language, "wait.sheet", sheet=clean(wait.instructions)))
+    return WaitView(
+        icon="decide" if wait.troubled else ("paused" if wait.cause == "paused" else "waits"),
+        tone="bad" if wait.troubled else "waits",
+        title=say(language, f"wait.{_case(wait)}", count=wait.missing),
+        step=wait.step,
+        detail=" · ".join(detail),
+        message=clean(wait.message),
+        commands=commands(run, wait),
+        link=_link(run, wait),
+    )
+
+
+def _link(run: RunAnswer, wait: Wait) -> str:
+    if wait.cause == "release":
+        return f"/approve/run/{quote(run.id)}"
+    return f"/approve/step/{quote(run.id)}/{quote(wait.step)}" if wait.cause in ("approval", "task") else ""
+
+
+def _case(wait: Wait) -> str:
+    if wait.cause == "approval":
+        return f"approval.{wait.role or 'approver'}"
+    if wait.cause == "task":
+        return f"task.{wait.role or 'operator'}"
+    return wait.cause
+
+
+def _name(language: Language, step: StepAnswer) -> str:
+    if step.title and step.title.get(language):
+        return step.title[language]
+    kind = KINDS.get(step.uses)
+    return str(getattr(kind.words, language)) if kind is not None else step.uses
+
+
+def _note(language: Language, step: StepAnswer) -> str:
+    parts = []
+    if step.attempt > 1 and step.state is not S.SUCCEEDED:
+        parts.append(say(language, "note.try", number=step.attempt))
+    if step.state is S.PENDING and step.needs:
+        parts.append(say(language, "note.after", needs=", ".join(short(need) for need in step.needs)))
+    elif step.state in (S.READY, S.UNDO_READY) and step.wake_at:
+        parts.append(say(language, "note.again", at=clock(step.wake_at)))
+    elif step.state is S.WAITING and step.wake_at and (step.waits_for or {}).get("for") == "time":
+        parts.append(say(language, "note.until", at=clock(step.wake_at)))
+    return " · ".join(parts)
