@@ -62,26 +62,26 @@ class StreamEvent:
 class Service:
     """Talks to the service of one data directory. Every refusal becomes a CommandError with the service's sentence."""
 
-    def __init__(self, url: str, credential: Credential, data: Path) -> None:
+    def __init__(self, url: str, credential: Credential, data: Path, within: float = ANSWER_WITHIN) -> None:
         self.url = url
         self.credential = credential
         self._data = data
         self._http = httpx.Client(
             base_url=f"{url}/api/v1/",
             headers={"Authorization": f"Bearer {credential.token}"},
-            timeout=httpx.Timeout(ANSWER_WITHIN, connect=5.0),
+            timeout=httpx.Timeout(within, connect=min(within, 5.0)),
             trust_env=False,
         )
 
     @classmethod
-    def of(cls, data: Path) -> Self:
+    def of(cls, data: Path, within: float = ANSWER_WITHIN) -> Self:
         """The service that BASCULE_URL names, or that works on this data directory. Raises NoService, CommandError.
 
         Spoken to in the name of whoever signed in (`bascule login`), else with this installation's token.
         """
         try:
             url = address_of(data)
-            return cls(url, credential_for(url, data), data)
+            return cls(url, credential_for(url, data), data, within)
         except PermissionError as error:
             raise CommandError(
                 f"The data directory {data} belongs to someone else: use their account, or give --data."

@@ -8,7 +8,8 @@ from orchestrator.cli.attention import DIGITS, waits
 from orchestrator.cli.board import run_word, state_words
 from orchestrator.cli.client import Service
 from orchestrator.cli.exits import CommandError
-from orchestrator.cli.session import As, Json, Reason, RunId, Session, StepId, session_of
+from orchestrator.cli.named import RunId, StepId
+from orchestrator.cli.session import As, Json, Reason, Session, session_of
 from orchestrator.cli.watching import watch
 from orchestrator.cli.wording import one_line
 from orchestrator.domain.model import RunState

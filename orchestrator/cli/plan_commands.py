@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from orchestrator.cli import completion
 from orchestrator.cli.client import Service
 from orchestrator.cli.exits import NoService
 from orchestrator.cli.plan_page import show_plan
@@ -15,8 +16,14 @@ from orchestrator.domain.plan import Plan
 
 REHEARSAL = "rehearsal"
 
-Services = Annotated[list[str], typer.Argument(metavar="SERVICE…", help="The services to plan for.")]
-Scope = Annotated[str, typer.Option("--scope", "-s", help="The scope of bascule.yaml that it runs in.")]
+Services = Annotated[
+    list[str],
+    typer.Argument(metavar="SERVICE…", help="The services to plan for.", autocompletion=completion.services),
+]
+Scope = Annotated[
+    str,
+    typer.Option("--scope", "-s", help="The scope of bascule.yaml that it runs in.", autocompletion=completion.scopes),
+]
 Towards = Annotated[
     Literal["failover", "failback"], typer.Option("--direction", help="To the fallback target, or back.")
 ]

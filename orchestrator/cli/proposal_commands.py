@@ -10,13 +10,12 @@ import typer
 from orchestrator.cli.attention import DIGITS
 from orchestrator.cli.client import Service
 from orchestrator.cli.exits import CommandError, Exit
+from orchestrator.cli.named import ProposalId
 from orchestrator.cli.plan_page import show_plan
 from orchestrator.cli.session import As, Json, Session, session_of
 from orchestrator.cli.signals_page import WIDTH
 from orchestrator.cli.standing_commands import show_standing
 from orchestrator.cli.wording import counted, duration, moment, one_line
-
-ProposalId = Annotated[str, typer.Argument(metavar="PROPOSAL", help="The proposal's id, as the list shows it.")]
 
 
 def listed(

@@ -14,11 +14,10 @@ from orchestrator.cli.attention import verdict, waits
 from orchestrator.cli.board import board, run_word, waiting_lines
 from orchestrator.cli.client import Service
 from orchestrator.cli.halt_command import banner
-from orchestrator.cli.session import Json, RunId, Session, session_of
+from orchestrator.cli.named import OptionalRun, RunId, StepOption
+from orchestrator.cli.session import Json, Session, session_of
 from orchestrator.cli.watching import EITHER_WAY
 from orchestrator.cli.wording import clean, clock, duration, moment, one_line
-
-OptionalRun = Annotated[str | None, typer.Argument(metavar="[RUN]", help="One run; without it, all of them.")]
 
 
 def status(context: typer.Context, run: OptionalRun = None, as_json: Json = False) -> None:
@@ -122,7 +121,7 @@ def _event_line(event: EventAnswer) -> str:
 def logs(
     context: typer.Context,
     run: RunId,
-    step: Annotated[str | None, typer.Option("--step", metavar="STEP", help="Only this step's lines.")] = None,
+    step: StepOption = None,
     as_json: Json = False,
 ) -> None:
     """What the steps of a run wrote while they ran. With --json: one object a line."""

@@ -35,6 +35,7 @@ from orchestrator.cli import (
     verdict_commands,
     webhook_commands,
 )
+from orchestrator.cli.completion import is_completing, silence
 from orchestrator.cli.demo import command as demo_command
 from orchestrator.cli.exits import CommandError, Exit
 from orchestrator.cli.session import Session, session_of
@@ -225,6 +226,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     session = Session()
+    if is_completing():
+        silence()
     try:
         app(args=arguments, obj=session, prog_name="bascule")
         sys.exit(Exit.DONE)

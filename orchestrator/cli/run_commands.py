@@ -4,11 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestrator.cli import completion
 from orchestrator.cli.client import Service
 from orchestrator.cli.halt_command import banner
+from orchestrator.cli.named import RunId
 from orchestrator.cli.plan_commands import REHEARSAL, Set, Towards, parsed
 from orchestrator.cli.plan_page import show_plan_shortly
-from orchestrator.cli.session import As, Json, Reason, RunId, Session, session_of
+from orchestrator.cli.session import As, Json, Reason, Session, session_of
 from orchestrator.cli.watching import EITHER_WAY, FORWARD
 from orchestrator.cli.watching import watch as watch_run
 from orchestrator.cli.wording import counted
@@ -27,7 +29,10 @@ UntilWaiting = Annotated[
 
 def rehearse(
     context: typer.Context,
-    services: Annotated[list[str], typer.Argument(metavar="SERVICE…", help="The services to rehearse.")],
+    services: Annotated[
+        list[str],
+        typer.Argument(metavar="SERVICE…", help="The services to rehearse.", autocompletion=completion.services),
+    ],
     actor: As,
     direction: Towards = "failover",
     parameters: Set = None,
@@ -50,9 +55,15 @@ def run(
     context: typer.Context,
     actor: As,
     services: Annotated[
-        list[str] | None, typer.Argument(metavar="[SERVICE]…", help="The services, planned now in --scope.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[SERVICE]…", help="The services, planned now in --scope.", autocompletion=completion.services
+        ),
     ] = None,
-    scope: Annotated[str | None, typer.Option("--scope", "-s", help="The scope of bascule.yaml.")] = None,
+    scope: Annotated[
+        str | None,
+        typer.Option("--scope", "-s", help="The scope of bascule.yaml.", autocompletion=completion.scopes),
+    ] = None,
     digest: Annotated[
         str | None, typer.Option("--plan", metavar="DIGEST", help="A plan made before: exactly this one runs.")
     ] = None,

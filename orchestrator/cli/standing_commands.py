@@ -8,12 +8,11 @@ import typer
 from orchestrator.cli.attention import DIGITS
 from orchestrator.cli.client import Service
 from orchestrator.cli.exits import CommandError
+from orchestrator.cli.named import ApprovalId
 from orchestrator.cli.session import As, Json, Session, session_of
 from orchestrator.cli.signals_page import WIDTH
 from orchestrator.cli.wording import counted, duration, moment, one_line
 from providers.wants import seconds
-
-ApprovalId = Annotated[str, typer.Argument(metavar="APPROVAL", help="Its id, as the list shows it.")]
 
 
 def listed(

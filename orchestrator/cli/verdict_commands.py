@@ -8,6 +8,7 @@ import typer
 
 from orchestrator.cli.catalogue_page import Language
 from orchestrator.cli.client import Service
+from orchestrator.cli.named import Vendor
 from orchestrator.cli.session import As, Json, session_of
 from orchestrator.cli.signals_page import SIGNS, WIDTH
 from orchestrator.cli.wording import moment, one_line
@@ -39,7 +40,7 @@ def verdicts(
 
 def acknowledge(
     context: typer.Context,
-    vendor: Annotated[str, typer.Argument(help="The vendor, as `bascule signals verdicts` names it.")],
+    vendor: Vendor,
     actor: As,
     comment: Annotated[str, typer.Option("--comment", "-c", help="A word to go with it.")] = "",
 ) -> None:

@@ -7,6 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli import completion
 from orchestrator.cli.client import Service
 from orchestrator.cli.session import Json, Session, session_of
 from orchestrator.cli.wording import clean, counted, moment, one_line, size
@@ -30,7 +31,9 @@ def sources(context: typer.Context, as_json: Json = False) -> None:
 
 def unmapped(
     context: typer.Context,
-    source: Annotated[str | None, typer.Option("--source", help="Only what this source sent.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", help="Only what this source sent.", autocompletion=completion.sources)
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=200, help="Deliveries at most.")] = 20,
     as_json: Json = False,
 ) -> None:
