@@ -9,6 +9,7 @@ import typer
 from orchestrator.cli import completion
 from orchestrator.cli.client import Service
 from orchestrator.cli.exits import NoService
+from orchestrator.cli.language import here
 from orchestrator.cli.plan_page import show_plan
 from orchestrator.cli.session import Json, Session, session_of
 from orchestrator.domain.model import Direction
@@ -55,7 +56,7 @@ def plan(
         session.json(made.model_dump(mode="json", by_alias=True))
         return
     show_plan(session, made, time.time())
-    session.line(f"Run it: bascule run --plan {made.digest}", copied=True)
+    session.line(session.say("cli.plan.run", command=f"bascule run --plan {made.digest}"), copied=True)
 
 
 def _made_here(session: Session, services: list[str], scope: str, direction: str, given: dict[str, Any]) -> Plan:
@@ -72,7 +73,7 @@ def parsed(parameters: list[str] | None) -> dict[str, Any]:
     for text in parameters or ():
         name, sign, value = text.partition("=")
         if not sign or not name:
-            raise typer.BadParameter(f"{text!r} is not NAME=VALUE.", param_hint="--set")
+            raise typer.BadParameter(here("cli.parameter", text=repr(text)), param_hint="--set")
         try:
             found[name] = json.loads(value)
         except ValueError:

@@ -53,14 +53,14 @@ def test_a_snapshot_says_its_age_and_why() -> None:
     place = {"from": {"store": "source", "bucket": "b"}, "to": {"store": "target", "bucket": "b"}}
     assert lines("storage.copy", place, seen=found) == [
         "copy 2 objects (3.4 kB) from source/b to target/b",
-        "! as it was 2 h ago; now it can't be read: No answer.",
+        "! as it was 2 h ago; now it can’t be read: No answer.",
     ]
 
 
 def test_what_cannot_be_read_is_said() -> None:
     found = {"presence": "unreadable", "message": "No route\nto host."}
     server = {"provider": "scaleway", "name": "portal", "size": "S", "image": "i"}
-    assert lines("compute.server", server, seen=found)[-1] == "! can't be read now: No route to host."
+    assert lines("compute.server", server, seen=found)[-1] == "! can’t be read now: No route to host."
 
 
 def test_texts_from_elsewhere_cannot_steer_the_terminal() -> None:
