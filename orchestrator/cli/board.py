@@ -110,10 +110,15 @@ def progress(language: Language, run: RunAnswer, steps: Sequence[StepAnswer], wa
 
 
 def spent(language: Language, run: RunAnswer, now: float, expected: float) -> str:
-    took = duration((run.ended_at or now) - (run.started_at or run.created_at or now), language)
+    took = _whole(duration((run.ended_at or now) - (run.started_at or run.created_at or now), language))
     if not expected or run.ended:
         return took
-    return f"{took}, {say(language, 'head.expected', time=duration(expected, language))}"
+    return f"{took}, {_whole(say(language, 'head.expected', time=duration(expected, language)))}"
+
+
+def _whole(text: str) -> str:
+    """Broken at no line's end."""
+    return text.replace(" ", "\u00a0")
 
 
 def run_word(language: Language, run: RunAnswer, steps: Sequence[StepAnswer] = ()) -> str:

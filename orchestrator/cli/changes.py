@@ -219,7 +219,8 @@ def _play(step: PlannedStep, tell: Tell) -> Iterator[str]:
 
 def _approval(step: PlannedStep, tell: Tell) -> Iterator[str]:
     yes = tell(f"cli.plan.approval.{step.with_.get('role', 'approver')}", count=int(step.with_.get("count", 1)))
-    yield f"{yes}; {step.with_['instructions']}" if step.with_.get("instructions") else yes
+    sheet = step.with_.get("instructions")
+    yield tell("cli.plan.with_sheet", what=yes, sheet=sheet) if sheet else yes
 
 
 def _task(step: PlannedStep, tell: Tell) -> Iterator[str]:

@@ -57,7 +57,7 @@ def _heading(found: Replay, language: Language) -> str:
     ]
     span = {"first": _stamp(found.first), "last": _stamp(found.last)}
     told = [say(language, "cli.replay.span", count=found.count, **span)]
-    return "; ".join([*told, *(say(language, key, count=count) for count, key in beside if count)])
+    return " · ".join([*told, *(say(language, key, count=count) for count, key in beside if count)])
 
 
 def _change(change: Change, language: Language) -> Iterator[str]:

@@ -18,7 +18,7 @@ from orchestrator.web.words import LANGUAGES, Language, forms, french, keys, kno
 WEB = Path(times.__file__).parent
 CLI = Path(cli.__file__).parent
 SPEAKING = sorted([*WEB.rglob("*.py"), *CLI.rglob("*.py")])
-PRESSED = [
+PRESSED = (
     "run_commands",
     "record_commands",
     "decision_commands",
@@ -40,7 +40,7 @@ PRESSED = [
     "tree",
     "objectives",
     "watching",
-]
+)
 """Modules of the command line that say nothing but what is in the catalogues: what is typed under pressure."""
 TEMPLATES = sorted((WEB / "pages" / "templates").glob("*.html"))
 NAMES = frozenset({"Bascule", "UTC"})

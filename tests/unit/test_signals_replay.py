@@ -138,4 +138,4 @@ def test_the_command_prints_draws_and_names_what_it_could_not_read(tmp_path: Pat
     assert svg.read_text(encoding="utf-8").startswith("<svg")
     missing = subprocess.run([*command[:-1], str(tmp_path / "no")], capture_output=True, text=True, timeout=60)
     assert missing.returncode == 1
-    assert "can't be read" in missing.stderr
+    assert "can’t be read" in missing.stderr
