@@ -23,7 +23,7 @@ class Names:
     vendor: str
     person: str
     more: Mapping[str, str]
-    """Of other names: those of one route alone."""
+    """Of other names; and whole addresses, by their routes."""
 
 
 def page_routes() -> set[str]:
@@ -34,6 +34,8 @@ def page_routes() -> set[str]:
 
 def path_of(route: str, names: Names) -> str:
     """The address of one such page. Raises LookupError for a name that nobody gave."""
+    if route in names.more:
+        return names.more[route]
     path = route
     for part in route.split("{")[1:]:
         name = part.partition("}")[0]
