@@ -109,7 +109,7 @@ def sovereignty_summary(verdicts: Sequence[Verdict], language: Language = "en") 
     places = list(dict.fromkeys(verdict.place for verdict in verdicts))
     lifted = sum(len(verdict.lifted) for verdict in verdicts)
     told = say(language, "cli.plan.policy", places=", ".join(places))
-    return f"{told} {say(language, 'cli.plan.exceptions', count=lifted)}" if lifted else told
+    return f"{told}, {say(language, 'cli.plan.exceptions', count=lifted)}." if lifted else f"{told}."
 
 
 def show_plan_shortly(session: Session, plan: Plan) -> None:
