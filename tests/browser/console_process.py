@@ -24,6 +24,7 @@ from tests.integration.service_fixture import commit, open_port, until
 from tests.people_world import PASSWORD
 from tests.unit.signals_readings import HOUR, as_it_is, refused, rounds
 
+SHEET_STEP = "desk-failover/sheet"
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 PEOPLE = {
     "olga": Role.OPERATOR,
@@ -109,7 +110,7 @@ class Console:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        until(self._answers, 40, lambda: self._log.read_text())
+        until(self._answers, 120, lambda: self._log.read_text())
 
     def kill(self) -> None:
         """As a crash does: SIGKILL."""
@@ -121,6 +122,11 @@ class Console:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             self._process.wait(timeout=30)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     @contextmanager
     def opened_later(self) -> Iterator[None]:
