@@ -109,12 +109,14 @@ class Preparedness:
         services, catalogue, now = bundle.estate.services, bundle.catalogue, self._clock()
         standings = {one.subject: one for one in self._verdicts.listed()}
         board = clock_board(self._verdicts.onsets(), services, catalogue, now)
+        supposed = clock_board({}, services, catalogue, now)
         for turn in crisis_order(services, list(services), ()):
             name = turn.service
             service = services[name]
             standing = standings.get(service.vendor)
             tried = trials.get(name, {})
             watched = standing is not None and standing.change is not None
+            clocks = [line for line in board.lines if board.running and name in line.services]
             lacks = lacks_of(name, services, bundle.runbooks, tried.values(), copies.get(name), now, watched=watched)
             yield Prepared(
                 name=name,
@@ -125,8 +127,8 @@ class Preparedness:
                 needed_by=tuple(other for other, one in services.items() if name in one.needs),
                 trials=tried,
                 copied_at=copies.get(name),
-                clocks=tuple(line for line in board.lines if name in line.services),
-                running=board.running,
+                clocks=tuple(clocks or (line for line in supposed.lines if name in line.services)),
+                running=bool(clocks),
                 lacks=lacks,
                 readiness=readiness_of(lacks),
             )

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from orchestrator.domain.bundle import Bundle
-from orchestrator.domain.model import ENDED_RUN
+from orchestrator.domain.model import ENDED_RUN, Mode
 from orchestrator.domain.people.actor import Lack
 from orchestrator.domain.people.role import Permission
 from orchestrator.domain.proposals.proposal import ProposalState
@@ -113,7 +113,9 @@ def _counts(
         armed=sum(one.state is ProposalState.ARMED for one in proposed),
         blocked=sum(one.state is ProposalState.BLOCKED for one in proposed),
         active=len(active),
+        live=sum(entry.run.mode == Mode.LIVE for entry in active),
         unwell=sum(map(_is_unwell, verdicts)),
+        lost=of(Verdict.ERODING) + of(Verdict.CUT),
         unknown=of(Verdict.UNKNOWN),
         nominal=of(Verdict.NOMINAL),
         soon=sum(line.standing in (ClockStanding.SOON, ClockStanding.OUT) for line in board.lines),

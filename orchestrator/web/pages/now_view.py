@@ -27,6 +27,8 @@ VERDICT_LOOKS = {
     Verdict.CUT: ("failed", "bad"),
 }
 """Icon and tone."""
+_TOLD = {"live": "active", "lost": "unwell"}
+"""What the sentence in front says of some says enough of all of them."""
 _TROUBLED = ("failed", "held", "unknown", "undo_failed")
 _DO = {
     **dict.fromkeys(("release", "approval", "proposal"), "now.do.approve"),
@@ -42,7 +44,8 @@ _DO = {
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many there are of each. `troubled`: steps that a person must decide on; `soon`: clocks that run out today."""
+    """How many there are of each. `troubled`: steps that a person must decide on; `live`: of the active runs, the real
+    ones; `lost`: of those that are not well, those that erode or are cut; `soon`: clocks that run out within a day."""
 
     halted: bool
     troubled: int
@@ -51,7 +54,9 @@ class Counts:
     armed: int
     blocked: int
     active: int
+    live: int
     unwell: int
+    lost: int
     unknown: int
     nominal: int
     soon: int
@@ -116,6 +121,8 @@ class RunLine:
 
 @dataclass(frozen=True, slots=True)
 class VerdictLine:
+    """`words`: the verdict and its reasons, without the title."""
+
     subject: str
     title: str
     word: str
@@ -126,10 +133,12 @@ class VerdictLine:
 
 
 def headline(language: Language, counts: Counts) -> Headline:
-    """The gravest thing in front: what stands still, what counts down, what moves, what is only noticed."""
+    """The gravest thing in front: what stands still, what counts down, what really moves, what is noticed, what is
+    practised, what waits."""
     for name, icon, tone, count in _levels(counts):
         if count:
-            parts = [say(language, f"now.part.{key}", count=number) for key, number in _parts(counts) if key != name]
+            told = _TOLD.get(name, name)
+            parts = [say(language, f"now.part.{key}", count=number) for key, number in _parts(counts) if key != told]
             return Headline(say(language, f"now.head.{name}", count=count), icon, tone, parts)
     return Headline(say(language, "now.head.calm"), "done", "good", [])
 
@@ -138,9 +147,11 @@ def _levels(counts: Counts) -> Iterator[tuple[str, str, str, int]]:
     yield "halted", "stopped", "bad", int(counts.halted)
     yield "troubled", "decide", "bad", counts.troubled
     yield "armed", "waits", "waits", counts.armed
-    yield "active", "moving", "moving", counts.active
+    yield "live", "moving", "moving", counts.live
     yield "blocked", "decide", "bad", counts.blocked
-    yield "unwell", "decide", "bad", counts.unwell
+    yield "lost", "failed", "bad", counts.lost
+    yield "active", "moving", "moving", counts.active
+    yield "unwell", "check", "waits", counts.unwell
     yield "mine", "waits", "waits", counts.mine
     yield "others", "waits", "waits", counts.others
     yield "unknown", "later", "quiet", counts.unknown
@@ -284,7 +295,7 @@ def verdict_line(language: Language, one: VerdictAnswer, titles: Titles) -> Verd
         word=VERDICTS[one.verdict][0 if language == "fr" else 1],
         icon=icon,
         tone=tone,
-        words=clean(getattr(one.words, language)),
+        words=_without_title(getattr(one.title, language), clean(getattr(one.words, language))),
         services=_names(one.services, titles),
     )
 
@@ -295,6 +306,11 @@ def _names(services: Sequence[str], titles: Titles) -> str:
 
 def _words(language: Language, one: ProposalAnswer) -> str:
     return clean(getattr(one.words, language))
+
+
+def _without_title(title: str, words: str) -> str:
+    """What is said of it, where its title stands in front already."""
+    return words.removeprefix(clean(title)).lstrip(" :\u00a0\u202f")
 
 
 def _signals(one: VerdictAnswer) -> str:

@@ -148,7 +148,7 @@ def clock_view(language: Language, line: ClockLine, now: float) -> ClockView:
     if line.at is None:
         left = say(language, "clocks.after", time=duration(line.lasts, language))
     else:
-        left = duration(line.at - now, language) if line.at > now else say(language, "clocks.out")
+        left = duration(line.at - now, language) if line.at > now else say(language, "now.over")
     return ClockView(
         title=clean(line.title[word]),
         vendor=line.vendor,
@@ -206,8 +206,8 @@ def _lacks(language: Language, one: Prepared) -> Iterator[LackView]:
         "name": one.name,
     }
     for lack in one.lacks:
-        text, remedy = (say(language, f"{key}.{lack.value}", **said) for key in ("lack", "remedy"))
-        yield LackView(text, remedy, lack in ALLOWED)
+        text = say(language, f"lack.{lack.value}", **said)
+        yield LackView(text, say(language, f"remedy.{lack.value}", **said), lack in ALLOWED)
 
 
 def _span(language: Language, seconds: float | None) -> str:
