@@ -33,6 +33,7 @@ from orchestrator.operations.own_certificate import OwnCertificate
 from orchestrator.operations.people.identity_provider import Provider
 from orchestrator.operations.people.people import People
 from orchestrator.operations.plans import Plans
+from orchestrator.operations.preparedness import Preparedness
 from orchestrator.operations.probing import Probing
 from orchestrator.operations.proposals import Proposals
 from orchestrator.operations.readiness import Readiness
@@ -136,6 +137,7 @@ class Bascule:
         gate = Gate(self.database, self.estates, self.workshop, clock, self.maps.owner_of)
         self.plans = Plans(self.database, self.estates, self.workshop, clock, gate, onsets)
         self.clocks = Clocks(self.estates, clock, onsets)
+        self.preparedness = Preparedness(self.database, self.estates, self.verdicts, clock)
         self.people = People.of(
             self.database,
             clock,

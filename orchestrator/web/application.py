@@ -51,8 +51,10 @@ from orchestrator.web.pages import (
     halt_pages,
     live_pages,
     map_pages,
+    now_pages,
     oidc_pages,
     run_pages,
+    service_pages,
     sign_in_pages,
     signal_pages,
 )
@@ -97,6 +99,8 @@ _API = (
     clock_routes,
 )
 _PAGES = (
+    now_pages,
+    service_pages,
     run_pages,
     map_pages,
     signal_pages,

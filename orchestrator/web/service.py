@@ -14,6 +14,7 @@ from orchestrator.operations.maps import Maps
 from orchestrator.operations.own_certificate import OwnCertificate
 from orchestrator.operations.people.people import People
 from orchestrator.operations.plans import Plans
+from orchestrator.operations.preparedness import Preparedness
 from orchestrator.operations.proposals import Proposals
 from orchestrator.operations.readiness import Readiness
 from orchestrator.operations.request import Paths
@@ -44,6 +45,7 @@ class Service(Protocol):
     halt: Halt
     people: People
     clocks: Clocks
+    preparedness: Preparedness
     estates: Estates
     resources: Resources
     secrets: Secrets

@@ -107,6 +107,8 @@ NEEDS: dict[str, P | None] = {
     "POST /api/v1/secrets/seal": P.MANAGE,
     "POST /api/v1/secrets/rotate": P.MANAGE,
     "GET /": P.LOOK,
+    "GET /services": P.LOOK,
+    "GET /services/{name}": P.LOOK,
     "GET /live": P.LOOK,
     "GET /halt": P.HALT,
     "POST /halt": P.HALT,
