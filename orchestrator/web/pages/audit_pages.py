@@ -1,6 +1,7 @@
 """The audit: whether it is whole, who witnesses it, and what people and policy did; verified and taken away."""
 
 import itertools
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,10 +33,14 @@ FIRST = 20
 """Findings that the page shows of each kind."""
 MOST_SAID = 300
 """Characters of one thing that an entry says."""
+DIGITS = 19
+"""Of ids and digests, which are longer than anybody reads."""
 RELOADS = 2
 """Seconds until the page looks again while the audit is verified."""
-_HIDDEN = frozenset({"head", "length"})
+_HIDDEN = frozenset({"head", "length", "releases_needed", "seconds"})
 """Of what an entry says: for programs alone."""
+
+_LONG = re.compile(r"(?:sha256:)?[0-9a-f]{40,64}")
 
 router = APIRouter(prefix="/history/audit", include_in_schema=False)
 
@@ -212,6 +217,10 @@ def _is_told(name: str, value: object) -> bool:
 
 
 def _short(value: object) -> str:
+    if isinstance(value, str) and _LONG.fullmatch(value):
+        return value[:DIGITS]
+    if isinstance(value, bool):
+        return str(value).lower()
     text = clean(", ".join(map(str, value)) if isinstance(value, list) else str(value))
     return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]}…"
 

@@ -31,7 +31,7 @@ _LAST = 2**31 - 1
 
 STATES = (ACTIVE, *(state.value for state in RunState if state in (RunState.SUCCEEDED, RunState.INCOMPLETE)))
 STATES += (RunState.CANCELLED.value, RunState.UNDONE.value, RunState.PARTLY_UNDONE.value)
-_NOTICE_LOOKS = {WAITING: ("waits", "waits"), SENT: ("done", "good"), GIVEN_UP: ("failed", "bad")}
+_NOTICE_LOOKS = {WAITING: ("next", "waits"), SENT: ("done", "good"), GIVEN_UP: ("failed", "bad")}
 
 router = APIRouter(prefix="/history", include_in_schema=False)
 
