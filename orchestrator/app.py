@@ -17,12 +17,14 @@ from orchestrator.engine.worker import Worker
 from orchestrator.engine.workshop import EstateWorkshop
 from orchestrator.estate_git import EstateGitError, EstateMirror
 from orchestrator.estate_signers import Signers
+from orchestrator.operations.audit_verification import AuditVerification
 from orchestrator.operations.checkpoints import Checkpoints
 from orchestrator.operations.clocks import Clocks
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.detection import Detection
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
+from orchestrator.operations.estate_reading import EstateReading
 from orchestrator.operations.gate import Gate
 from orchestrator.operations.halt import Halt
 from orchestrator.operations.independence import Independence
@@ -124,6 +126,8 @@ class Bascule:
         signers = Signers(settings.signers or self.paths.signers, named=settings.signers is not None)
         trust = Trust(self.mirror, signers, clock, settings.estate_url)
         self.estates = Estates(self.database, self.mirror, trust, clock, settings.estate_url, settings.estate_branch)
+        self.estate_reading = EstateReading(self.database, self.mirror, self.estates, clock)
+        self.audit = AuditVerification(self.database, self.paths.audit, clock)
         self.secret_store = self._secret_store(keyring, clock)
         self.secrets = Secrets(self.secret_store, self.estates, clock)
         secrets = self.secret_store.of
@@ -201,6 +205,7 @@ class Bascule:
         self.detection.stop()
         self.proposals.stop()
         self.notices.stop()
+        self.audit.stop()
         self.checkpoints.stop()
         self.database.close()
         self._withdraw_address()

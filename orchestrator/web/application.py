@@ -48,7 +48,10 @@ from orchestrator.web.live import STREAMS_AT_MOST, Busy, Live
 from orchestrator.web.metrics import CONTENT_TYPE, Metered, Metrics
 from orchestrator.web.pages import (
     approval_pages,
+    audit_pages,
+    estate_pages,
     halt_pages,
+    history_pages,
     live_pages,
     map_pages,
     now_pages,
@@ -106,6 +109,9 @@ _PAGES = (
     signal_pages,
     approval_pages,
     halt_pages,
+    history_pages,
+    audit_pages,
+    estate_pages,
     live_pages,
     sign_in_pages,
     oidc_pages,

@@ -3,10 +3,12 @@
 from typing import Protocol
 
 from orchestrator.engine.progress import Progress
+from orchestrator.operations.audit_verification import AuditVerification
 from orchestrator.operations.clocks import Clocks
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
+from orchestrator.operations.estate_reading import EstateReading
 from orchestrator.operations.halt import Halt
 from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
@@ -47,6 +49,8 @@ class Service(Protocol):
     clocks: Clocks
     preparedness: Preparedness
     estates: Estates
+    estate_reading: EstateReading
+    audit: AuditVerification
     resources: Resources
     secrets: Secrets
     doctor: Doctor
