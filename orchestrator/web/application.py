@@ -52,6 +52,7 @@ from orchestrator.web.pages import (
     live_pages,
     map_pages,
     oidc_pages,
+    plan_pages,
     run_pages,
     sign_in_pages,
     signal_pages,
@@ -98,6 +99,7 @@ _API = (
 )
 _PAGES = (
     run_pages,
+    plan_pages,
     map_pages,
     signal_pages,
     approval_pages,
