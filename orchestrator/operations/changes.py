@@ -297,8 +297,10 @@ def _task(step: PlannedStep) -> Iterator[Change]:
 
 def _wait(step: PlannedStep) -> Iterator[Change]:
     wanted = step.with_.get("duration")
-    known = isinstance(wanted, int | float)
-    yield Told("wait" if known else "wait.later", {"time": wanted if known else str(wanted)})
+    if isinstance(wanted, int | float):
+        yield Told("wait", {"time": wanted})
+    else:
+        yield Told("wait.later", {"time": str(wanted)})
 
 
 def _message(step: PlannedStep) -> Iterator[Change]:

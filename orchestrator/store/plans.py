@@ -65,7 +65,7 @@ def runs_made(conn: sa.Connection, digests: Collection[str]) -> Mapping[str, Seq
     return found
 
 
-def _row(row: "sa.Row[Any]") -> PlanRow:
+def _row(row: Any) -> PlanRow:
     return PlanRow(
         row.digest,
         row.commit,

@@ -43,7 +43,7 @@ def send(client: httpx.Client, path: str, **fields: str | list[str]) -> httpx.Re
 
 def made(service: RunningService, *services: str, scope: str = "rehearsal") -> str:
     """A plan by the form; its page's path."""
-    chosen = {"service": list(services), "scope": scope, "direction": "failover"}
+    chosen: dict[str, str | list[str]] = {"service": list(services), "scope": scope, "direction": "failover"}
     response = send(service.people["olga"], "/plans/new", **chosen)
     assert response.status_code == 303, text(response)
     return str(response.headers["location"])

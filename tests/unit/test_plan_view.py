@@ -12,6 +12,7 @@ from orchestrator.operations.people.register import Held, Person
 from orchestrator.operations.plan_outline import outline
 from orchestrator.web.pages import plan_form, plan_view
 from orchestrator.web.pages.plan_form import Chosen
+from orchestrator.web.times import duration
 from orchestrator.web.words import Language, french
 from tests.integration.service_fixture import ESTATE
 from tests.rich_plan import rich_plan
@@ -78,7 +79,7 @@ def test_the_short_list_says_what_changes_apart_from_what_does_not() -> None:
 def test_the_critical_path_ends_when_the_plan_does() -> None:
     found = plan_view.path("en", PLAN, {})
     assert [one.number for one in found] == [1, 2, 4, 5, 6, 7, 8, 9]
-    assert found[-1].until == plan_view.duration(PLAN.expected_seconds, "en")
+    assert found[-1].until == duration(PLAN.expected_seconds, "en")
 
 
 def test_limits_stand_beside_what_is_used() -> None:
