@@ -14,8 +14,9 @@ from orchestrator.cli.session import Session
 from orchestrator.cli.wording import one_line, short_step
 from orchestrator.domain.kinds import KINDS
 from orchestrator.domain.limits import BlastRadius
-from orchestrator.domain.plan import Plan, PlannedStep, critical_path, expected
+from orchestrator.domain.plan import Plan, expected
 from orchestrator.domain.sovereignty import Verdict
+from orchestrator.operations.plan_outline import machine_seconds, may_change
 from orchestrator.web.times import duration
 from orchestrator.web.words import Language, say
 
@@ -118,7 +119,7 @@ def show_plan_shortly(session: Session, plan: Plan) -> None:
     show_turns(session, plan)
     for service in dict.fromkeys(step.service for step in plan.steps):
         found = [step for step in plan.steps if step.service == service]
-        changing = sum(1 for step in found if _changes(step))
+        changing = sum(1 for step in found if may_change(step))
         people = sum(1 for step in found if KINDS[step.uses].by_person)
         parts = [session.say("cli.plan.steps", count=len(found)), session.say("cli.plan.changing", count=changing)]
         if people:
@@ -139,12 +140,6 @@ def show_path(session: Session, plan: Plan) -> None:
         session.line(session.say("cli.plan.expected.least", time=whole, least=duration(hands_off, language)))
     else:
         session.line(session.say("cli.plan.expected", time=whole))
-
-
-def machine_seconds(plan: Plan) -> float:
-    """How long the plan is expected to take when people answer at once, in seconds."""
-    quick = [step.model_copy(update={"expect": 0.0}) if KINDS[step.uses].by_person else step for step in plan.steps]
-    return critical_path(quick)[1]
 
 
 def _heading(session: Session, plan: Plan) -> Text:
@@ -177,11 +172,6 @@ def _indented(line: str) -> Padding:
     """Its leading blanks hold for all the lines that it is wrapped into."""
     text = line.lstrip(" ")
     return Padding(Text(text), (0, 0, 0, len(line) - len(text)))
-
-
-def _changes(step: PlannedStep) -> bool:
-    kind = KINDS[step.uses]
-    return kind.has_provider and not kind.reads_only
 
 
 def _brief(step_id: str) -> str:

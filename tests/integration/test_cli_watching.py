@@ -17,6 +17,7 @@ from orchestrator.cli.exits import CommandError, Exit, NoService
 from orchestrator.cli.follow import TAIL, Change, Followed, Follower, is_away
 from orchestrator.store import runs
 from orchestrator.store.runs import OutputLine
+from orchestrator.web.words import say
 from tests.integration.service_fixture import RunningService, running_service, serving, until
 
 SHEET, GO = "desk-failover/sheet", "desk-failover/go"
@@ -147,8 +148,8 @@ def test_under_pressure_people_read_french(said: Said, run_id: str) -> None:
 def test_looking_is_french_as_well(said: Said) -> None:
     plan = " ".join(said(0, "plan", "desk").split())
     assert "Plan : Bascule : desk, périmètre rehearsal" in plan
-    assert "2 approbateurs donnent leur accord ; docs/sheet.md" in plan
-    assert "attendre 300ms" in plan
+    assert say("fr", "plan.do.approval.approver", count=2) in plan
+    assert say("fr", "plan.do.wait", time="300ms") in plan
     assert "Crée et touche : 1 service, 0 serveur, 0 zone." in plan
     assert "Chemin critique (*) :" in plan
     assert "Rien n’est arrêté." in said(0, "halt")

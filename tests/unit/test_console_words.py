@@ -33,7 +33,6 @@ PRESSED = (
     "plan_commands",
     "plan_page",
     "changes",
-    "edits",
     "signals_page",
     "signals_commands",
     "board",

@@ -6,7 +6,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from orchestrator.domain.references import find_references
-from orchestrator.web.words import Language, say
 from providers.base import ProviderError
 from providers.dns.record_edits import edited
 from providers.dns.record_sets import RecordSet
@@ -31,7 +30,7 @@ def result(record: Mapping[str, Any], found: Mapping[str, Any], zone: str) -> Re
         return None
 
 
-def edit_words(record: Mapping[str, Any], language: Language = "en") -> Iterator[str]:
+def edit_words(record: Mapping[str, Any]) -> Iterator[str]:
     """What the edit does, for where its result is not known yet."""
     spf, dmarc = record.get("spf") or {}, record.get("dmarc") or {}
     yield from (f"+ {value}" for value in _listed(record.get("add")))
@@ -39,9 +38,9 @@ def edit_words(record: Mapping[str, Any], language: Language = "en") -> Iterator
     yield from (f"+ include:{domain}" for domain in _listed(spf.get("include")))
     yield from (f"− include:{domain}" for domain in _listed(spf.get("exclude")))
     if dmarc:
-        yield say(language, "cli.plan.at_most_policy", what="DMARC", limit=dmarc.get("at_most"))
+        yield f"DMARC at most {dmarc.get('at_most')}"
     if record.get("mta_sts"):
-        yield say(language, "cli.plan.new_id")
+        yield "a new id"
 
 
 def _listed(value: object) -> list[str]:
