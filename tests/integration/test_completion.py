@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.completion import WITHIN
+from orchestrator.cli import completion
 from orchestrator.cli.root import app
 from orchestrator.cli.session import Session
 from orchestrator.domain.people.role import Role
-from tests.integration.service_fixture import RunningService, running_service
+from tests.integration.service_fixture import RunningService, running_service, until
 
 SHEET = "desk-failover/sheet"
 ROOT = Path(__file__).parents[2]
@@ -75,12 +75,25 @@ def data_of(service: RunningService) -> Path:
     return service.bascule.settings.data
 
 
-def test_bash_completes_commands_and_what_only_the_service_knows(
+def test_bash_completes_what_only_the_service_knows(
     service: RunningService, waiting: str, bash: Bash, tmp_path: Path
 ) -> None:
+    """On a busy machine an answer may come too late: then nothing is offered, and one presses the key again."""
     data = data_of(service)
-    assert bash(data, f"bascule approve {waiting} ") == ([SHEET], "")
-    assert bash(tmp_path, f"bascule --data {data} plan des") == (["desk"], "")
+    for place, line, offered in (
+        (data, f"bascule approve {waiting} ", [SHEET]),
+        (tmp_path, f"bascule --data {data} plan des", ["desk"]),
+    ):
+        answers: list[list[str]] = []
+
+        def completes(place: Path = place, line: str = line, answers: list[list[str]] = answers) -> bool:
+            found, said = bash(place, line)
+            assert said == ""
+            answers.append(found)
+            return bool(found)
+
+        until(lambda: completes() or None, 60, lambda: f"nothing is offered: {answers}")  # noqa: B023 - at once
+        assert answers[-1] == offered
 
 
 def test_without_a_service_nothing_is_offered_and_nothing_is_said(bash: Bash, tmp_path: Path) -> None:
@@ -94,8 +107,8 @@ def test_a_service_that_hangs_is_not_waited_for(completed: "Completed", tmp_path
         (tmp_path / "service.json").write_text(f'{{"url": "http://127.0.0.1:{deaf.getsockname()[1]}"}}')
         (tmp_path / "token").write_text("token")
         begun = time.monotonic()
-        assert completed("watch ", data=tmp_path) == []
-        assert time.monotonic() - begun < 3 * WITHIN
+        assert completed("watch ", data=tmp_path, within=0.3) == []
+        assert time.monotonic() - begun < 10
 
 
 Completed = Callable[..., list[str]]
@@ -105,7 +118,8 @@ Completed = Callable[..., list[str]]
 def completed(service: RunningService, monkeypatch: pytest.MonkeyPatch) -> Completed:
     """The same in this process: a new one takes a second to load."""
 
-    def asked(line: str, data: Path | None = None, token: str = "") -> list[str]:
+    def asked(line: str, data: Path | None = None, token: str = "", within: float = 20.0) -> list[str]:
+        monkeypatch.setattr(completion, "WITHIN", within)
         words = f"bascule {line}".split(" ")
         monkeypatch.setenv("BASCULE_DATA", str(data or data_of(service)))
         monkeypatch.setenv("BASCULE_TOKEN", token)

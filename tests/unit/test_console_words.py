@@ -84,7 +84,7 @@ def test_everything_that_is_said_is_in_the_catalogues() -> None:
     for path in SPEAKING:
         for node in ast.walk(ast.parse(path.read_text())):
             for key in keys_said(node):
-                assert knows("en", key), f"{path.name}:{node.lineno}: {key}"
+                assert knows("en", key), f"{path.name}: {key}"
 
 
 def keys_said(node: Any) -> list[str]:
@@ -113,7 +113,7 @@ def of_an_error(made: ast.Attribute) -> bool:
 def test_what_is_typed_under_pressure_has_no_words_of_its_own(module: str) -> None:
     for node in ast.walk(ast.parse((CLI / f"{module}.py").read_text())):
         for text in texts_shown(node):
-            assert words_in(re.sub(r"bascule [a-z ]*|--[a-z]+", "", text)) <= NAMES, f"{module}:{node.lineno}: {text}"
+            assert words_in(re.sub(r"bascule [a-z ]*|--[a-z]+", "", text)) <= NAMES, f"{module}: {text}"
 
 
 def texts_shown(node: Any) -> Iterator[str]:

@@ -21,16 +21,8 @@ CALM = frozenset({None, Permission.OWN, Permission.MANAGE, Permission.AUDIT})
 NOT_YET = frozenset(
     {
         "GET /account/token",
-        "GET /estate",
-        "GET /estate/accept",
-        "GET /estate/sync",
-        "GET /history",
-        "GET /history/audit/verify",
         "GET /map/make",
         "GET /map/self",
-        "GET /plans/new",
-        "GET /plans/{digest}/moved",
-        "GET /plans/{digest}/start",
         "GET /proposals",
         "GET /proposals/{proposal_id}/reject",
         "GET /runs/{run_id}/do/cancel",
