@@ -24,7 +24,8 @@ from orchestrator.web.words import say
 VARIABLE = "_BASCULE_COMPLETE"
 """By which a shell asks, as Typer's scripts set it."""
 WITHIN = 1.0
-"""Seconds that the service has to answer, all in all."""
+"""Seconds that the service has to answer, all in all, where PATIENCE names no other number of them."""
+PATIENCE = "BASCULE_COMPLETION_WITHIN"
 RUNS = 100
 
 Offer = list[tuple[str, str]]
@@ -100,10 +101,18 @@ Known = Callable[[typer.Context, Service], Iterable[tuple[str, str]]]
 
 
 def _offered(ctx: typer.Context, incomplete: str, known: Known) -> Offer:
-    with suppress(Exception), _bounded(WITHIN), Service.of(_data(ctx), within=WITHIN) as service:
+    with suppress(Exception), _bounded(patience()), Service.of(_data(ctx), within=patience()) as service:
         found = [(one_line(word), one_line(meaning)) for word, meaning in known(ctx, service)]
         return [(word, meaning) for word, meaning in found if word.startswith(incomplete)]
     return []
+
+
+def patience() -> float:
+    """Seconds, between 0.1 and a minute."""
+    try:
+        return min(max(float(os.environ.get(PATIENCE) or WITHIN), 0.1), 60.0)
+    except ValueError:
+        return WITHIN
 
 
 @contextmanager
