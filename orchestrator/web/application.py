@@ -52,6 +52,7 @@ from orchestrator.web.pages import (
     live_pages,
     map_pages,
     oidc_pages,
+    run_action_pages,
     run_pages,
     sign_in_pages,
     signal_pages,
@@ -97,6 +98,7 @@ _API = (
     clock_routes,
 )
 _PAGES = (
+    run_action_pages,
     run_pages,
     map_pages,
     signal_pages,
