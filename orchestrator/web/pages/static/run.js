@@ -36,7 +36,8 @@
   const nodes = new Map([...document.querySelectorAll("[data-node]")].map((node) => [node.dataset.node, node]));
   const ICONS = { bad: "decide", waits: "waits", moving: "moving", quiet: "later", odd: "skipped", good: "done" };
   const tallies = new Map();
-  rows.forEach((row) => { if (row.dataset.service) count(row.dataset.service, row.dataset.tone, 1); });
+  const serviceOf = (row) => row.dataset.service ?? row.closest("[data-group]")?.dataset.group;
+  rows.forEach((row) => { if (!words.only) count(serviceOf(row), row.dataset.tone, 1); });
 
   function count(service, tone, by) {
     if (!tallies.has(service)) tallies.set(service, {});
@@ -63,6 +64,19 @@
     return sum(["bad", "waits", "moving", "quiet"]) === 0;
   }
 
+  // What is not said has no element until it is.
+
+  function tell(row, place, kind, name, text) {
+    let element = find(`.${name}`, row);
+    if (!element && text) {
+      element = document.createElement(kind);
+      element.className = name;
+      if (name === "message") element.lang = "en";
+      find(place, row).append(" ", element);
+    }
+    if (element) put(element, text);
+  }
+
   function showStep(step) {
     const node = nodes.get(step.id);
     if (node) {
@@ -76,11 +90,11 @@
     row.dataset.tone = step.tone;
     setIcon(row, step.icon);
     put(find(".word", row), step.word);
-    put(find(".note", row), step.note);
-    put(find(".message", row), step.message);
+    tell(row, ".where", "span", "note", step.note);
+    tell(row, "th", "p", "message", step.message);
     setTime(find(".elapsed", row), step);
     if (words.only) showChoices(step);
-    if (!row.dataset.service || before === step.tone) return;
+    if (words.only || before === step.tone) return;
     count(step.service, before, -1);
     count(step.service, step.tone, 1);
     showObjective(step, showTally(step.service));
