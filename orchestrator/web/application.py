@@ -48,12 +48,18 @@ from orchestrator.web.live import STREAMS_AT_MOST, Busy, Live
 from orchestrator.web.metrics import CONTENT_TYPE, Metered, Metrics
 from orchestrator.web.pages import (
     approval_pages,
+    audit_pages,
+    estate_pages,
     halt_pages,
+    history_pages,
     live_pages,
     map_pages,
+    now_pages,
     oidc_pages,
+    plan_pages,
     run_action_pages,
     run_pages,
+    service_pages,
     sign_in_pages,
     signal_pages,
 )
@@ -99,11 +105,17 @@ _API = (
 )
 _PAGES = (
     run_action_pages,
+    now_pages,
+    service_pages,
     run_pages,
+    plan_pages,
     map_pages,
     signal_pages,
     approval_pages,
     halt_pages,
+    history_pages,
+    audit_pages,
+    estate_pages,
     live_pages,
     sign_in_pages,
     oidc_pages,

@@ -68,7 +68,12 @@ def steps_of(count: int) -> list[NewStep]:
         name = f"service-{service:02}"
         needs = [f"{name}-failover/step-{within - 10:03}"] if within >= 10 else []
         needs += [f"service-{service - 1:02}-failover/step-{within:03}"] if service and within < 10 else []
-        spec = {"uses": "dns.records", "service": name, "runbook": f"{name}-failover", "on_failure": "pause"}
+        spec: dict[str, Any] = {
+            "uses": "dns.records",
+            "service": name,
+            "runbook": f"{name}-failover",
+            "on_failure": "pause",
+        }
         spec |= {"with": {"zone": f"{name}.example", "records": [{"name": "@", "type": "MX", "values": ["10 mx."]}]}}
         spec |= {
             "title": {"fr": f"Bascule de l’enregistrement {within}", "en": f"Move record {within}"},
@@ -83,7 +88,13 @@ def write_run(bascule: Bascule, count: int, lines: int) -> str:
     run_id, steps = f"bench-{count}", steps_of(count)
     services = tuple(dict.fromkeys(step.spec["service"] for step in steps))
     plan = Plan(commit="c", scope="rehearsal", mode="rehearsal", direction="failover", services=services, steps=())
-    values = {"id": run_id, "plan_digest": f"d-{count}", "commit": "c", "scope": "rehearsal", "mode": "rehearsal"}
+    values: dict[str, Any] = {
+        "id": run_id,
+        "plan_digest": f"d-{count}",
+        "commit": "c",
+        "scope": "rehearsal",
+        "mode": "rehearsal",
+    }
     values |= {"direction": "failover", "services": list(services), "requested_by": "olga", "reason": "a benchmark"}
     values |= {"releases_needed": 0, "created_at": time.time()}
     progress = Progress(bascule.database, lambda _conn, _dispatch: None, time.time)

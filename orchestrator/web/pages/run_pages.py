@@ -1,4 +1,4 @@
-"""The pages of runs: the list, one run as it happens, one of its steps, and the run on paper.
+"""The page of a run as it happens, of one of its steps, and the run on paper.
 
 They work without a script; the script keeps them live.
 """
@@ -14,11 +14,10 @@ from starlette.responses import Response, StreamingResponse
 
 from orchestrator.domain.choices import step_choices
 from orchestrator.operations.request import RequestError
-from orchestrator.store import proposals
 from orchestrator.web.api.answers import StepAnswer
 from orchestrator.web.api.orders import RunId, StepId
 from orchestrator.web.api.run_routes import After, From, stream_slot
-from orchestrator.web.edge.authority import Acting, Still, sees
+from orchestrator.web.edge.authority import Still
 from orchestrator.web.pages import run_drawing
 from orchestrator.web.pages.page import Lang, render
 from orchestrator.web.pages.run_groups import Group, Sort, groups
@@ -28,7 +27,6 @@ from orchestrator.web.pages.run_view import (
     StepView,
     as_page_json,
     line_view,
-    run_look,
     run_path,
     run_view,
     said_inputs,
@@ -38,7 +36,6 @@ from orchestrator.web.parts import Given, Parts
 from orchestrator.web.reading import Cursor
 from orchestrator.web.words import LANGUAGES, Language
 
-LISTED = 50
 LINES = 300
 """Lines of output that a page begins with."""
 LINES_OF_A_STEP = 500
@@ -59,21 +56,6 @@ class Known:
 
     titles: Mapping[str, str]
     objectives: Mapping[str, float | None]
-
-
-@router.get("/")
-def list_runs(request: Request, given: Given, acting: Acting, language: Lang) -> Response:
-    listed = []
-    for run in given.reading.listed(LISTED, active_only=False):
-        if not sees(acting, run.services):
-            continue
-        whole = given.reading.run(run.id)
-        icon, word, tone = run_look(language, whole, whole.waits, whole.step_counts)
-        listed.append({"run": whole, "icon": icon, "word": word, "tone": tone, "active": whole.ended_at is None})
-    with given.service.database.read() as conn:
-        waiting = [{"words": row.evidence["words"]} for row in proposals.waiting(conn) if sees(acting, row.services)]
-    busy = bool(waiting) or any(one["active"] for one in listed)
-    return render(request, "runs.html", language, runs=listed, proposals=waiting, busy=busy)
 
 
 @router.get("/runs/{run_id}")

@@ -91,8 +91,9 @@ class WaitView(BaseModel):
 
     @property
     def link(self) -> str:
-        """Where it is answered first of all."""
-        return self.ways[0].href
+        """Where people answer it on a page of its own; empty where they decide something else."""
+        first = self.ways[0].href
+        return first if first.startswith("/approve/") else ""
 
 
 class RunView(BaseModel):
