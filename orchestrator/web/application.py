@@ -48,12 +48,17 @@ from orchestrator.web.live import STREAMS_AT_MOST, Busy, Live
 from orchestrator.web.metrics import CONTENT_TYPE, Metered, Metrics
 from orchestrator.web.pages import (
     approval_pages,
+    audit_pages,
+    estate_pages,
     halt_pages,
+    history_pages,
     live_pages,
     map_pages,
+    now_pages,
     oidc_pages,
     plan_pages,
     run_pages,
+    service_pages,
     sign_in_pages,
     signal_pages,
 )
@@ -98,12 +103,17 @@ _API = (
     clock_routes,
 )
 _PAGES = (
+    now_pages,
+    service_pages,
     run_pages,
     plan_pages,
     map_pages,
     signal_pages,
     approval_pages,
     halt_pages,
+    history_pages,
+    audit_pages,
+    estate_pages,
     live_pages,
     sign_in_pages,
     oidc_pages,
