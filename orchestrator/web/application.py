@@ -52,9 +52,11 @@ from orchestrator.web.pages import (
     live_pages,
     map_pages,
     oidc_pages,
+    proposal_pages,
     run_pages,
     sign_in_pages,
     signal_pages,
+    standing_pages,
 )
 from orchestrator.web.pages.page import STATIC, plain_page
 from orchestrator.web.parts import Given, Parts
@@ -100,6 +102,8 @@ _PAGES = (
     run_pages,
     map_pages,
     signal_pages,
+    proposal_pages,
+    standing_pages,
     approval_pages,
     halt_pages,
     live_pages,
