@@ -1,7 +1,7 @@
 """What the pages of signals show of verdicts: why one stands, what it is about to become, and what comes of it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -106,11 +106,12 @@ def verdict_view(
     titles: Mapping[str, str],
     waiting: Mapping[str, str],
 ) -> VerdictView:
-    """`waiting`: by rule, its proposal that waits for people."""
+    """`waiting`: by rule, its proposal that waits for people. What comes of the law is told of the law."""
     icon, tone = LOOKS[one.verdict]
     is_law = one.subject.startswith(JURISDICTION)
     stands = one.verdict.rank > 0 and not is_law
-    coming = [*outlook_lines(language, one, ahead), *rule_lines(language, one, ahead, titles, waiting)]
+    own = replace(ahead, rules=tuple(rule for rule in ahead.rules if rule.rule.when.subject == one.subject))
+    coming = [*outlook_lines(language, one, ahead), *rule_lines(language, one, own, titles, waiting)]
     return VerdictView(
         subject=one.subject,
         link=f"/signals/{one.subject}",
@@ -167,7 +168,7 @@ def rule_lines(
     """What policy does because of it."""
     for rule in ahead.rules:
         yield _rule_line(language, rule, titles, waiting.get(rule.name, ""))
-    if not ahead.rules and one.verdict.rank and one.services:
+    if not ahead.rules and one.verdict.rank and one.services and not one.subject.startswith(JURISDICTION):
         asked = "&".join(f"service={name}" for name in one.services)
         yield Coming(
             say(language, "ahead.no-rule"), link=f"/plans/new?{asked}", link_text=say(language, "ahead.plan")

@@ -41,7 +41,7 @@ def show_standing(request: Request, given: Given, acting: Acting, language: Lang
         open=[one for one in views if one.open],
         past=[one for one in views if not one.open],
         rules=[name for name, _ in _rules(given, acting)],
-        others=[name for name, rule in given.service.standing.rules() if rule.release == "people"],
+        by_people=[name for name, rule in given.service.standing.rules() if rule.release == "people"],
     )
 
 
