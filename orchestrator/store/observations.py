@@ -38,11 +38,12 @@ def between(conn: sa.Connection, since: float, until: float, vendor: str = "") -
 
 
 def tallies(conn: sa.Connection, vendor: str, since: float, until: float, step: int) -> "Sequence[sa.Row[Any]]":
-    """Of one vendor: (slot, trust_domain, aspect, outcome, count), where a slot is `step` seconds since the epoch."""
+    """Of one vendor: (slot, trust_domain, aspect, outcome, readings); a slot is so many times `step` seconds since the
+    epoch."""
     columns = observations.c
     slot = (sa.cast(columns.at, sa.BigInteger) // step).label("slot")
     group = (slot, columns.trust_domain, columns.aspect, columns.outcome)
-    query = sa.select(*group, sa.func.count().label("count"))
+    query = sa.select(*group, sa.func.count().label("readings"))
     where = (columns.vendor == vendor, columns.at >= since, columns.at < until)
     return conn.execute(query.where(*where).group_by(*group).order_by(*group)).all()
 

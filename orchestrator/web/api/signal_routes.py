@@ -180,9 +180,7 @@ def read_sources(given: Given) -> list[SourceAnswer]:
         counts, heard = deliveries.count_by_source(conn), deliveries.heard(conn)
     now = given.service.progress.clock()
     names = sorted({*configured, *counts})
-    return [
-        _source(name, configured.get(name), counts.get(name, (0, 0, 0)), heard.get(name), now) for name in names
-    ]
+    return [_source(name, configured.get(name), counts.get(name, (0, 0, 0)), heard.get(name), now) for name in names]
 
 
 def _source(

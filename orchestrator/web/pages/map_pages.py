@@ -53,6 +53,7 @@ def show_map(request: Request, given: Given, language: Lang, scope: Annotated[Na
         found = given.service.maps.last(scope)
     except NotFound:
         return render(request, "map_none.html", language, scope=scope, scopes=_scopes(given))
+    shown = {one.standing for one in found.dependencies}
     return render(
         request,
         "map.html",
@@ -60,6 +61,7 @@ def show_map(request: Request, given: Given, language: Lang, scope: Annotated[Na
         map=found,
         scopes=_scopes(given),
         drawing=drawn(found, _labels(language, found)),
+        standings=[(one, say(language, f"map.{one}")) for one in LOOKS if one in shown],
         rows=[_row(language, found, one) for one in found.dependencies],
         titles={one.holder.name: _holder(language, one)[0] for one in found.dependencies},
         row_titles=lambda names: clean(", ".join(_service(language, found, name) for name in names)),
@@ -67,9 +69,7 @@ def show_map(request: Request, given: Given, language: Lang, scope: Annotated[Na
 
 
 @router.get("/map/make")
-def ask_make(
-    request: Request, given: Given, language: Lang, scope: Annotated[Name, Query()] = "live"
-) -> Response:
+def ask_make(request: Request, given: Given, language: Lang, scope: Annotated[Name, Query()] = "live") -> Response:
     action = _making(given, language)
     return ask(request, language, action, typed={"scope": scope} if scope in _scopes(given) else None)
 
@@ -87,9 +87,7 @@ def make(request: Request, form: Form, given: Given, language: Lang) -> Response
 
 
 @router.get("/map/self")
-def ask_self(
-    request: Request, given: Given, language: Lang, scope: Annotated[Name, Query()] = "live"
-) -> Response:
+def ask_self(request: Request, given: Given, language: Lang, scope: Annotated[Name, Query()] = "live") -> Response:
     action = _tracing(given, language)
     return ask(request, language, action, typed={"scope": scope} if scope in _scopes(given) else None)
 
@@ -208,6 +206,7 @@ def _row(language: Language, found: DependencyMap, one: Dependency) -> dict[str,
     laws = list(dict.fromkeys(law for law in (one.holder.jurisdiction, one.holder.country) if law))
     return {
         "service": _service(language, found, one.row),
+        "link": f"/services/{one.row}" if one.row in found.services else "",
         "title": title,
         "company": company,
         "law": " / ".join(laws) or say(language, "map.law.unknown"),

@@ -62,6 +62,8 @@ class ProposalView:
     ended: str
     run: str
     commands: list[str]
+    said_yes: list[str]
+    """Who has approved it, and can't once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ class StandingView:
     used: str
     services: list[str]
     command: str
+    barred: list[str]
+    """Who asked for it or has signed, and does not sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,7 @@ def proposal_view(language: Language, one: ProposalAnswer, titles: Mapping[str, 
         ended=_ended(language, one),
         run=f"/runs/{one.run_id}" if one.run_id else "",
         commands=_commands(one) if waits else [],
+        said_yes=[given.by for given in one.approvals],
     )
 
 
@@ -222,7 +227,9 @@ def standing_view(language: Language, one: StandingAnswer, titles: Mapping[str, 
         "commit": one.commit[:12],
         "at": moment(language, one.expires_at),
     }
-    order = f"sign {one.id} --digest {one.digest[:SHORT_DIGEST]} --comment …" if asked else f"revoke {one.id} --reason …"
+    order = (
+        f"sign {one.id} --digest {one.digest[:SHORT_DIGEST]} --comment …" if asked else f"revoke {one.id} --reason …"
+    )
     return StandingView(
         id=one.id,
         title=say(language, f"standing.{one.state}", names=", ".join(names)),
@@ -240,6 +247,7 @@ def standing_view(language: Language, one: StandingAnswer, titles: Mapping[str, 
         used=say(language, "standing.used", count=one.uses) if one.uses else "",
         services=list(one.services),
         command=f"bascule standing {order}" if is_open else "",
+        barred=[one.asked_by, *(signature.by for signature in one.signatures)],
     )
 
 
@@ -248,7 +256,7 @@ def _signed(language: Language, one: StandingAnswer) -> str:
     said = {"rule": one.rule, "by": clean(one.asked_by), "given": len(one.signatures), "needed": one.needed}
     if one.state is StandingState.ASKED:
         return say(language, "standing.missing", **said)
-    return say(language, "standing.line", **said, who=who_signed)
+    return say(language, "standing.line", **said, who=who_signed or say(language, "standing.nobody"))
 
 
 def _standing_ended(language: Language, one: StandingAnswer) -> str:

@@ -10,7 +10,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from orchestrator.domain.signals.change import JURISDICTION
 from orchestrator.domain.signals.clock_board import ClockBoard
 from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.domain.signals.suggestion import Suggestion, suggested
@@ -29,7 +28,6 @@ from orchestrator.web.pages.proposal_view import proposal_view, standing_view
 from orchestrator.web.pages.signal_view import (
     LOOKS,
     MOST_SEEN,
-    VerdictView,
     bars,
     needs,
     outlook_lines,
@@ -114,9 +112,7 @@ class DeliveryView:
 
 
 @router.get("/signals")
-def show_signals(
-    request: Request, given: Given, acting: Acting, language: Lang, since: SinceQuery = "24h"
-) -> Response:
+def show_signals(request: Request, given: Given, acting: Acting, language: Lang, since: SinceQuery = "24h") -> Response:
     window = Window.of(since, given.service.progress.clock())
     titles = service_titles(given, language)
     waiting = [one for one in read_proposals(given, LISTED, waiting=True) if sees(acting, one.services)]
@@ -151,22 +147,22 @@ def show_signals(
     )
 
 
-@router.get("/signals/{subject}")
+@router.get("/signals/{vendor}")
 def show_vendor(
-    request: Request, subject: Subject, given: Given, acting: Acting, language: Lang, since: SinceQuery = "24h"
+    request: Request, vendor: Subject, given: Given, acting: Acting, language: Lang, since: SinceQuery = "24h"
 ) -> Response:
-    found, others = _found(given, subject)
+    found, others = _found(given, vendor)
     window = Window.of(since, given.service.progress.clock())
     titles = service_titles(given, language)
     waiting = [one for one in read_proposals(given, LISTED, waiting=True) if sees(acting, one.services)]
     by_rule = {one.rule: one.id for one in waiting}
-    ahead = given.service.outlooks.of([subject])[subject]
+    ahead = given.service.outlooks.of([vendor])[vendor]
     view = verdict_view(language, found, ahead, titles, by_rule)
     about = _about(found)
     with given.service.database.read() as conn:
         changes = verdicts.between(conn, window.start)
-        tallies = [] if view.is_law else observations.tallies(conn, subject, window.start, window.end, window.slot)
-        seen = verdicts.acknowledgements_of(conn, subject, LISTED)
+        tallies = [] if view.is_law else observations.tallies(conn, vendor, window.start, window.end, window.slot)
+        seen = verdicts.acknowledgements_of(conn, vendor, LISTED)
     changes = [row for row in changes if row.subject in about]
     names = {one.subject: clean(getattr(one.title, language)) for one in others}
     spells = spells_of(tallies, window)
@@ -195,25 +191,25 @@ def show_vendor(
         mark_text=_mark_text(language),
         changes=[_change(language, row, names) for row in within[:SHOWN]],
         more=max(len(within) - SHOWN, 0),
-        clocks=[line for line in _clocks(given).lines if line.vendor == subject],
+        clocks=[line for line in _clocks(given).lines if line.vendor == vendor],
         running=_clocks(given).running,
         titles=titles,
     )
 
 
-@router.get("/signals/{subject}/acknowledge")
-def ask_acknowledge(request: Request, subject: Subject, given: Given, language: Lang) -> Response:
-    return ask(request, language, _acknowledging(given, language, subject))
+@router.get("/signals/{vendor}/acknowledge")
+def ask_acknowledge(request: Request, vendor: Subject, given: Given, language: Lang) -> Response:
+    return ask(request, language, _acknowledging(given, language, vendor))
 
 
-@router.post("/signals/{subject}/acknowledge")
+@router.post("/signals/{vendor}/acknowledge")
 def acknowledge(
-    request: Request, subject: Subject, form: Form, given: Given, acting: Acting, language: Lang
+    request: Request, vendor: Subject, form: Form, given: Given, acting: Acting, language: Lang
 ) -> Response:
     def act(typed: Mapping[str, str]) -> None:
-        given.service.verdicts.acknowledge(subject, name_of(acting, None), typed["reason"])
+        given.service.verdicts.acknowledge(vendor, name_of(acting, None), typed["reason"])
 
-    return answer(request, language, _acknowledging(given, language, subject), form, act)
+    return answer(request, language, _acknowledging(given, language, vendor), form, act)
 
 
 def _acknowledging(given: Parts, language: Language, subject: str) -> Action:
@@ -247,9 +243,7 @@ def _about(found: VerdictAnswer) -> set[str]:
     return {found.subject, *(one.subject for one in reasons if one.subject)}
 
 
-def _verdict_lanes(
-    language: Language, changes: Sequence[Row], window: Window, names: Mapping[str, str]
-) -> list[Lane]:
+def _verdict_lanes(language: Language, changes: Sequence[Row], window: Window, names: Mapping[str, str]) -> list[Lane]:
     spans = spans_of(changes, window)
     order = [one for one in names if one in spans]
     return [_verdict_lane(language, one, spans[one], window, names[one]) for one in order]

@@ -170,9 +170,7 @@ def rule_lines(
         yield _rule_line(language, rule, titles, waiting.get(rule.name, ""))
     if not ahead.rules and one.verdict.rank and one.services and not one.subject.startswith(JURISDICTION):
         asked = "&".join(f"service={name}" for name in one.services)
-        yield Coming(
-            say(language, "ahead.no-rule"), link=f"/plans/new?{asked}", link_text=say(language, "ahead.plan")
-        )
+        yield Coming(say(language, "ahead.no-rule"), link=f"/plans/new?{asked}", link_text=say(language, "ahead.plan"))
 
 
 def _rule_line(language: Language, one: RuleAhead, titles: Mapping[str, str], proposal: str) -> Coming:

@@ -10,8 +10,8 @@ from orchestrator.domain.people.role import Permission
 from orchestrator.domain.proposals.rule import ProposalRule
 from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.operations.request import RequestError
-from orchestrator.web.api.standing_routes import ApprovalId, SignInNeeded, read_standing
-from orchestrator.web.edge.authority import Acting, name_of, require, sees
+from orchestrator.web.api.standing_routes import ApprovalId, read_standing
+from orchestrator.web.edge.authority import Acting, SignInNeeded, name_of, require, sees
 from orchestrator.web.pages.action import Action, Field, answer, ask, reason
 from orchestrator.web.pages.form import Form
 from orchestrator.web.pages.page import Lang, render, service_titles

@@ -155,7 +155,7 @@ def spells_of(tallies: Iterable[Row], window: Window) -> dict[Seen, list[Spell]]
     slots: dict[Seen, dict[int, dict[str, int]]] = {}
     for row in tallies:
         outcomes = slots.setdefault((row.trust_domain, row.aspect), {}).setdefault(int(row.slot), {})
-        outcomes[row.outcome] = outcomes.get(row.outcome, 0) + int(row.count)
+        outcomes[row.outcome] = outcomes.get(row.outcome, 0) + int(row.readings)
     return {seen: list(_spells(found, window)) for seen, found in sorted(slots.items())}
 
 
