@@ -58,10 +58,12 @@ from orchestrator.web.pages import (
     oidc_pages,
     plan_pages,
     run_action_pages,
+    proposal_pages,
     run_pages,
     service_pages,
     sign_in_pages,
     signal_pages,
+    standing_pages,
 )
 from orchestrator.web.pages.page import STATIC, plain_page
 from orchestrator.web.parts import Given, Parts
@@ -111,6 +113,8 @@ _PAGES = (
     plan_pages,
     map_pages,
     signal_pages,
+    proposal_pages,
+    standing_pages,
     approval_pages,
     halt_pages,
     history_pages,
