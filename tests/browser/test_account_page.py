@@ -61,7 +61,9 @@ def test_the_first_admin_enrols_and_signs_in_again_without_a_script(
         page.click("form[action^='/account/totp'] button")
         expect(page.locator("main")).to_contain_text(say(language, "account.totp.have"))
         expect(page.locator("main")).not_to_contain_text(say(language, "account.needs"))
-        expect(page.locator("main")).to_contain_text(f"admin · {say(language, 'account.everywhere')}")
+        expect(page.locator("main")).to_contain_text(
+            f"{say(language, 'settings.role.admin')} · {say(language, 'account.everywhere')}"
+        )
         page.locator("form[action='/account/sign-out'] button").click()
         expect(page.locator("h1")).to_have_text(say(language, "sign.title"))
         page.goto(f"{service.url}/welcome?code={link}")
