@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pyotp
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Error, expect, sync_playwright
 
 from orchestrator.domain.people.actor import FRESH
@@ -118,7 +117,7 @@ def test_a_security_key_is_enrolled_and_signs_in(browser: Browser, service: Runn
 def test_a_security_key_is_shown_again_and_what_was_asked_for_is_done(
     browser: Browser, service: RunningService
 ) -> None:
-    """The form was open for too long: the key is touched, and the form goes on. The pages of the settings are clean."""
+    """The form was open for too long: the key is touched, and the form goes on."""
     enrol(service.bascule.database, "ada", Role.ADMIN)
     enrol(service.bascule.database, "leo", Role.VIEWER)
     with service.bascule.database.write() as conn:
@@ -138,11 +137,6 @@ def test_a_security_key_is_shown_again_and_what_was_asked_for_is_done(
         page.fill("form[data-key=enrol] input[name=label]", "bleue")
         page.click("form[data-key=enrol] button")
         expect(page.locator("main")).to_contain_text("bleue")
-        for part in ("", "/people", "/people/leo", "/secrets", "/credentials", "/sources", "/itself", "/break-glass"):
-            page.goto(f"{url}/settings{part}")
-            assert [one["id"] for one in Axe().run(page).response["violations"]] == [], part
-            over = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-            assert page.evaluate(over) == 0, part
         page.goto(f"{url}/settings/people/leo/disable")
         page.fill("textarea[name=reason]", "parti")
         page.fill("input[name=confirm]", "leo")
