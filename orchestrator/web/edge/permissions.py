@@ -179,6 +179,35 @@ NEEDS: dict[str, P | None] = {
     "POST /approve/standing/{approval_id}": P.LOOK,
     "GET /approve/proposal/{proposal_id}": P.LOOK,
     "POST /approve/proposal/{proposal_id}": P.LOOK,
+    "GET /settings": P.LOOK,
+    "GET /settings/people": P.MANAGE,
+    "GET /settings/people/-/{what}": P.MANAGE,
+    "POST /settings/people/-/{what}": P.MANAGE,
+    "GET /settings/people/{name}": P.MANAGE,
+    "GET /settings/people/{name}/confirm": P.LOOK,
+    "POST /settings/people/{name}/confirm": P.LOOK,
+    "GET /settings/people/{name}/{what}": P.MANAGE,
+    "POST /settings/people/{name}/{what}": P.MANAGE,
+    "GET /settings/tokens": P.MANAGE,
+    "GET /settings/tokens/{token_id}/revoke": P.MANAGE,
+    "POST /settings/tokens/{token_id}/revoke": P.MANAGE,
+    "GET /settings/break-glass": P.LOOK,
+    "GET /settings/break-glass/seal": P.MANAGE,
+    "POST /settings/break-glass/seal": P.MANAGE,
+    "GET /settings/break-glass/confirm": P.LOOK,
+    "POST /settings/break-glass/confirm": P.LOOK,
+    "GET /settings/secrets": P.MANAGE,
+    "GET /settings/secrets/{what}": P.MANAGE,
+    "POST /settings/secrets/{what}": P.MANAGE,
+    "GET /settings/credentials": P.LOOK,
+    "POST /settings/credentials/examine": P.EXAMINE,
+    "GET /settings/sources": P.LOOK,
+    "GET /settings/resources": P.EXAMINE,
+    "POST /settings/resources/look": P.EXAMINE,
+    "GET /settings/resources/{what}": P.TIDY,
+    "POST /settings/resources/{what}": P.TIDY,
+    "GET /settings/itself": P.LOOK,
+    "POST /settings/itself/examine": P.EXAMINE,
     "GET /sign-in": None,
     "POST /sign-in": None,
     "POST /sign-in/key": None,
@@ -188,13 +217,17 @@ NEEDS: dict[str, P | None] = {
     "GET /welcome": None,
     "POST /welcome": None,
     "GET /account": P.OWN,
+    "GET /account/token": P.OWN,
+    "POST /account/token": P.OWN,
+    "GET /account/prove": P.OWN,
+    "POST /account/prove": P.OWN,
     "POST /account/{what}": P.OWN,
     "POST /sign-out": P.OWN,
 }
 """None: open to everybody, since it lets people in or has a secret of its own.
 
 What looks at more than a permission asks the rest itself: hold points and pages of approval, at the role that they
-name; confirming a role or sealed codes, at who gave it.
+name; confirming a role or sealed codes, at who gave it; the health of credentials is for who examines or manages.
 """
 
 
