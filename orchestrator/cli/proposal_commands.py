@@ -152,7 +152,7 @@ def _standing(one: dict[str, Any], language: Language) -> Iterator[str]:
     elif one["state"] == "armed":
         missing = one["approvals_needed"] - len(one["approvals"])
         left = one["armed_until"] - time.time()
-        left_words = say(language, "proposal.left", time=duration(left, language)) if left > 0 else ""
+        left_words = say(language, "cli.proposal.left", time=duration(left, language)) if left > 0 else ""
         parts = [left_words or say(language, "proposal.over")]
         if one["approvals"]:
             parts.append(say(language, "cli.proposal.given", names=", ".join(item["by"] for item in one["approvals"])))

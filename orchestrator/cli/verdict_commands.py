@@ -62,5 +62,5 @@ def _lines(one: dict[str, Any], language: Language) -> Iterator[str]:
     indent = " " * 4
     yield from textwrap.wrap(one_line(one["words"][language]), WIDTH, initial_indent=indent, subsequent_indent=indent)
     if one["services"]:
-        named = say(language, "verdicts.services", names=", ".join(one["services"]))
+        named = say(language, "cli.verdicts.services", names=", ".join(one["services"]))
         yield from textwrap.wrap(named, WIDTH, initial_indent=indent, subsequent_indent=indent)

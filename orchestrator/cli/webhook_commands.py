@@ -69,10 +69,17 @@ def _show(session: Session, one: dict[str, Any]) -> None:
 
 def _table(session: Session, found: list[dict[str, Any]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("source", "format", "domain", "rules", "deliveries", "repeated", "unmapped"):
+    for heading in ("source", "format", "domain", "rules", "deliveries", "repeated", "unmapped", "heard"):
         table.add_column(session.say(f"cli.sources.{heading}"), overflow="fold")
     for one in found:
         cells = (one["name"], one["format"] or session.say("cli.sources.unknown"), one["trust_domain"] or "–")
-        counts = (one["rules"], one["deliveries"], one["repeated"], one["unmapped"])
+        counts = (one["rules"], one["deliveries"], one["repeated"], one["unmapped"], _heard(session, one))
         table.add_row(*(Text(clean(str(cell))) for cell in (*cells, *counts)))
     return table
+
+
+def _heard(session: Session, one: dict[str, Any]) -> str:
+    if one["heard_at"] is None:
+        return session.say("cli.sources.never")
+    at = moment(session.language, one["heard_at"])
+    return session.say("cli.sources.silent", at=at) if one["silent"] else at
