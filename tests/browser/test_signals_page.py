@@ -95,7 +95,7 @@ def test_it_is_acknowledged_without_a_script_on_a_small_screen(browser: Browser,
         card = page.locator("li", has=page.locator("h3", has_text="Microsoft 365"))
         expect(card.locator(".word")).to_have_text("coupé")
         card.get_by_role("link", name="Prendre en compte").click()
-        page.locator("textarea[name=reason]").fill("vu par l’astreinte")
+        page.get_by_label("Motif").fill("vu par l’astreinte")
         page.get_by_role("button", name="Prendre en compte").click()
         expect(page.locator(".did")).to_have_text("Pris en compte, en votre nom.")
         expect(page.locator(".facts")).to_contain_text("Pris en compte par olga")
