@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, BrowserContext, Error, expect, sync_playwright
 
 from orchestrator.domain.people.role import Role
@@ -65,13 +65,16 @@ def entered(context: BrowserContext, service: RunningService) -> None:
 def test_pages_fit_are_accessible_and_ask_nobody_else(
     browser: Browser, service: RunningService, language: Language, width: int
 ) -> None:
-    size = {"width": width, "height": 800}
-    scheme = "dark" if width == 360 else "light"
-    with browser.new_context(viewport=size, locale=LOCALES[language], color_scheme=scheme) as context:
+    with browser.new_context(
+        viewport={"width": width, "height": 800},
+        locale=LOCALES[language],
+        color_scheme="dark" if width == 360 else "light",
+    ) as context:
         entered(context, service)
         page = context.new_page()
         page.set_default_timeout(10_000)
-        console, asked = [], []
+        console: list[str] = []
+        asked: list[str] = []
         page.on("console", lambda message: console.append(message.text))
         page.on("request", lambda request: asked.append(request.url))
         for path in PAGES:
