@@ -1,7 +1,7 @@
 # `make demo` and `make test` prepare everything themselves on Debian or Ubuntu; `make help` lists the targets.
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-security test-security-rows test-guards test-faults test-wide bench bench-audit bench-detection bench-dns bench-plays \
-	bench-servers bench-rulebook bench-webhooks lint \
+	bench-servers bench-rulebook bench-webhooks screenshots lint \
 	types scan sbom format lock compose clean
 
 BIN := .venv/bin
@@ -91,6 +91,10 @@ bench-rulebook: ## from an event to the first action, beside ansible-rulebook, o
 bench-detection: ## delays and false alarms of verdicts on a million generated hours (ARGS=--quick: a sample)
 	@.ci/setup test
 	$(BIN)/python -m tests.bench.detection $(ARGS)
+
+screenshots: ## pictures of every page into docs/screenshots, from the simulated town hall (ARGS="--only run")
+	@.ci/setup test
+	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 lint: ## ruff, import contracts, the starter estate
 	@.ci/setup test
