@@ -135,7 +135,7 @@ def named(hall: Hall) -> Names:
         name="mail",
         vendor="microsoft-365",
         person="bruno",
-        more={"/welcome": _posted(hall, "people", name="zoe")["path"]},
+        more={"/welcome": _posted(hall, "people", name="zoe")["path"], "path": "runbooks/mail-failover.yaml"},
     )
 
 

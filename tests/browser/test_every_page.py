@@ -82,7 +82,7 @@ def names(service: RunningService) -> Names:
         name="phone",
         vendor="microsoft-365",
         person="bruno",
-        more={"/welcome": invited.json()["path"]},
+        more={"/welcome": invited.json()["path"], "path": "bascule.yaml"},
     )
 
 
