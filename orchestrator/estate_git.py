@@ -281,7 +281,12 @@ class EstateMirror:
         ) as process:
             assert process.stdout is not None
             late = threading.Event()
-            timer = threading.Timer(within, _give_up, [process, late])
+
+            def stop() -> None:
+                late.set()
+                process.kill()
+
+            timer = threading.Timer(within, stop)
             timer.daemon = True
             timer.start()
             try:
@@ -321,11 +326,6 @@ class EstateMirror:
         environment |= {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_ATTR_NOSYSTEM": "1"}
         environment |= {"GIT_SSH_COMMAND": os.environ.get("BASCULE_GIT_SSH", "ssh -o BatchMode=yes")}
         return ["git", *settings, *place, *arguments], environment
-
-
-def _give_up(process: "subprocess.Popen[bytes]", late: threading.Event) -> None:
-    late.set()
-    process.kill()
 
 
 def _all_of(found: _Some, sign: str) -> Difference:

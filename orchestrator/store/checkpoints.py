@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -127,8 +126,8 @@ class Standing:
 def latest(conn: sa.Connection, limit: int) -> Sequence[Row]:
     """The newest first, without their lines."""
     c = audit_checkpoints.c
-    query: sa.Select[Any] = sa.select(c.number, c.at, c.covered, c.digest).order_by(c.number.desc()).limit(limit)
-    return conn.execute(query).all()
+    query = sa.select(c.number, c.at, c.covered, c.digest).order_by(c.number.desc()).limit(limit)
+    return list(conn.execute(query))
 
 
 def witnesses(conn: sa.Connection) -> list[Standing]:

@@ -216,11 +216,11 @@ def test_progress_is_true_and_an_examination_ends_with_the_service(
         assert audit.start("anne")
         assert not audit.start("bruno"), "there is one at a time"
 
-        def reading() -> UnderWay | None:
+        def reads() -> UnderWay | None:
             found = audit.under_way()
             return found if found is not None and found.read else None
 
-        under_way = until(reading, 20, lambda: "it never reads")
+        under_way = until(reads, 20, lambda: "it never reads")
         assert (under_way.by, under_way.read) == ("anne", 1)
         assert under_way.total > 1
         shown = page(service.http, "/history/audit")
