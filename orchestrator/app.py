@@ -17,12 +17,14 @@ from orchestrator.engine.worker import Worker
 from orchestrator.engine.workshop import EstateWorkshop
 from orchestrator.estate_git import EstateGitError, EstateMirror
 from orchestrator.estate_signers import Signers
+from orchestrator.operations.audit_verification import AuditVerification
 from orchestrator.operations.checkpoints import Checkpoints
 from orchestrator.operations.clocks import Clocks
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.detection import Detection
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
+from orchestrator.operations.estate_reading import EstateReading
 from orchestrator.operations.examinations import Examinations
 from orchestrator.operations.gate import Gate
 from orchestrator.operations.halt import Halt
@@ -35,6 +37,7 @@ from orchestrator.operations.own_certificate import OwnCertificate
 from orchestrator.operations.people.identity_provider import Provider
 from orchestrator.operations.people.people import People
 from orchestrator.operations.plans import Plans
+from orchestrator.operations.preparedness import Preparedness
 from orchestrator.operations.probing import Probing
 from orchestrator.operations.proposals import Proposals
 from orchestrator.operations.readiness import Readiness
@@ -125,6 +128,8 @@ class Bascule:
         signers = Signers(settings.signers or self.paths.signers, named=settings.signers is not None)
         trust = Trust(self.mirror, signers, clock, settings.estate_url)
         self.estates = Estates(self.database, self.mirror, trust, clock, settings.estate_url, settings.estate_branch)
+        self.estate_reading = EstateReading(self.database, self.mirror, self.estates, clock)
+        self.audit = AuditVerification(self.database, self.paths.audit, clock)
         self.secret_store = self._secret_store(keyring, clock)
         self.secrets = Secrets(self.secret_store, self.estates, clock)
         secrets = self.secret_store.of
@@ -138,6 +143,7 @@ class Bascule:
         gate = Gate(self.database, self.estates, self.workshop, clock, self.maps.owner_of)
         self.plans = Plans(self.database, self.estates, self.workshop, clock, gate, onsets)
         self.clocks = Clocks(self.estates, clock, onsets)
+        self.preparedness = Preparedness(self.database, self.estates, self.verdicts, clock)
         self.people = People.of(
             self.database,
             clock,
@@ -206,6 +212,7 @@ class Bascule:
         self.detection.stop()
         self.proposals.stop()
         self.notices.stop()
+        self.audit.stop()
         self.checkpoints.stop()
         self.database.close()
         self._withdraw_address()

@@ -46,10 +46,19 @@ class InvalidEstate(RequestError):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The branch's newest commit, which was not accepted, and why."""
+    """The branch's newest commit, which was not accepted, and why. `problems`: all of them, if it is not valid."""
 
     commit: str
     why: str
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The last time that this process asked the remote; `error`: why that brought nothing, empty when it answered."""
+
+    at: float
+    error: str
 
 
 class Estates:
@@ -71,6 +80,7 @@ class Estates:
         self.url = url
         self.branch = branch
         self.refusal: Refusal | None = None
+        self.fetched: Fetched | None = None
         self.bundle = functools.lru_cache(maxsize=16)(self._bundle)
 
     @property
@@ -83,7 +93,7 @@ class Estates:
 
         Raises EstateGitError when the remote can't be reached, Untrusted, InvalidEstate: the mirror serves on.
         """
-        commit = self._mirror.fetch(self.url, self.branch)
+        commit = self._fetch()
         return commit, self._judged(commit, by)
 
     def accept(self, commit: str, by: str, reason: str) -> tuple[str, bool]:
@@ -94,19 +104,30 @@ class Estates:
         """
         if not reason.strip():
             raise RequestError("Give a reason, why another history is accepted: it is kept.")
-        newest = self._mirror.fetch(self.url, self.branch)
+        newest = self._fetch()
         if len(commit) < SHORT or not newest.startswith(commit.lower()):
             raise Conflict(
                 f"The branch {self.branch} is at {newest}, not at {commit}. Look at what is there, and name that."
             )
         return newest, self._judged(newest, by, reason.strip())
 
+    def _fetch(self) -> str:
+        """The branch's newest commit, and remembered whether the remote answered. Raises EstateGitError."""
+        try:
+            newest = self._mirror.fetch(self.url, self.branch)
+        except EstateGitError as error:
+            self.fetched = Fetched(self._clock(), str(error))
+            raise
+        self.fetched = Fetched(self._clock(), "")
+        return newest
+
     def _judged(self, commit: str, by: str, reason: str = "") -> bool:
         """Accept it, or remember why not."""
         try:
             new = self._take(commit, by, reason)
         except RequestError as error:
-            self.refusal = Refusal(commit, str(error))
+            problems = tuple(error.problems) if isinstance(error, InvalidEstate) else ()
+            self.refusal = Refusal(commit, str(error), problems)
             raise
         self.refusal = None
         return new

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from orchestrator.domain.model import StepState
+from orchestrator.domain.model import DONE_FORWARD, StepState
 from orchestrator.store.tables import edges, output_lines, steps
 
 Row = sa.Row[Any]
@@ -29,6 +29,15 @@ def count_states(conn: sa.Connection, run_id: str) -> dict[str, int]:
     query = sa.select(steps.c.state, sa.func.count().label("number")).group_by(steps.c.state)
     query = query.where(steps.c.run_id == run_id, steps.c.state.in_([state.value for state in StepState]))
     return {row.state: row.number for row in conn.execute(query)}
+
+
+def unmoved(conn: sa.Connection, run_id: str) -> frozenset[str]:
+    """The services of a run that have steps left to do."""
+    service = steps.c.spec["service"].as_string()
+    query = sa.select(service.label("service")).where(
+        steps.c.run_id == run_id, steps.c.state.not_in([state.value for state in DONE_FORWARD])
+    )
+    return frozenset(str(row.service) for row in conn.execute(query.distinct()))
 
 
 def needs_of(conn: sa.Connection, run_id: str, step_ids: Collection[str]) -> dict[str, list[str]]:

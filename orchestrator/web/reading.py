@@ -46,6 +46,24 @@ class Batch:
         return self.run.state in ENDED_RUN
 
 
+@dataclass(frozen=True, slots=True)
+class WaitingStep:
+    """Of a step that people are waited for at: its service, and since when it stands there (UTC seconds)."""
+
+    service: str = ""
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveRun:
+    """A run that has not ended. `expected`: seconds that its plan expected; `unmoved`: services with steps left."""
+
+    run: RunAnswer
+    expected: float
+    waiting: dict[str, WaitingStep]
+    unmoved: frozenset[str]
+
+
 class Reading:
     """Reads one database. A plan's numbers never change, so those of the last plans are kept in memory."""
 
@@ -85,6 +103,26 @@ class Reading:
     def listed(self, limit: int, *, active_only: bool) -> list[RunColumns]:
         with self._database.read() as conn:
             return [RunColumns.model_validate(row) for row in runs.list_runs(conn, limit, active_only=active_only)]
+
+    def active(self, limit: int) -> list[ActiveRun]:
+        """The newest runs that have not ended, with what they wait for."""
+        found = []
+        for listed in self.listed(limit, active_only=True):
+            expected, _ = self._expectation(listed.plan_digest)
+            with self._database.read() as conn:
+                rows = watching.steps_in(conn, listed.id, LOOKED_AT)
+                run = RunAnswer(
+                    **dict(RunColumns.model_validate(runs.get_run(conn, listed.id))),
+                    step_counts=watching.count_states(conn, listed.id),
+                )
+                unmoved = watching.unmoved(conn, listed.id)
+            run.waits = waits_of(run, rows)
+            waiting = {
+                row.step_id: WaitingStep(row.spec.get("service", ""), row.ended_at or row.started_at) for row in rows
+            }
+            if run.ended_at is None:
+                found.append(ActiveRun(run, expected, waiting, unmoved))
+        return found
 
     def latest_lines(self, run_id: str, limit: int) -> list[LogLine]:
         with self._database.read() as conn:

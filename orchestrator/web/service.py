@@ -3,10 +3,12 @@
 from typing import Protocol
 
 from orchestrator.engine.progress import Progress
+from orchestrator.operations.audit_verification import AuditVerification
 from orchestrator.operations.clocks import Clocks
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
+from orchestrator.operations.estate_reading import EstateReading
 from orchestrator.operations.examinations import Examinations
 from orchestrator.operations.halt import Halt
 from orchestrator.operations.independence import Independence
@@ -16,6 +18,7 @@ from orchestrator.operations.maps import Maps
 from orchestrator.operations.own_certificate import OwnCertificate
 from orchestrator.operations.people.people import People
 from orchestrator.operations.plans import Plans
+from orchestrator.operations.preparedness import Preparedness
 from orchestrator.operations.proposals import Proposals
 from orchestrator.operations.readiness import Readiness
 from orchestrator.operations.request import Paths
@@ -46,7 +49,10 @@ class Service(Protocol):
     halt: Halt
     people: People
     clocks: Clocks
+    preparedness: Preparedness
     estates: Estates
+    estate_reading: EstateReading
+    audit: AuditVerification
     resources: Resources
     secrets: Secrets
     doctor: Doctor

@@ -106,6 +106,7 @@ def subscriber(address: str) -> str:
 
 _COSTLY: tuple[tuple[str, str], ...] = (
     ("POST", "/api/v1/plans"),
+    ("POST", "/plans/new"),
     ("POST", "/api/v1/map"),
     ("POST", "/api/v1/doctor"),
     ("POST", "/api/v1/inventories"),

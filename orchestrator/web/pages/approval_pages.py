@@ -24,6 +24,7 @@ from orchestrator.web.api.standing_routes import ApprovalId
 from orchestrator.web.edge.authority import Acting, require_role
 from orchestrator.web.pages.form import Fields, Form
 from orchestrator.web.pages.page import Lang, render
+from orchestrator.web.pages.plan_pages import short_list
 from orchestrator.web.parts import Given, Parts
 from orchestrator.web.problem import problem_of
 from orchestrator.web.times import duration, moment
@@ -264,6 +265,7 @@ def _page(
         status,
         matter=matter,
         steps=len(plan.steps) if plan is not None else 0,
+        outlined=short_list(given, language, plan) if plan is not None else [],
         about=json.dumps(dict(matter.about)),
         asks_code=lack is Lack.STALE,
         keyed=acting.keyed and matter.mode is not Mode.REHEARSAL,

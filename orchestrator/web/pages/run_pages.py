@@ -1,4 +1,4 @@
-"""The page: the list of runs, and one run as it happens. Works without a script; the script keeps it live."""
+"""The page of a run as it happens. Works without a script; the script keeps it live."""
 
 import functools
 from collections.abc import Iterator
@@ -7,17 +7,15 @@ from itertools import groupby
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response, StreamingResponse
 
-from orchestrator.store import proposals
 from orchestrator.web.api.answers import RunWithSteps
 from orchestrator.web.api.orders import RunId
 from orchestrator.web.api.run_routes import From, stream_slot
-from orchestrator.web.edge.authority import Acting, Still, sees
+from orchestrator.web.edge.authority import Still
 from orchestrator.web.pages.page import Lang, render, service_titles
 from orchestrator.web.pages.run_view import (
     StepView,
     as_page_json,
     line_view,
-    run_look,
     run_view,
     step_view,
 )
@@ -25,28 +23,12 @@ from orchestrator.web.parts import Given, Parts
 from orchestrator.web.reading import Cursor
 from orchestrator.web.words import LANGUAGES, Language
 
-LISTED = 50
 LINES = 300
 """Lines of output that a page begins with."""
 
 _PUT = {language: functools.partial(as_page_json, language) for language in LANGUAGES}
 
 router = APIRouter(include_in_schema=False)
-
-
-@router.get("/")
-def list_runs(request: Request, given: Given, acting: Acting, language: Lang) -> Response:
-    listed = []
-    for run in given.reading.listed(LISTED, active_only=False):
-        if not sees(acting, run.services):
-            continue
-        whole = given.reading.run(run.id)
-        icon, word, tone = run_look(language, whole, whole.waits, whole.step_counts)
-        listed.append({"run": whole, "icon": icon, "word": word, "tone": tone, "active": whole.ended_at is None})
-    with given.service.database.read() as conn:
-        waiting = [{"words": row.evidence["words"]} for row in proposals.waiting(conn) if sees(acting, row.services)]
-    busy = bool(waiting) or any(one["active"] for one in listed)
-    return render(request, "runs.html", language, runs=listed, proposals=waiting, busy=busy)
 
 
 @router.get("/runs/{run_id}")
