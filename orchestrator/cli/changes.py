@@ -10,7 +10,7 @@ from orchestrator.web.words import Language, say
 
 ONE_LINE = 46
 """Characters that fit beside a step's name on a terminal of 80."""
-_BESIDES = ("message", "sheet", "copy.under")
+_BESIDES = ("message", "copy.under")
 """Codes of what belongs to the line before it."""
 
 
@@ -30,12 +30,19 @@ def known(value: str, language: Language = "en") -> str:
 
 
 def _lines(changes: Sequence[Change], now: float, language: Language) -> Iterator[str]:
-    for place, one in enumerate(changes):
+    told = [one for one in changes if not _is_sheet(one)]
+    sheets = [_sentence(one, now, language) for one in changes if isinstance(one, Told) and _is_sheet(one)]
+    for place, one in enumerate(told):
         if isinstance(one, Turns):
             yield from _turns(one, language)
-        else:
-            mark = "! " if one.alarm else "  " if place and one.code in _BESIDES else ""
-            yield f"{mark}{_sentence(one, now, language)}"
+            continue
+        mark = "! " if one.alarm else "  " if place and one.code in _BESIDES else ""
+        yield mark + " · ".join([_sentence(one, now, language), *([] if place else sheets)])
+
+
+def _is_sheet(change: Change) -> bool:
+    """What people follow stands behind what they do, on its line."""
+    return isinstance(change, Told) and change.code == "sheet"
 
 
 def _sentence(told: Told, now: float, language: Language) -> str:
