@@ -25,10 +25,12 @@ from orchestrator.operations.detection import Detection
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.estate_reading import EstateReading
+from orchestrator.operations.examinations import Examinations
 from orchestrator.operations.gate import Gate
 from orchestrator.operations.halt import Halt
 from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
+from orchestrator.operations.itself import Itself
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.notices import Notices
 from orchestrator.operations.outlooks import Outlooks
@@ -160,6 +162,7 @@ class Bascule:
         self.independence = Independence(
             self.estates, self.workshop, clock, settings.database, owner_of=self.maps.owner_of
         )
+        self.examinations = Examinations(self.paths.examinations, clock)
         self.signals = Signals(self.database, self.estates, secrets, clock)
         approvals = self.people.approvals
         self.standing = StandingApprovals(self.database, self.estates, clock, approvals)
@@ -174,6 +177,10 @@ class Bascule:
         self.detection = Detection(self.database, self.estates, clock, self.worker.lease.worker_id, self._after_a_look)
         self.outlooks = Outlooks(self.database, self.estates, self.detection.sighting)
         self.readiness = Readiness(self.database, self.worker.quiet_for)
+        worker_id = self.worker.lease.worker_id
+        self.itself = Itself(
+            self.database, keyring, self.own_certificate, self.readiness, worker_id, self.uncontained, clock
+        )
         self.probing = Probing(self.database, self.estates, self.workshop, clock)
         self.token = _token(self.paths.token)
         _keep(self.paths.hook, hook_secret(self.token))

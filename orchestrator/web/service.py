@@ -9,9 +9,11 @@ from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.estate_reading import EstateReading
+from orchestrator.operations.examinations import Examinations
 from orchestrator.operations.halt import Halt
 from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
+from orchestrator.operations.itself import Itself
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.outlooks import Outlooks
 from orchestrator.operations.own_certificate import OwnCertificate
@@ -56,6 +58,8 @@ class Service(Protocol):
     secrets: Secrets
     doctor: Doctor
     independence: Independence
+    examinations: Examinations
+    itself: Itself
     inventories: Inventories
     maps: Maps
     signals: Signals

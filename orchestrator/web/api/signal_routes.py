@@ -177,7 +177,7 @@ def list_sources(given: Given) -> SourcesAnswer:
 def read_sources(given: Given) -> list[SourceAnswer]:
     configured = given.service.signals.sources()
     with given.service.database.read() as conn:
-        counts, heard = deliveries.count_by_source(conn), deliveries.heard(conn)
+        counts, heard = deliveries.count_by_source(conn), deliveries.last_heard(conn)
     now = given.service.progress.clock()
     names = sorted({*configured, *counts})
     return [_source(name, configured.get(name), counts.get(name, (0, 0, 0)), heard.get(name), now) for name in names]

@@ -111,6 +111,9 @@ _COSTLY: tuple[tuple[str, str], ...] = (
     ("POST", "/api/v1/doctor"),
     ("POST", "/api/v1/inventories"),
     ("GET", "/api/v1/audit"),
+    ("POST", "/settings/credentials/examine"),
+    ("POST", "/settings/itself/examine"),
+    ("POST", "/settings/resources/look"),
 )
 
 

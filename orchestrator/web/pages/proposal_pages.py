@@ -82,7 +82,7 @@ def _rejecting(given: Parts, language: Language, proposal_id: str) -> Action:
         safe=say(language, "proposal.reject.safe"),
         button=say(language, "proposal.reject"),
         back=f"/proposals/{proposal_id}",
-        did="reject",
+        did="proposal-reject",
         fields=[reason(language)],
         danger=True,
         mode=mode_of_scope(given, row.scope),
