@@ -370,7 +370,7 @@ def test_the_api_asks_who_it_is(town: Town, http: Callable[..., httpx.Client]) -
     assert olga.post(f"{one}/sign", json=body).status_code == 403
     assert http("desk-only").post(f"{one}/sign", json=body).status_code == 404, "it is of a service that is not theirs"
     for language, words in (
-        ("fr", "Signé d’avance : quand microsoft-365 est coupé"),
+        ("fr", "Signé d’avance\u00a0: quand microsoft-365 est coupé"),
         ("en", "Signed in advance: when"),
     ):
         assert f"/approve/standing/{said['id']}" in anne.get("/signals", params={"lang": language}).text
