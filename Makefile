@@ -1,7 +1,7 @@
 # `make demo` and `make test` prepare everything themselves on Debian or Ubuntu; `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-security test-security-rows test-guards test-faults test-wide bench bench-audit bench-detection bench-dns bench-plays \
-	bench-servers bench-rulebook bench-webhooks bench-viewers screenshots lint \
+.PHONY: help demo test test-security test-security-rows test-guards test-faults test-wide bench bench-audit bench-detection bench-dns bench-page \
+	bench-plays bench-servers bench-rulebook bench-webhooks bench-viewers screenshots lint \
 	types scan sbom format lock compose clean
 
 BIN := .venv/bin
@@ -71,6 +71,10 @@ bench-audit: ## verifying a million audit entries, beside plain SHA-256, one tab
 bench-dns: ## the same change in 200 zones, by a dns.records step and by octodns-sync, one table
 	@.ci/setup test
 	$(BIN)/python -m tests.bench.dns_zones $(ARGS)
+
+bench-page: ## the page of a run at 20, 200 and 2,000 steps, beside its JSON and a plain page, tables (ARGS=--quick: fewer)
+	@.ci/setup test
+	$(BIN)/python -m tests.bench.run_page $(ARGS)
 
 bench-plays: ## the same play with and without its sandbox, one table
 	@.ci/setup test

@@ -33,6 +33,7 @@ from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.itself import Itself
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.notices import Notices
+from orchestrator.operations.outlooks import Outlooks
 from orchestrator.operations.own_certificate import OwnCertificate
 from orchestrator.operations.people.identity_provider import Provider
 from orchestrator.operations.people.people import People
@@ -174,6 +175,7 @@ class Bascule:
         )
         self.warnings = Warnings(self.database, self.estates)
         self.detection = Detection(self.database, self.estates, clock, self.worker.lease.worker_id, self._after_a_look)
+        self.outlooks = Outlooks(self.database, self.estates, self.detection.sighting)
         self.readiness = Readiness(self.database, self.worker.quiet_for)
         worker_id = self.worker.lease.worker_id
         self.itself = Itself(

@@ -281,7 +281,12 @@ class EstateMirror:
         ) as process:
             assert process.stdout is not None
             late = threading.Event()
-            timer = threading.Timer(within, lambda: (late.set(), process.kill()))
+
+            def stop() -> None:
+                late.set()
+                process.kill()
+
+            timer = threading.Timer(within, stop)
             timer.daemon = True
             timer.start()
             try:

@@ -24,6 +24,9 @@ from providers.base import ProviderError
 
 log = logging.getLogger("bascule.estate")
 
+MOST_SHOWN = 64 * 1024
+"""Bytes of one of the estate's files that people are shown."""
+
 
 class NotHere(RequestError):
     """The commit was accepted, by another worker perhaps, and this mirror does not have it yet."""
@@ -203,6 +206,14 @@ class Estates:
 
     def checkout(self, commit: str) -> Path:
         return self._mirror.checkout(commit)
+
+    def sheet(self, commit: str, path: str) -> str:
+        """The text of one file at a commit, as far as people are shown it; empty where it is not there."""
+        try:
+            found = self._mirror.content(commit, path)
+        except EstateGitError:
+            return ""
+        return (found or b"")[:MOST_SHOWN].decode("utf-8", "replace")
 
     def _bundle(self, commit: str) -> Bundle:
         return self._read(commit, judged=False)

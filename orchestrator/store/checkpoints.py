@@ -127,7 +127,7 @@ def latest(conn: sa.Connection, limit: int) -> Sequence[Row]:
     """The newest first, without their lines."""
     c = audit_checkpoints.c
     query = sa.select(c.number, c.at, c.covered, c.digest).order_by(c.number.desc()).limit(limit)
-    return conn.execute(query).all()
+    return list(conn.execute(query))
 
 
 def witnesses(conn: sa.Connection) -> list[Standing]:

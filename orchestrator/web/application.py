@@ -62,7 +62,9 @@ from orchestrator.web.pages import (
     oidc_pages,
     people_pages,
     plan_pages,
+    proposal_pages,
     resource_pages,
+    run_action_pages,
     run_pages,
     secret_pages,
     service_pages,
@@ -70,6 +72,7 @@ from orchestrator.web.pages import (
     sign_in_pages,
     signal_pages,
     source_pages,
+    standing_pages,
     token_pages,
 )
 from orchestrator.web.pages.page import STATIC, plain_page
@@ -113,12 +116,15 @@ _API = (
     clock_routes,
 )
 _PAGES = (
+    run_action_pages,
     now_pages,
     service_pages,
     run_pages,
     plan_pages,
     map_pages,
     signal_pages,
+    proposal_pages,
+    standing_pages,
     approval_pages,
     halt_pages,
     history_pages,

@@ -15,6 +15,7 @@ from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
 from orchestrator.operations.itself import Itself
 from orchestrator.operations.maps import Maps
+from orchestrator.operations.outlooks import Outlooks
 from orchestrator.operations.own_certificate import OwnCertificate
 from orchestrator.operations.people.people import People
 from orchestrator.operations.plans import Plans
@@ -63,6 +64,7 @@ class Service(Protocol):
     maps: Maps
     signals: Signals
     verdicts: Verdicts
+    outlooks: Outlooks
     proposals: Proposals
     standing: StandingApprovals
     own_certificate: OwnCertificate

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.domain.people.role import Grant, Role
 from orchestrator.operations.audit_check import verify
-from orchestrator.operations.audit_verification import Report
+from orchestrator.operations.audit_verification import Report, UnderWay
 from orchestrator.store import notices
 from orchestrator.store.audit_reading import FileSource
 from orchestrator.web.pages import history_pages
@@ -215,7 +215,12 @@ def test_progress_is_true_and_an_examination_ends_with_the_service(
         audit = service.bascule.audit
         assert audit.start("anne")
         assert not audit.start("bruno"), "there is one at a time"
-        under_way = until(lambda: (found := audit.under_way()) and found.read and found, 20, lambda: "it never reads")
+
+        def reads() -> UnderWay | None:
+            found = audit.under_way()
+            return found if found is not None and found.read else None
+
+        under_way = until(reads, 20, lambda: "it never reads")
         assert (under_way.by, under_way.read) == ("anne", 1)
         assert under_way.total > 1
         shown = page(service.http, "/history/audit")

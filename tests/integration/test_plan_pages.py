@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from orchestrator.domain.people.role import Grant, Role
+from orchestrator.domain.plan import with_seen
+from orchestrator.web.pages.plan_pages import since_planned
 from tests.integration.service_fixture import RunningService, running_service
 from tests.rich_plan import keep, rich_plan
 
@@ -153,6 +155,34 @@ def test_the_world_is_looked_at_only_when_that_is_asked_for(service: RunningServ
     assert "Nothing moved: what the plan was made on is still so" in text(looked)
 
 
+def test_what_cannot_be_read_now_is_not_called_moved_nor_unmoved(service: RunningService) -> None:
+    """The trial's estate has no providers: everything that this plan would change is out of reach."""
+    plan = rich_plan(service.bascule.estates.newest(), time.time())
+    keep(service.bascule.database, plan, time.time())
+    looked = text(send(service.people["olga"], f"/plans/{plan.digest}/moved"))
+    assert "What could be looked at has not moved; the rest is not known" in looked
+    assert re.search(r"[1-9] steps could not be looked at now: desk-failover/copy", looked)
+    assert "planned on what is no longer so" not in looked
+
+
+def test_what_moved_since_is_shown_as_it_was_and_as_it_is(service: RunningService) -> None:
+    plan = rich_plan(service.bascule.estates.newest(), time.time())
+    first = plan.steps[6]
+    assert first.seen is not None
+    records = [{**one, "values": ["192.0.2.99"]} for one in first.seen.values["records"] if one["name"] == "www"]
+    values = {"records": [*first.seen.values["records"][:3], *records]}
+    seen = {step.id: step.seen for step in plan.steps if step.seen is not None and step.seen.at is not None}
+    now = with_seen(plan, {**seen, first.id: first.seen.model_copy(update={"values": values})})
+    found = since_planned("en", plan, now)
+    assert [(one["step"], one["number"]) for one in found["steps"]] == [("desk-failover/point", 7)]
+    (row,) = found["steps"][0]["tables"][0].rows
+    assert (row.name, row.before.values, row.after.values) == (
+        "www",
+        (("192.0.2.80", False),),
+        (("192.0.2.99", False),),
+    )
+
+
 def test_a_gate_that_is_closed_is_told_before_anybody_tries(service: RunningService) -> None:
     olga, path = service.people["olga"], made(service, "desk", "phone", scope="live")
     page = olga.get(path)
@@ -190,9 +220,11 @@ def test_two_thousand_steps_come_a_hundred_at_a_time(service: RunningService) ->
     assert 'id="step-201"' in page.text
     assert 'id="step-300"' in page.text
     assert len(page.content) < 150_000
-    whole = olga.get(f"/plans/{plan.digest}?whole=yes")
-    assert len(re.findall(r'<li id="step-', whole.text)) == len(plan.steps)
-    assert olga.get(f"/plans/{plan.digest}?page=9999").status_code == 200
+    smaller = rich_plan(service.bascule.estates.newest(), time.time(), more=200)
+    keep(service.bascule.database, smaller, time.time())
+    whole = olga.get(f"/plans/{smaller.digest}?whole=yes")
+    assert len(re.findall(r'<li id="step-', whole.text)) == len(smaller.steps)
+    assert olga.get(f"/plans/{smaller.digest}?page=9999").status_code == 200
 
 
 def test_no_such_plan_is_told_as_such(service: RunningService) -> None:

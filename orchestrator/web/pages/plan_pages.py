@@ -138,7 +138,7 @@ def what_moved(request: Request, digest: PlanDigest, given: Given, acting: Actin
         now = given.service.plans.look_again(plan)
     except ANSWERABLE as error:
         return _page(request, given, acting, language, plan, refused=problem_of(error))
-    return _page(request, given, acting, language, plan, moved=_moved(language, plan, now))
+    return _page(request, given, acting, language, plan, moved=since_planned(language, plan, now))
 
 
 @router.get("/{digest}/start")
@@ -277,9 +277,10 @@ def _obstacles(given: Parts, plan: Plan) -> list[Problem]:
     return found
 
 
-def _moved(language: Language, plan: Plan, now: Plan) -> dict[str, Any]:
-    """What differs from what the plan was made on, and what could not be read now."""
+def since_planned(language: Language, plan: Plan, now: Plan) -> dict[str, Any]:
+    """What differs from what the plan was made on, and what could not be read now: of that nobody knows."""
     numbers = {step.id: place for place, step in enumerate(plan.steps, start=1)}
+    unread = [step.id for step in now.steps if step.seen is not None and (step.seen.stale or step.seen.at is None)]
     differing = [
         {
             "step": one["step"],
@@ -287,8 +288,8 @@ def _moved(language: Language, plan: Plan, now: Plan) -> dict[str, Any]:
             "tables": plan_view.moved_tables(language, moved_turns(one["planned_on"], one["now"])),
         }
         for one in differences(plan, now)
+        if one["step"] not in unread
     ]
-    unread = [step.id for step in now.steps if step.seen is not None and (step.seen.stale or step.seen.at is None)]
     return {"steps": differing, "unread": unread}
 
 
