@@ -169,7 +169,7 @@ def test_french_by_the_browser_and_english_by_choice(browser: Browser, service: 
         expect(page.locator(".band")).to_contain_text("Rehearsal")
         expect(page.locator("caption")).to_have_text("Front desk")
         page.get_by_role("link", name="All runs").click()
-        expect(page.locator("h1")).to_have_text("Runs")
+        expect(page.locator("h1")).to_contain_text("run")
         assert page.url.endswith("/")
     assert watched.console == []
 
@@ -248,7 +248,6 @@ def test_the_list_leads_to_each_run(browser: Browser, service: RunningService, r
         entry = watched.page.locator(f'a[href^="/runs/{run_id}"]')
         expect(entry).to_contain_text("Rehearsal")
         expect(entry).to_contain_text("Waits for people")
-        expect(watched.page.locator(".hints")).to_contain_text("bascule rehearse")
         entry.click()
         expect(watched.page.locator("dl.facts")).to_contain_text(run_id)
         watched.page.goto(f"{service.url}/runs/nothing")

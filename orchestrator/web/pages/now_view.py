@@ -1,6 +1,6 @@
-"""What the page of the moment shows, in the reader's language: the situation in a sentence, and each of its parts."""
+"""What the page of the moment shows, in the reader's language."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -27,8 +27,6 @@ VERDICT_LOOKS = {
     Verdict.CUT: ("failed", "bad"),
 }
 """Icon and tone."""
-_TOLD = {"live": "active", "lost": "unwell"}
-"""What the sentence in front says of some says enough of all of them."""
 _TROUBLED = ("failed", "held", "unknown", "undo_failed")
 _DO = {
     **dict.fromkeys(("release", "approval", "proposal"), "now.do.approve"),
@@ -40,36 +38,6 @@ _DO = {
     "acknowledge": "now.do.evidence",
     "estate": "now.do.estate",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many there are of each. `troubled`: steps that a person must decide on; `live`: of the active runs, the real
-    ones; `lost`: of those that are not well, those that erode or are cut; `soon`: clocks that run out within a day."""
-
-    halted: bool
-    troubled: int
-    mine: int
-    others: int
-    armed: int
-    blocked: int
-    active: int
-    live: int
-    unwell: int
-    lost: int
-    unknown: int
-    nominal: int
-    soon: int
-
-
-@dataclass(frozen=True, slots=True)
-class Headline:
-    """The situation in a sentence; `parts` are what else there is."""
-
-    text: str
-    icon: str
-    tone: str
-    parts: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,38 +98,6 @@ class VerdictLine:
     tone: str
     words: str
     services: str
-
-
-def headline(language: Language, counts: Counts) -> Headline:
-    """The gravest thing in front: what stands still, what counts down, what really moves, what is noticed, what is
-    practised, what waits."""
-    for name, icon, tone, count in _levels(counts):
-        if count:
-            told = _TOLD.get(name, name)
-            parts = [say(language, f"now.part.{key}", count=number) for key, number in _parts(counts) if key != told]
-            return Headline(say(language, f"now.head.{name}", count=count), icon, tone, parts)
-    return Headline(say(language, "now.head.calm"), "done", "good", [])
-
-
-def _levels(counts: Counts) -> Iterator[tuple[str, str, str, int]]:
-    yield "halted", "stopped", "bad", int(counts.halted)
-    yield "troubled", "decide", "bad", counts.troubled
-    yield "armed", "waits", "waits", counts.armed
-    yield "live", "moving", "moving", counts.live
-    yield "blocked", "decide", "bad", counts.blocked
-    yield "lost", "failed", "bad", counts.lost
-    yield "active", "moving", "moving", counts.active
-    yield "unwell", "check", "waits", counts.unwell
-    yield "mine", "waits", "waits", counts.mine
-    yield "others", "waits", "waits", counts.others
-    yield "unknown", "later", "quiet", counts.unknown
-
-
-def _parts(counts: Counts) -> Iterator[tuple[str, int]]:
-    for key in ("mine", "others", "armed", "blocked", "active", "unwell", "unknown", "soon"):
-        number = getattr(counts, key)
-        if number:
-            yield key, number
 
 
 def errand_view(language: Language, one: Errand, titles: Titles) -> ErrandView:
