@@ -1,6 +1,5 @@
 """Making a plan, by the running service or, without one, in this process."""
 
-import json
 import time
 from typing import Annotated, Any, Literal
 
@@ -11,6 +10,7 @@ from orchestrator.cli.exits import NoService
 from orchestrator.cli.plan_page import show_plan
 from orchestrator.cli.session import Json, Session, session_of
 from orchestrator.domain.model import Direction
+from orchestrator.domain.parameters import named_values
 from orchestrator.domain.plan import Plan
 
 REHEARSAL = "rehearsal"
@@ -61,13 +61,7 @@ def _made_here(session: Session, services: list[str], scope: str, direction: str
 
 def parsed(parameters: list[str] | None) -> dict[str, Any]:
     """`name=value` each; a value that is JSON keeps its type, anything else is text. Raises BadParameter."""
-    found: dict[str, Any] = {}
-    for text in parameters or ():
-        name, sign, value = text.partition("=")
-        if not sign or not name:
-            raise typer.BadParameter(f"{text!r} is not NAME=VALUE.", param_hint="--set")
-        try:
-            found[name] = json.loads(value)
-        except ValueError:
-            found[name] = value
-    return found
+    try:
+        return named_values(parameters or ())
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--set") from error

@@ -14,8 +14,9 @@ from orchestrator.cli.session import Session
 from orchestrator.cli.wording import counted, duration, one_line, short_step
 from orchestrator.domain.kinds import KINDS
 from orchestrator.domain.limits import BlastRadius
-from orchestrator.domain.plan import Plan, PlannedStep, critical_path, expected
+from orchestrator.domain.plan import Plan, expected
 from orchestrator.domain.sovereignty import Verdict
+from orchestrator.operations.plan_outline import machine_seconds, may_change
 
 
 def show_plan(session: Session, plan: Plan, now: float) -> None:
@@ -97,7 +98,7 @@ def show_plan_shortly(session: Session, plan: Plan) -> None:
     show_turns(session, plan)
     for service in dict.fromkeys(step.service for step in plan.steps):
         found = [step for step in plan.steps if step.service == service]
-        changing = sum(1 for step in found if _changes(step))
+        changing = sum(1 for step in found if may_change(step))
         people = sum(1 for step in found if KINDS[step.uses].by_person)
         held = f", {counted(people, 'hold point')}" if people else ""
         session.line(f"  {service}: {counted(len(found), 'step')}, {changing} that change something{held}")
@@ -113,12 +114,6 @@ def show_path(session: Session, plan: Plan) -> None:
     hands_off = machine_seconds(plan)
     least = f"; {duration(hands_off)} if people answer at once" if plan.expected_seconds > hands_off else ""
     session.line(f"Expected: {duration(plan.expected_seconds)}{least}")
-
-
-def machine_seconds(plan: Plan) -> float:
-    """How long the plan is expected to take when people answer at once, in seconds."""
-    quick = [step.model_copy(update={"expect": 0.0}) if KINDS[step.uses].by_person else step for step in plan.steps]
-    return critical_path(quick)[1]
 
 
 def _heading(plan: Plan) -> Text:
@@ -149,11 +144,6 @@ def _indented(line: str) -> Padding:
     """Its leading blanks hold for all the lines that it is wrapped into."""
     text = line.lstrip(" ")
     return Padding(Text(text), (0, 0, 0, len(line) - len(text)))
-
-
-def _changes(step: PlannedStep) -> bool:
-    kind = KINDS[step.uses]
-    return kind.has_provider and not kind.reads_only
 
 
 def _brief(step_id: str) -> str:

@@ -64,10 +64,16 @@ def _show(session: Session, one: dict[str, Any]) -> None:
 
 def _table(found: list[dict[str, Any]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("source", "format", "trust domain", "rules", "deliveries", "repeated", "unmapped"):
+    for heading in ("source", "format", "trust domain", "rules", "deliveries", "repeated", "unmapped", "heard last"):
         table.add_column(heading, overflow="fold")
     for one in found:
         cells = (one["name"], one["format"] or "not in the estate", one["trust_domain"] or "–")
-        counts = (one["rules"], one["deliveries"], one["repeated"], one["unmapped"])
+        counts = (one["rules"], one["deliveries"], one["repeated"], one["unmapped"], _heard(one))
         table.add_row(*(Text(clean(str(cell))) for cell in (*cells, *counts)))
     return table
+
+
+def _heard(one: dict[str, Any]) -> str:
+    if one["heard_at"] is None:
+        return "never"
+    return f"{moment(one['heard_at'])}{', SILENT' if one['silent'] else ''}"

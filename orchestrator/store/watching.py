@@ -51,6 +51,24 @@ def needs_of(conn: sa.Connection, run_id: str, step_ids: Collection[str]) -> dic
     return found
 
 
+def dependents_of(conn: sa.Connection, run_id: str, step_id: str) -> list[str]:
+    """The steps that need this one."""
+    query = sa.select(edges.c.dependent).where(edges.c.run_id == run_id, edges.c.need == step_id)
+    return list(conn.execute(query.order_by(edges.c.dependent)).scalars())
+
+
+def step_output(
+    conn: sa.Connection, run_id: str, step_id: str, *, limit: int, after: int | None = None, before: int | None = None
+) -> list[Row]:
+    """Lines that one step wrote, the oldest first: those after a line, else the last ones, or the last before one."""
+    query = sa.select(output_lines).where(output_lines.c.run_id == run_id, output_lines.c.step_id == step_id)
+    if after is not None:
+        return list(conn.execute(query.where(output_lines.c.id > after).order_by(output_lines.c.id).limit(limit)))
+    if before is not None:
+        query = query.where(output_lines.c.id < before)
+    return list(reversed(conn.execute(query.order_by(output_lines.c.id.desc()).limit(limit)).all()))
+
+
 def latest_output(conn: sa.Connection, run_id: str, limit: int) -> list[Row]:
     """The last lines that a run's steps wrote, the oldest of them first."""
     query = sa.select(output_lines).where(output_lines.c.run_id == run_id).order_by(output_lines.c.id.desc())

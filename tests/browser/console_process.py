@@ -1,7 +1,6 @@
 """The service as a process of its own, for walks through its pages: it can be killed, and it comes back where it was.
 
-Its people sign in as people do, by a password and a one-time code. Two hours of readings lie before it: what the
-organisation depends on answered for the first, and refuses everything since.
+Its people sign in as people do, by a password and a one-time code.
 """
 
 import socket
@@ -25,6 +24,7 @@ from tests.integration.service_fixture import commit, open_port, until
 from tests.people_world import PASSWORD
 from tests.unit.signals_readings import HOUR, as_it_is, refused, rounds
 
+SHEET_STEP = "desk-failover/sheet"
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 PEOPLE = {
     "olga": Role.OPERATOR,
@@ -110,7 +110,7 @@ class Console:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        until(self._answers, 40, lambda: self._log.read_text())
+        until(self._answers, 120, lambda: self._log.read_text())
 
     def kill(self) -> None:
         """As a crash does: SIGKILL."""
@@ -122,6 +122,11 @@ class Console:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             self._process.wait(timeout=30)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     @contextmanager
     def opened_later(self) -> Iterator[None]:
@@ -153,15 +158,29 @@ def console(directory: Path, *, lost: bool = True) -> Iterator[Console]:
         commit(directory / "estate", files)
         data = directory / "data"
         put_tables(data)
-        _people_and_readings(Settings(data=data, estate_url=str(directory / "estate")), lost=lost)
+        _let_in(directory)
+        if lost:
+            lose_the_vendor(directory)
         command = [sys.executable, "-m", "orchestrator.cli", "--data", str(data), "--estate", str(directory / "estate")]
         made = Console(f"http://127.0.0.1:{port}", later, [*command, "serve", "--port", str(port)], directory / "log")
         stack.callback(made.stop)
         yield made
 
 
-def _people_and_readings(settings: Settings, *, lost: bool) -> None:
-    bascule = Bascule(settings)
+def lose_the_vendor(directory: Path) -> None:
+    """What was asked for two hours answered for the first, and refuses everything since. The service is not running."""
+    bascule = _not_started(directory)
+    try:
+        begun = time.time() - 2 * HOUR
+        with bascule.database.write() as conn:
+            for one in [*rounds(1, as_it_is, start=begun), *rounds(1, refused, start=begun + HOUR)]:
+                observations.add(conn, one, one.at)
+    finally:
+        bascule.stop()
+
+
+def _let_in(directory: Path) -> None:
+    bascule = _not_started(directory)
     try:
         hashed = password_hash(PASSWORD)
         with bascule.database.write() as conn:
@@ -170,12 +189,12 @@ def _people_and_readings(settings: Settings, *, lost: bool) -> None:
                 people.give(conn, name, Grant(role), "test", 0.0, confirmed=True)
                 sealed = bascule.people.sign_in._sealing.seal(f"totp:{name}", SECRET)
                 people.change(conn, name, password=hashed, totp=sealed)
-            begun = time.time() - 2 * HOUR
-            readings = [*rounds(1, as_it_is, start=begun), *rounds(1, refused, start=begun + HOUR)] if lost else []
-            for one in readings:
-                observations.add(conn, one, one.at)
     finally:
         bascule.stop()
+
+
+def _not_started(directory: Path) -> Bascule:
+    return Bascule(Settings(data=directory / "data", estate_url=str(directory / "estate")))
 
 
 def _free_port() -> int:

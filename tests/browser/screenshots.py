@@ -27,6 +27,7 @@ from orchestrator.store import observations
 from orchestrator.web.attention import waits_of
 from orchestrator.web.edge.access import Access
 from tests.browser.every_page import Names, page_routes, path_of, picture_of
+from tests.browser.settings_names import settings_names
 from tests.browser.test_run_page import CHROMIUM, QUIET
 from tests.databases import put_tables
 from tests.integration.service_fixture import commit, until
@@ -52,11 +53,12 @@ PEOPLE = {"irene": list(Role), "anne": [Role.APPROVER], "bruno": [Role.APPROVER]
 
 @dataclass
 class Hall:
-    """The town hall's service. `cookie`: the session of somebody who may do everything."""
+    """The town hall's service. `cookie`: the session of somebody who may do everything. `more`: addresses by route."""
 
     service: Service
     data: Path
     cookie: tuple[str, str]
+    more: dict[str, str]
 
 
 @contextmanager
@@ -74,13 +76,13 @@ def town_hall(work: Path) -> Iterator[Hall]:
         given_secrets(town, data)
         put_tables(data)
         vouched(estate, data)
-        cookie = _people_and_readings(Settings(data=data, estate_url=str(estate)))
+        cookie, more = _people_and_readings(Settings(data=data, estate_url=str(estate)))
         service = stack.enter_context(running_service(data, estate, work / "service.log"))
-        yield Hall(service, data, cookie)
+        yield Hall(service, data, cookie, more)
 
 
-def _people_and_readings(settings: Settings) -> tuple[str, str]:
-    """The cookie of a session of somebody who may do everything."""
+def _people_and_readings(settings: Settings) -> tuple[tuple[str, str], dict[str, str]]:
+    """The cookie of a session of somebody who may do everything; and addresses of the settings, by their routes."""
     bascule = Bascule(settings)
     try:
         for name, roles in PEOPLE.items():
@@ -90,7 +92,7 @@ def _people_and_readings(settings: Settings) -> tuple[str, str]:
             for one in [*rounds(1, as_it_is, start=begun), *rounds(1, refused, start=begun + HOUR)]:
                 observations.add(conn, one, one.at)
         access = Access(bascule.token, bascule.people.sign_in)
-        return access.cookie_name, session(bascule, "irene")
+        return (access.cookie_name, session(bascule, "irene")), settings_names(bascule, "irene", "anne")
     finally:
         bascule.stop()
 
@@ -135,7 +137,7 @@ def named(hall: Hall) -> Names:
         name="mail",
         vendor="microsoft-365",
         person="bruno",
-        more={"/welcome": _posted(hall, "people", name="zoe")["path"]},
+        more={"/welcome": _posted(hall, "people", name="zoe")["path"], **hall.more},
     )
 
 

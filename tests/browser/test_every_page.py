@@ -15,6 +15,7 @@ from orchestrator.domain.people.role import Role
 from orchestrator.store import observations
 from orchestrator.web.edge.access import Access
 from tests.browser.every_page import Names, page_routes, path_of
+from tests.browser.settings_names import settings_names
 from tests.browser.test_run_page import CHROMIUM, QUIET, TOO_WIDE
 from tests.integration.service_fixture import RunningService, commit, running_service, until
 from tests.known_people import enrol, session
@@ -82,7 +83,7 @@ def names(service: RunningService) -> Names:
         name="phone",
         vendor="microsoft-365",
         person="bruno",
-        more={"/welcome": invited.json()["path"]},
+        more={"/welcome": invited.json()["path"], **settings_names(service.bascule, "irene", "anne")},
     )
 
 

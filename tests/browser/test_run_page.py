@@ -176,7 +176,7 @@ def test_french_by_the_browser_and_english_by_choice(browser: Browser, service: 
 
 TOO_WIDE = """
 () => [...document.querySelectorAll("main *")]
-  .filter((element) => element.checkVisibility() && !element.closest(".unseen, thead, template"))
+  .filter((element) => element.checkVisibility() && !element.closest(".unseen, thead, template, .graph-scroll"))
   .filter((element) => element.getBoundingClientRect().right > innerWidth)
   .map((element) => element.outerHTML)
 """

@@ -34,13 +34,14 @@ def heard(lines: Iterator[str]) -> str:
 
 
 def test_every_kind_of_change_is_another_revision(service: RunningService) -> None:
+    before = revision(service)
+
     def moved(what: str) -> None:
         nonlocal before
         after = revision(service)
         assert after != before, what
         before = after
 
-    before = revision(service)
     assert revision(service) == before, "nothing moved"
     run_id = service.start(service.plan("desk")["digest"])
     service.wait(run_id, "waiting", PORT_STEP)

@@ -86,12 +86,13 @@ def test_zones_in_which_the_same_was_found_stand_together_and_all_are_named() ->
 def test_a_ttl_says_how_long_caches_are_waited_for() -> None:
     with_ = {"zone": "v.example", "ttl": 60, "records": [{"name": "@", "type": "MX"}]}
     assert lines("dns.ttl", with_, seen=seen("absent", {"records": [mx("0 a.")]})) == [
-        "DNS v.example: TTL 60 s, where it is longer",
-        "  @ MX: 0 a. (300 s)",
+        "TTL 60 s, where it is longer",
+        "DNS v.example",
+        "  @ MX: 0 a. (300 s) → 0 a. (60 s)",
         "then waits 5 min, until no cache can hold a longer one",
     ]
     low = {"records": [{**mx("0 a."), "ttl": 30}]}
-    assert lines("dns.ttl", with_, seen=seen("already", low))[1:] == ["  @ MX: 0 a. (30 s)"]
+    assert lines("dns.ttl", with_, seen=seen("already", low))[2:] == ["  @ MX: 0 a. (30 s), as it is"]
 
 
 def test_every_kind_is_described_without_its_inputs() -> None:
