@@ -49,7 +49,7 @@ def test_a_run_that_begins_and_waits_is_seen_without_reloading(browser: Browser,
 def test_without_a_script_on_a_small_screen_all_is_there(
     browser: Browser, service: RunningService, scheme: str
 ) -> None:
-    run = service.start(service.plan("desk")["digest"])
+    run = service.start(service.plan("desk")["digest"], by=f"olga-{scheme}")
     service.wait(run, "waiting", SHEET)
     small = {"viewport": {"width": 360, "height": 740}, "color_scheme": scheme, "locale": "fr-FR"}
     with opened(browser, service, "/", java_script_enabled=False, **small) as watched:

@@ -245,10 +245,10 @@ def test_without_a_script_the_page_shows_the_same_and_refreshes(
 
 def test_the_list_leads_to_each_run(browser: Browser, service: RunningService, run_id: str) -> None:
     with opened(browser, service, "/") as watched:
-        entry = watched.page.locator(f'a[href^="/runs/{run_id}"]')
+        entry = watched.page.locator(".errand.run").filter(has=watched.page.locator(f'a[href="/runs/{run_id}"]'))
         expect(entry).to_contain_text("Rehearsal")
         expect(entry).to_contain_text("Waits for people")
-        entry.click()
+        entry.get_by_role("link").click()
         expect(watched.page.locator("dl.facts")).to_contain_text(run_id)
         watched.page.goto(f"{service.url}/runs/nothing")
         expect(watched.page.locator("h1")).to_have_text("There is nothing here")

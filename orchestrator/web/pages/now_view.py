@@ -31,11 +31,11 @@ _TROUBLED = ("failed", "held", "unknown", "undo_failed")
 _DO = {
     **dict.fromkeys(("release", "approval", "proposal"), "now.do.approve"),
     **dict.fromkeys(_TROUBLED, "now.do.decide"),
-    **dict.fromkeys(("role", "codes"), "now.do.people"),
+    **dict.fromkeys(("role", "codes"), "now.do.confirm"),
     "task": "now.do.task",
     "paused": "now.do.run",
     "standing": "now.do.sign",
-    "acknowledge": "now.do.evidence",
+    "acknowledge": "now.do.acknowledge",
     "estate": "now.do.estate",
 }
 
@@ -66,6 +66,7 @@ class BlockedView:
     words: str
     standing: str
     why: str
+    href: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def _told(language: Language, one: Errand, titles: Titles) -> tuple[str, str, st
             return _of_run(language, one, about, titles)
         case ProposalAnswer() as about:
             title = say(language, "proposal.armed", names=_names(about.services, titles))
-            href = f"/approve/proposal/{quote(about.id)}" if one.mine else f"/signals#{quote(about.id)}"
+            href = f"/approve/proposal/{quote(about.id)}" if one.mine else f"/proposals/{quote(about.id)}"
             return "waits", "waits", title, who_releases(language, about), _words(language, about), href
         case StandingAnswer() as about:
             title = say(language, "standing.asked", names=_names(about.services, titles))
@@ -136,15 +137,17 @@ def _told(language: Language, one: Errand, titles: Titles) -> tuple[str, str, st
             return "waits", "quiet", title, where, "", href
         case VerdictAnswer() as about:
             title = say(language, "now.acknowledge", name=getattr(about.title, language))
-            return "check", "waits", clean(title), "", clean(getattr(about.words, language)), _signals(about)
+            return "check", "waits", clean(title), "", clean(getattr(about.words, language)), _evidence(one, about)
         case UnconfirmedRole() as about:
             where = say(language, "now.given", by=clean(about.by))
             service = titles.get(about.service, about.service) or say(language, "account.everywhere")
             said = {"person": clean(about.person), "role": about.role, "service": service}
-            return "waits", "quiet", say(language, "now.role", **said), where, "", "/settings/people"
+            href = f"/settings/people/{quote(about.person)}/confirm" if one.mine else "/settings"
+            return "waits", "quiet", say(language, "now.role", **said), where, "", href
         case UnconfirmedCodes() as about:
             where = say(language, "now.given", by=clean(about.by))
-            return "waits", "quiet", say(language, "now.codes"), where, "", "/settings/people"
+            href = "/settings/break-glass/confirm" if one.mine else "/settings/break-glass"
+            return "waits", "quiet", say(language, "now.codes"), where, "", href
         case RefusedEstate() as about:
             return "decide", "waits", say(language, "now.refused"), "", clean(about.why), "/estate"
 
@@ -160,7 +163,8 @@ def _of_run(language: Language, one: Errand, about: RunWait, titles: Titles) -> 
 def blocked_view(language: Language, one: ProposalAnswer, titles: Titles) -> BlockedView:
     title = say(language, "proposal.blocked", names=_names(one.services, titles))
     standing = say(language, "proposal.again" if one.blocked else "proposal.made")
-    return BlockedView(title, _words(language, one), standing, clean(one.blocked.text) if one.blocked else "")
+    why = clean(one.blocked.text) if one.blocked else ""
+    return BlockedView(title, _words(language, one), standing, why, f"/proposals/{quote(one.id)}")
 
 
 def what_runs(language: Language, run: RunColumns, titles: Titles) -> str:
@@ -249,5 +253,5 @@ def _without_title(title: str, words: str) -> str:
     return words.removeprefix(clean(title)).lstrip(" :\u00a0\u202f")
 
 
-def _signals(one: VerdictAnswer) -> str:
-    return f"/signals#{quote(one.subject)}"
+def _evidence(one: Errand, about: VerdictAnswer) -> str:
+    return f"/signals/{quote(about.subject)}/acknowledge" if one.mine else f"/signals#{quote(about.subject)}"
