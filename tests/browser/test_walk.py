@@ -119,7 +119,7 @@ def test_a_crisis_from_its_first_sign_to_the_last_page(
         # Its plan is read, and two people approve exactly it.
         anne.page.locator("main a[href^='/approve/proposal/']").first.click()
         anne.page.locator("main a[href*='/plans/sha256']").first.click()
-        anne.reads("desk-failover")
+        anne.sees(anne.page.locator("main .plan-digest"))
         digest = anne.page.url.rsplit("/", 1)[1].split("?")[0]
         for who in (anne, bruno):
             who.opens("/")
