@@ -63,9 +63,10 @@ class Somebody:
     def does(self, link: str, **typed: str) -> None:
         """Follow the link of an action, fill its form in, send it."""
         self.page.locator(f"main a[href*='{link}']").first.click()
+        form = self.page.locator("main form").first
         for name, text in typed.items():
-            self.page.locator(f"main form [name={name}]").fill(text)
-        self.page.locator("main form button").first.click()
+            form.locator(f"[name={name}]").fill(text)
+        form.locator("button").first.click()
         expect(self.page.locator(".trouble, .wrong:not([hidden])")).to_have_count(0)
 
 
