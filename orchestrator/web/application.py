@@ -32,6 +32,7 @@ from orchestrator.web.api import (
     secret_routes,
     session_routes,
     signal_routes,
+    situation_routes,
     standing_routes,
     verdict_routes,
 )
@@ -98,6 +99,7 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
 }
 """How a refusal is described. One of them brings the schema in: each model that is named costs each route time."""
 _API = (
+    situation_routes,
     session_routes,
     people_routes,
     plan_routes,

@@ -457,7 +457,7 @@ def test_the_command_line_lists_asks_signs_and_revokes(
     assert (code, "it goes by itself" in text) == (0, True), "loud, also while nothing waits"
     town.lose()
     code, text = said("", "proposals")
-    assert (code, "IT GOES BY ITSELF" in text) == (3, True)
+    assert (code, "!! IT GOES BY ITSELF" in text) == (3, True)
     code, text = said("", "standing", "revoke", row.id, "--reason", "over", "--as", "olga")
     assert (code, text.startswith("Revoked by olga.")) == (0, True)
     assert "ended" in said("", "standing", "list", "--all")[1]
