@@ -387,8 +387,8 @@ def test_the_api_asks_who_it_is(town: Town, http: Callable[..., httpx.Client]) -
     (proposal,) = machine.get("/api/v1/proposals", params={"waiting": True}).json()["proposals"]
     assert (proposal["id"], proposal["standing"]) == (row.id, {"id": said["id"], "signers": ["anne", "bruno"]})
     for language, goes, stands in (
-        ("fr", "Elle part d’elle-même, par l’accord permanent", "Accord permanent de anne, bruno"),
-        ("en", "It goes by itself, by the standing approval", "Standing approval of anne, bruno"),
+        ("fr", "ELLE PART D’ELLE-MÊME à la fin du compte à rebours", "signé par anne, bruno (2 sur 2)"),
+        ("en", "IT GOES BY ITSELF when the countdown ends", "signed by anne, bruno (2 of 2)"),
     ):
         page = html.unescape(anne.get("/signals", params={"lang": language}).text)
         assert goes in page
