@@ -84,6 +84,10 @@ def test_what_waits_for_me_comes_before_what_waits_for_others(service: RunningSe
         assert service.decide(run, "reject", "bruno", GO, reason="<b>the line is dead").status_code == 200
         service.wait(run, "failed", GO)
         assert headline(olga) == "1 step needs a decision"
+        said = olga.get("/api/v1/now").json()
+        assert said["headline"] == {"fr": "1 étape attend une décision", "en": "1 step needs a decision"}
+        (waits,) = said["waits"]
+        assert (waits["kind"], waits["mine"], waits["about"], waits["step"]) == ("failed", True, run, GO)
         found = olga.get("/?lang=en").text
         assert "&lt;b&gt;the line is dead" in found
         assert f'href="/runs/{run}#waits"' in found

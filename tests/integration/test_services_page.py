@@ -62,6 +62,9 @@ def test_a_run_that_succeeded_proves_its_services_even_when_it_was_undone(servic
     assert desk.trials[Mode.REHEARSAL].took == pytest.approx(trial.took, abs=1)
     assert desk.trials[Mode.REHEARSAL].ended_at == pytest.approx(ended["ended_at"], abs=1)
     assert Lack.UNTESTED not in desk.lacks
+    (told,) = [one for one in service.http.get("/api/v1/services").json()["services"] if one["name"] == "desk"]
+    assert told["trials"][0]["within_rto"] is None
+    assert (told["readiness"], told["lacks"]) == ("gaps", ["unwatched", "rto", "rpo", "failback"])
     text = page(service.people["olga"], "/services?lang=en")
     assert "Rehearsal Undone" in text
     assert "Ready, with gaps: 1" in text

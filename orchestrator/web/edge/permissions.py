@@ -16,6 +16,8 @@ NEEDS: dict[str, P | None] = {
     "POST /webhooks/{source}": None,
     "OPTIONS /webhooks/{source}": None,
     "POST /api/v1/webhooks/estate": None,
+    "GET /api/v1/now": P.LOOK,
+    "GET /api/v1/services": P.LOOK,
     "GET /api/v1/clocks": P.LOOK,
     "POST /api/v1/doctor": P.EXAMINE,
     "POST /api/v1/doctor/sovereignty": P.EXAMINE,

@@ -6,27 +6,21 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from orchestrator.domain.bundle import Bundle
-from orchestrator.domain.model import ENDED_RUN, Mode
+from orchestrator.domain.model import ENDED_RUN
 from orchestrator.domain.people.actor import Lack
 from orchestrator.domain.people.role import Permission
 from orchestrator.domain.proposals.proposal import ProposalState
-from orchestrator.domain.signals.clock_board import ClockBoard, ClockStanding
-from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.operations.request import RequestError
 from orchestrator.web.api.answers import RunColumns
-from orchestrator.web.api.proposal_routes import ProposalAnswer, read_proposals
-from orchestrator.web.api.standing_routes import read_standing
-from orchestrator.web.api.verdict_routes import VerdictAnswer, read_verdicts
+from orchestrator.web.api.verdict_routes import VerdictAnswer
 from orchestrator.web.edge.authority import Acting, sees
-from orchestrator.web.errands import Errand, errands
+from orchestrator.web.errands import Errand
 from orchestrator.web.pages.now_view import (
-    Counts,
     ErrandView,
     RunLine,
     blocked_view,
     ended_line,
     errand_view,
-    headline,
     run_line,
     run_order,
     verdict_line,
@@ -34,9 +28,9 @@ from orchestrator.web.pages.now_view import (
 from orchestrator.web.pages.page import Lang, render
 from orchestrator.web.parts import Given, Parts
 from orchestrator.web.reading import ActiveRun
+from orchestrator.web.situation import headline, situation_of
 from orchestrator.web.words import Language
 
-ACTIVE = 50
 LISTED = 20
 """Lines of one kind that are shown; more than that is said, and stands elsewhere."""
 CLOCKS = 5
@@ -51,74 +45,39 @@ def show_now(request: Request, given: Given, acting: Acting, language: Lang) -> 
     now = given.service.progress.clock()
     estate = _estate(given)
     titles = _titles(estate, language)
-    active = [one for one in given.reading.active(ACTIVE) if sees(acting, one.run.services)]
-    proposed = [one for one in read_proposals(given, ACTIVE, waiting=True) if sees(acting, one.services)]
-    standing = [one for one in read_standing(given) if sees(acting, one.services)]
-    verdicts, board = read_verdicts(given), _clocks(given)
-    waiting = errands(given, acting, active, proposed, standing, verdicts)
-    mine = [one for one in waiting if one.mine]
-    armed = [one for one in waiting if not one.mine and one.kind == "proposal"]
-    others = [one for one in waiting if not one.mine and one.kind != "proposal"]
-    soon = [line for line in board.lines if board.running][:CLOCKS]
+    found = situation_of(given, acting)
+    armed = [one for one in found.others if one.kind == "proposal"]
+    others = [one for one in found.others if one.kind != "proposal"]
+    soon = [line for line in found.clocks.lines if found.clocks.running][:CLOCKS]
     recent = [run for run in given.reading.listed(LISTED, active_only=False) if sees(acting, run.services)]
 
-    def shown(found: Sequence[Errand]) -> list[ErrandView]:
-        return [errand_view(language, one, titles) for one in found[:LISTED]]
+    def shown(waiting: Sequence[Errand]) -> list[ErrandView]:
+        return [errand_view(language, one, titles) for one in waiting[:LISTED]]
 
     return render(
         request,
         "now.html",
         language,
-        headline=headline(language, _counts(given, waiting, mine, others, proposed, active, verdicts, board)),
-        mine=shown(mine),
-        mine_more=len(mine[LISTED:]),
+        headline=headline(language, found.counts),
+        mine=shown(found.mine),
+        mine_more=len(found.mine[LISTED:]),
         armed=shown(armed),
-        blocked=[blocked_view(language, one, titles) for one in proposed if one.state is ProposalState.BLOCKED],
+        blocked=[blocked_view(language, one, titles) for one in found.proposed if one.state is ProposalState.BLOCKED],
         theirs=shown(others),
         theirs_more=len(others[LISTED:]),
-        runs=_runs(given, language, active, titles),
+        runs=_runs(given, language, found.active, titles),
         ended=_ended(language, recent, titles, now),
-        verdicts=[verdict_line(language, one, titles) for one in verdicts if _is_unwell(one)],
-        quiet=[verdict_line(language, one, titles) for one in verdicts if not _is_unwell(one)],
-        nominal=sum(one.verdict is Verdict.NOMINAL for one in verdicts),
-        unknown=sum(one.verdict is Verdict.UNKNOWN for one in verdicts),
+        verdicts=[verdict_line(language, one, titles) for one in found.verdicts if _is_unwell(one)],
+        quiet=[verdict_line(language, one, titles) for one in found.verdicts if not _is_unwell(one)],
+        nominal=found.counts.nominal,
+        unknown=found.counts.unknown,
         clocks=soon,
-        clocks_more=len(board.lines) - len(soon) if board.running else 0,
+        clocks_more=len(found.clocks.lines) - len(soon) if found.clocks.running else 0,
         titles=titles,
         anybody=acting.is_person,
         may_plan=acting.lacks(Permission.PLAN) is not Lack.ROLE,
         estate=estate is not None,
         first=not recent,
-    )
-
-
-def _counts(
-    given: Parts,
-    waiting: Sequence[Errand],
-    mine: Sequence[Errand],
-    others: Sequence[Errand],
-    proposed: Sequence[ProposalAnswer],
-    active: Sequence[ActiveRun],
-    verdicts: Sequence[VerdictAnswer],
-    board: ClockBoard,
-) -> Counts:
-    def of(wanted: Verdict) -> int:
-        return sum(one.verdict is wanted for one in verdicts)
-
-    return Counts(
-        halted=given.service.halt.in_force() is not None,
-        troubled=sum(one.kind in ("failed", "held", "unknown", "undo_failed") for one in waiting),
-        mine=len(mine),
-        others=len(others),
-        armed=sum(one.state is ProposalState.ARMED for one in proposed),
-        blocked=sum(one.state is ProposalState.BLOCKED for one in proposed),
-        active=len(active),
-        live=sum(entry.run.mode == Mode.LIVE for entry in active),
-        unwell=sum(map(_is_unwell, verdicts)),
-        lost=of(Verdict.ERODING) + of(Verdict.CUT),
-        unknown=of(Verdict.UNKNOWN),
-        nominal=of(Verdict.NOMINAL),
-        soon=sum(line.standing in (ClockStanding.SOON, ClockStanding.OUT) for line in board.lines),
     )
 
 
@@ -158,11 +117,3 @@ def _estate(given: Parts) -> Bundle | None:
 def _titles(estate: Bundle | None, language: Language) -> dict[str, str]:
     services = estate.estate.services if estate is not None else {}
     return {name: str(getattr(service.title, language)) for name, service in services.items()}
-
-
-def _clocks(given: Parts) -> ClockBoard:
-    """Nothing runs out while no estate can be read."""
-    try:
-        return given.service.clocks.board()
-    except RequestError:
-        return ClockBoard(False, ())

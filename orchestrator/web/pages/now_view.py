@@ -1,6 +1,6 @@
-"""What the page of the moment shows, in the reader's language: the situation in a sentence, and each of its parts."""
+"""What the page of the moment shows, in the reader's language."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -27,49 +27,17 @@ VERDICT_LOOKS = {
     Verdict.CUT: ("failed", "bad"),
 }
 """Icon and tone."""
-_TOLD = {"live": "active", "lost": "unwell"}
-"""What the sentence in front says of some says enough of all of them."""
 _TROUBLED = ("failed", "held", "unknown", "undo_failed")
 _DO = {
     **dict.fromkeys(("release", "approval", "proposal"), "now.do.approve"),
     **dict.fromkeys(_TROUBLED, "now.do.decide"),
-    **dict.fromkeys(("role", "codes"), "now.do.people"),
+    **dict.fromkeys(("role", "codes"), "now.do.confirm"),
     "task": "now.do.task",
     "paused": "now.do.run",
     "standing": "now.do.sign",
-    "acknowledge": "now.do.evidence",
+    "acknowledge": "now.do.acknowledge",
     "estate": "now.do.estate",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many there are of each. `troubled`: steps that a person must decide on; `live`: of the active runs, the real
-    ones; `lost`: of those that are not well, those that erode or are cut; `soon`: clocks that run out within a day."""
-
-    halted: bool
-    troubled: int
-    mine: int
-    others: int
-    armed: int
-    blocked: int
-    active: int
-    live: int
-    unwell: int
-    lost: int
-    unknown: int
-    nominal: int
-    soon: int
-
-
-@dataclass(frozen=True, slots=True)
-class Headline:
-    """The situation in a sentence; `parts` are what else there is."""
-
-    text: str
-    icon: str
-    tone: str
-    parts: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +66,7 @@ class BlockedView:
     words: str
     standing: str
     why: str
+    href: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,38 +101,6 @@ class VerdictLine:
     services: str
 
 
-def headline(language: Language, counts: Counts) -> Headline:
-    """The gravest thing in front: what stands still, what counts down, what really moves, what is noticed, what is
-    practised, what waits."""
-    for name, icon, tone, count in _levels(counts):
-        if count:
-            told = _TOLD.get(name, name)
-            parts = [say(language, f"now.part.{key}", count=number) for key, number in _parts(counts) if key != told]
-            return Headline(say(language, f"now.head.{name}", count=count), icon, tone, parts)
-    return Headline(say(language, "now.head.calm"), "done", "good", [])
-
-
-def _levels(counts: Counts) -> Iterator[tuple[str, str, str, int]]:
-    yield "halted", "stopped", "bad", int(counts.halted)
-    yield "troubled", "decide", "bad", counts.troubled
-    yield "armed", "waits", "waits", counts.armed
-    yield "live", "moving", "moving", counts.live
-    yield "blocked", "decide", "bad", counts.blocked
-    yield "lost", "failed", "bad", counts.lost
-    yield "active", "moving", "moving", counts.active
-    yield "unwell", "check", "waits", counts.unwell
-    yield "mine", "waits", "waits", counts.mine
-    yield "others", "waits", "waits", counts.others
-    yield "unknown", "later", "quiet", counts.unknown
-
-
-def _parts(counts: Counts) -> Iterator[tuple[str, int]]:
-    for key in ("mine", "others", "armed", "blocked", "active", "unwell", "unknown", "soon"):
-        number = getattr(counts, key)
-        if number:
-            yield key, number
-
-
 def errand_view(language: Language, one: Errand, titles: Titles) -> ErrandView:
     icon, tone, title, where, detail, href = _told(language, one, titles)
     button = say(language, _DO[one.kind] if one.mine else "now.do.look")
@@ -190,7 +127,7 @@ def _told(language: Language, one: Errand, titles: Titles) -> tuple[str, str, st
             return _of_run(language, one, about, titles)
         case ProposalAnswer() as about:
             title = say(language, "proposal.armed", names=_names(about.services, titles))
-            href = f"/approve/proposal/{quote(about.id)}" if one.mine else f"/signals#{quote(about.id)}"
+            href = f"/approve/proposal/{quote(about.id)}" if one.mine else f"/proposals/{quote(about.id)}"
             return "waits", "waits", title, who_releases(language, about), _words(language, about), href
         case StandingAnswer() as about:
             title = say(language, "standing.asked", names=_names(about.services, titles))
@@ -200,15 +137,17 @@ def _told(language: Language, one: Errand, titles: Titles) -> tuple[str, str, st
             return "waits", "quiet", title, where, "", href
         case VerdictAnswer() as about:
             title = say(language, "now.acknowledge", name=getattr(about.title, language))
-            return "check", "waits", clean(title), "", clean(getattr(about.words, language)), _signals(about)
+            return "check", "waits", clean(title), "", clean(getattr(about.words, language)), _evidence(one, about)
         case UnconfirmedRole() as about:
             where = say(language, "now.given", by=clean(about.by))
             service = titles.get(about.service, about.service) or say(language, "account.everywhere")
             said = {"person": clean(about.person), "role": about.role, "service": service}
-            return "waits", "quiet", say(language, "now.role", **said), where, "", "/settings/people"
+            href = f"/settings/people/{quote(about.person)}/confirm" if one.mine else "/settings"
+            return "waits", "quiet", say(language, "now.role", **said), where, "", href
         case UnconfirmedCodes() as about:
             where = say(language, "now.given", by=clean(about.by))
-            return "waits", "quiet", say(language, "now.codes"), where, "", "/settings/people"
+            href = "/settings/break-glass/confirm" if one.mine else "/settings/break-glass"
+            return "waits", "quiet", say(language, "now.codes"), where, "", href
         case RefusedEstate() as about:
             return "decide", "waits", say(language, "now.refused"), "", clean(about.why), "/estate"
 
@@ -224,7 +163,8 @@ def _of_run(language: Language, one: Errand, about: RunWait, titles: Titles) -> 
 def blocked_view(language: Language, one: ProposalAnswer, titles: Titles) -> BlockedView:
     title = say(language, "proposal.blocked", names=_names(one.services, titles))
     standing = say(language, "proposal.again" if one.blocked else "proposal.made")
-    return BlockedView(title, _words(language, one), standing, clean(one.blocked.text) if one.blocked else "")
+    why = clean(one.blocked.text) if one.blocked else ""
+    return BlockedView(title, _words(language, one), standing, why, f"/proposals/{quote(one.id)}")
 
 
 def what_runs(language: Language, run: RunColumns, titles: Titles) -> str:
@@ -313,5 +253,5 @@ def _without_title(title: str, words: str) -> str:
     return words.removeprefix(clean(title)).lstrip(" :\u00a0\u202f")
 
 
-def _signals(one: VerdictAnswer) -> str:
-    return f"/signals#{quote(one.subject)}"
+def _evidence(one: Errand, about: VerdictAnswer) -> str:
+    return f"/signals/{quote(about.subject)}/acknowledge" if one.mine else f"/signals#{quote(about.subject)}"
