@@ -15,6 +15,8 @@ from orchestrator.web.times import moment
 
 EXCERPT = 300
 """Characters of a body that the list shows; --json has more."""
+LONGEST = 24
+"""Columns that a source's name has without being broken."""
 
 
 def sources(context: typer.Context, as_json: Json = False) -> None:
@@ -69,8 +71,10 @@ def _show(session: Session, one: dict[str, Any]) -> None:
 
 def _table(session: Session, found: list[dict[str, Any]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("source", "format", "domain", "rules", "deliveries", "repeated", "unmapped", "heard"):
-        table.add_column(session.say(f"cli.sources.{heading}"), overflow="fold", no_wrap=heading == "source")
+    whole = max(len(one["name"]) for one in found)
+    table.add_column(session.say("cli.sources.source"), overflow="fold", min_width=min(whole, LONGEST))
+    for heading in ("format", "domain", "rules", "deliveries", "repeated", "unmapped", "heard"):
+        table.add_column(session.say(f"cli.sources.{heading}"), overflow="fold")
     for one in found:
         cells = (one["name"], one["format"] or session.say("cli.sources.unknown"), one["trust_domain"] or "–")
         counts = (one["rules"], one["deliveries"], one["repeated"], one["unmapped"], _heard(session, one))
