@@ -68,12 +68,19 @@ def known(value: str) -> str:
 
 
 def _lines(changes: Sequence[Change], now: float) -> Iterator[str]:
-    for place, one in enumerate(changes):
+    told = [one for one in changes if not _is_sheet(one)]
+    sheets = "".join(f"; {_sentence(one, now)}" for one in changes if isinstance(one, Told) and _is_sheet(one))
+    for place, one in enumerate(told):
         if isinstance(one, Turns):
             yield from _turns(one)
-        else:
-            mark = "! " if one.alarm else "  " if place and one.code in ("message", "sheet", "copy.under") else ""
-            yield f"{mark}{_sentence(one, now)}"
+            continue
+        mark = "! " if one.alarm else "  " if place and one.code in ("message", "copy.under") else ""
+        yield f"{mark}{_sentence(one, now)}{'' if place else sheets}"
+
+
+def _is_sheet(change: Change) -> bool:
+    """What people follow stands behind what they do, on its line."""
+    return isinstance(change, Told) and change.code == "sheet"
 
 
 def _sentence(told: Told, now: float) -> str:

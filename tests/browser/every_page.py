@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from orchestrator.web.edge.permissions import NEEDS
 
-_NO_PAGES = ("/api/", "/webhooks/", "/healthz", "/readyz", "/metrics", "/oidc/")
+_NO_PAGES = ("/api/", "/webhooks/", "/healthz", "/readyz", "/metrics", "/oidc/", "/history/audit/export")
 
 
 @dataclass(frozen=True)

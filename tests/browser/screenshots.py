@@ -137,7 +137,11 @@ def named(hall: Hall) -> Names:
         name="mail",
         vendor="microsoft-365",
         person="bruno",
-        more={"/welcome": _posted(hall, "people", name="zoe")["path"], **hall.more},
+        more={
+            "/welcome": _posted(hall, "people", name="zoe")["path"],
+            **hall.more,
+            "path": "runbooks/mail-failover.yaml",
+        },
     )
 
 

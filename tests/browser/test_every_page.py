@@ -83,7 +83,11 @@ def names(service: RunningService) -> Names:
         name="phone",
         vendor="microsoft-365",
         person="bruno",
-        more={"/welcome": invited.json()["path"], **settings_names(service.bascule, "irene", "anne")},
+        more={
+            "/welcome": invited.json()["path"],
+            **settings_names(service.bascule, "irene", "anne"),
+            "path": "bascule.yaml",
+        },
     )
 
 

@@ -1,12 +1,14 @@
-"""The history's and the estate's pages in a real browser: nothing of anybody else's, at any width, for everybody."""
+"""The history's and the estate's pages in a real browser: for everybody, without a script, and as things move."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Error, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, ViewportSize, expect, sync_playwright
 
 from orchestrator.domain.people.role import Role
+from orchestrator.store import notices
 from orchestrator.web.edge.access import Access
 from orchestrator.web.words import Language, say
 from tests.browser.test_run_page import CHROMIUM, QUIET
@@ -15,16 +17,8 @@ from tests.known_people import enrol, session
 
 LOCALES = {"fr": "fr-FR", "en": "en-GB"}
 FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-PAGES = (
-    "/history",
-    "/history/audit",
-    "/history/halts",
-    "/history/notices",
-    "/estate",
-    "/estate/compare",
-    "/estate/files",
-    "/estate/files/runbooks/desk-failover.yaml",
-)
+PAGES = ("/history", "/history/audit", "/history/halts", "/history/notices", "/estate", "/estate/compare")
+"""Where there is something to see: `test_every_page` looks at all of them as they are at first."""
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +28,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
         made.wait(made.start(made.plan("phone")["digest"]), "succeeded")
         made.bascule.halt.engage("ada", "a host was taken over")
         made.bascule.halt.lift("ada", "it is clean")
+        with made.bascule.database.write() as conn:
+            words = {"fr": "Un message", "en": "A message"}
+            notices.add(conn, "k", "c", "live", ["duty"], words, words, time.time())
         files = estate_files(made.listening_port)
         sheet = files["bascule.yaml"].replace("needs: [desk]", "needs: [desk]\n    rto: 4h")
         commit(made.estate, {**files, "bascule.yaml": sheet, "docs/long.md": "word " * 200})
@@ -61,27 +58,18 @@ def entered(context: BrowserContext, service: RunningService) -> None:
     context.add_cookies([{"name": name, "value": secret, "url": service.url}])
 
 
-@pytest.mark.parametrize(("language", "width"), [("fr", 360), ("en", 1280)])
-def test_pages_fit_are_accessible_and_ask_nobody_else(
-    browser: Browser, service: RunningService, language: Language, width: int
-) -> None:
-    size = {"width": width, "height": 800}
-    scheme = "dark" if width == 360 else "light"
-    with browser.new_context(viewport=size, locale=LOCALES[language], color_scheme=scheme) as context:
+def test_full_pages_fit_and_are_accessible(browser: Browser, service: RunningService) -> None:
+    size = ViewportSize(width=360, height=800)
+    with browser.new_context(viewport=size, locale=LOCALES["fr"], color_scheme="dark") as context:
         entered(context, service)
         page = context.new_page()
         page.set_default_timeout(10_000)
-        console, asked = [], []
-        page.on("console", lambda message: console.append(message.text))
-        page.on("request", lambda request: asked.append(request.url))
         for path in PAGES:
             page.goto(f"{service.url}{path}")
             expect(page.locator("h1")).to_have_count(1)
             assert page.evaluate(FITS), f"{path} scrolls sideways"
             found = Axe().run(page).response["violations"]
             assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in found] == [], path
-        assert console == []
-        assert all(url.startswith(service.url) for url in asked)
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])

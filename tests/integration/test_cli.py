@@ -320,7 +320,7 @@ def test_plan_and_run_of_exactly_that_plan(village: Village) -> None:
     plan = village.json(0, "plan", "paper")
     assert village.json(0, "plan", "paper")["digest"] == plan["digest"]
     shown = village.said(0, "plan", "paper")
-    assert "2 approvers say yes docs/go.md" in " ".join(shown.split())
+    assert "2 approvers say yes; docs/go.md" in " ".join(shown.split())
     assert max(map(len, shown.splitlines()[:-2])) <= 80
     run = json.loads(village.said(0, "run", "--plan", plan["digest"], "--detach", "--json"))
     again = json.loads(village.said(0, "run", "--plan", plan["digest"], "--detach", "--json"))

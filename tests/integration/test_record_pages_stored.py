@@ -1,6 +1,5 @@
 """What pages of the history read from the database: page by page, bounded, on both databases' SQL."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,13 +10,7 @@ from orchestrator.store import administration, audit, checkpoints, estates, noti
 from orchestrator.store.database import Database
 from orchestrator.store.run_history import ACTIVE, Wanted
 from orchestrator.store.tables import audit_deliveries
-from tests.people_world import NOON, town
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    with town(tmp_path_factory.mktemp("records")) as made:
-        yield made.database
+from tests.people_world import NOON
 
 
 def put_run(conn: sa.Connection, run_id: str, at: float, services: list[str], **more: Any) -> None:

@@ -193,7 +193,7 @@ def test_a_standing_approval_is_asked_for_and_taken_back(browsing: Browsing, ser
     done = browsing.send("olga", "/standing/new", rule="microsoft-gone", days="10", held_for="1h", reason="nights")
     said = text_of(done)
     assert "Asked for. Others must sign it now." in said
-    assert "When microsoft-365 has been cut for 1 h, Switchboard is moved by itself" in said
+    assert "when microsoft-365 has been cut for 1 h, Switchboard is moved by itself" in said
     (asked,) = service.http.get("/api/v1/standing-approvals").json()["standing_approvals"]
     sign = f'href="/approve/standing/{asked["id"]}"'
     assert sign not in done, "who asked does not sign"
