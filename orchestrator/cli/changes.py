@@ -1,81 +1,43 @@
-"""What a planned step would change, in lines for a terminal. Pure."""
+"""What a planned step would change, in lines for a terminal, in the page's words. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from orchestrator.cli.wording import clean, counted, duration, one_line, short_step, size
+from orchestrator.cli.wording import clean, one_line, short_step, size
 from orchestrator.domain.plan import PlannedStep
 from orchestrator.operations.changes import Change, Edit, Held, Told, Turn, Turns, Value, changes_of, read_out
+from orchestrator.web.times import duration
+from orchestrator.web.words import Language, say
 
-NOT_YET = "what is there then"
-"""Of a record set that can't be looked at before another step has ended."""
 ONE_LINE = 46
 """Characters that fit beside a step's name on a terminal of 80."""
-
-WORDS: Mapping[str, str] = {
-    "server.find": "find the server {name} at {providers}",
-    "server.release": "release the server {name} at {providers}",
-    "server.there": "server {name} is at {providers} already",
-    "server.make": "create the server {name} at {providers} ({size}, {image})",
-    "server.make.like": "create the server {name} at {providers} ({cpu} CPU, {memory} GB, {image})",
-    "volume": "create the volume {name} at {provider} ({size} GB)",
-    "snapshot": "take the snapshot {name} of volume {volume} at {provider}",
-    "room.none": "no room: {message}",
-    "room.now": "now: {size} at {provider}",
-    "message": "{message}",
-    "ttl.lower": "TTL {ttl} s, where it is longer",
-    "ttl.set": "TTL {ttl} s",
-    "ttl.wait": "then waits {time}, until no cache can hold a longer one",
-    "copy": "copy {source} to {target}",
-    "copy.there": "{objects} of {source} are at {target} already",
-    "copy.do": "copy {objects} ({bytes}) from {source} to {target}",
-    "copy.bucket": "make the bucket {target}",
-    "copy.under": "only what is under {prefix}",
-    "compare": "compare {source} with {target}; changes nothing",
-    "play": "play {play} on {hosts}",
-    "approval.approver": "{approvers} yes",
-    "approval.operator": "{operators} yes",
-    "sheet": "{sheet}",
-    "task.operator": "an operator does {sheet}",
-    "task.approver": "an approver does {sheet}",
-    "wait": "wait for {time}",
-    "wait.later": "wait for {time}",
-    "message.send": "tell {channel}: {text}",
-    "announce": "announce on {account}: {text}",
-    "inform": "tell people by {channels}: {text}",
-    "meetings": "meetings of {calendar} from {vendors} to {link}",
-    "profile": "profile of {account}",
-    "check": "check {kind} {what}; changes nothing",
-    "kind": "{text}",
-    "stale": "as it was {age} ago; now it can't be read: {message}",
-    "unreadable": "can't be read now: {message}",
-}
-"""By the code of what is told."""
+_BESIDES = ("message", "copy.under")
+"""Codes of what belongs to the line before it."""
 
 
-def change_lines(step: PlannedStep, now: float) -> list[str]:
+def change_lines(step: PlannedStep, now: float, language: Language = "en") -> list[str]:
     """One line or more: what this step does, what would change now, and how old that knowledge is."""
-    return [clean(line) for line in _lines(changes_of(step), now)]
+    return [clean(line) for line in _lines(changes_of(step), now, language)]
 
 
-def after_line(step: PlannedStep) -> str:
+def after_line(step: PlannedStep, language: Language = "en") -> str:
     """What must be over before this step's change is known; empty when it is known now."""
-    return f"after {short_step(step.after)}" if step.after else ""
+    return say(language, "note.after", needs=short_step(step.after)) if step.after else ""
 
 
-def known(value: str) -> str:
-    """A value with its references read out: `after server` stands for what that step will hand out."""
-    return read_out(value, lambda step, output: f"<{output} after {step}>")
+def known(value: str, language: Language = "en") -> str:
+    """A value with its references read out: `<address of server>` stands for what that step will hand out."""
+    return read_out(value, lambda step, output: f"<{say(language, 'plan.later', step=step, output=output)}>")
 
 
-def _lines(changes: Sequence[Change], now: float) -> Iterator[str]:
+def _lines(changes: Sequence[Change], now: float, language: Language) -> Iterator[str]:
     told = [one for one in changes if not _is_sheet(one)]
-    sheets = "".join(f"; {_sentence(one, now)}" for one in changes if isinstance(one, Told) and _is_sheet(one))
+    sheets = [_sentence(one, now, language) for one in changes if isinstance(one, Told) and _is_sheet(one)]
     for place, one in enumerate(told):
         if isinstance(one, Turns):
-            yield from _turns(one)
+            yield from _turns(one, language)
             continue
-        mark = "! " if one.alarm else "  " if place and one.code in ("message", "copy.under") else ""
-        yield f"{mark}{_sentence(one, now)}{'' if place else sheets}"
+        mark = "! " if one.alarm else "  " if place and one.code in _BESIDES else ""
+        yield mark + " · ".join([_sentence(one, now, language), *([] if place else sheets)])
 
 
 def _is_sheet(change: Change) -> bool:
@@ -83,50 +45,50 @@ def _is_sheet(change: Change) -> bool:
     return isinstance(change, Told) and change.code == "sheet"
 
 
-def _sentence(told: Told, now: float) -> str:
-    values = {name: _said(name, value) for name, value in told.values.items()}
-    at, count = told.values.get("at"), told.values.get("count")
+def _sentence(told: Told, now: float, language: Language) -> str:
+    values: dict[str, object] = {name: _said(name, value, language) for name, value in told.values.items()}
+    at, count, message = told.values.get("at"), told.values.get("count"), told.values.get("message")
     if isinstance(at, float):
-        values["age"] = duration(now - at)
+        values["age"] = duration(now - at, language)
     if isinstance(count, int):
-        values["objects"] = counted(count, "object")
-        says = "says" if count == 1 else "say"
-        values |= {f"{role}s": f"{counted(count, role)} {says}" for role in ("approver", "operator")}
-    return WORDS[told.code].format_map(values)
+        values["count"] = count
+    why = one_line(message) if isinstance(message, str) else ""
+    if told.code == "message":
+        return why
+    return f"{say(language, f'plan.do.{told.code}', **values)} {why}".rstrip()
 
 
-def _said(name: str, value: Value) -> str:
+def _said(name: str, value: Value, language: Language) -> str:
     if isinstance(value, tuple):
-        return (", else " if name == "providers" else ", ").join(map(known, value))
+        between = say(language, "plan.else") if name == "providers" else ", "
+        return between.join(known(one, language) for one in value)
     if isinstance(value, Mapping):
-        return known(one_line(value.get("en", "")))
+        return known(one_line(value.get(language) or value.get("en", "")), language)
     if isinstance(value, str):
-        return known(one_line(value))
-    return duration(value) if name == "time" else size(int(value)) if name == "bytes" else str(value)
+        return known(one_line(value), language)
+    if name == "time":
+        return duration(value, language)
+    return size(int(value), language) if name == "bytes" else str(value)
 
 
-def _turns(found: Turns) -> Iterator[str]:
+def _turns(found: Turns, language: Language) -> Iterator[str]:
     if found.zones:
-        yield _where(found.zones)
+        yield say(language, "plan.zones", count=len(found.zones), names=", ".join(found.zones))
     for turn in found.turns:
-        yield from _turned(turn)
+        yield from _turned(turn, language)
 
 
-def _where(zones: Sequence[str]) -> str:
-    return f"DNS {zones[0]}" if len(zones) == 1 else f"DNS, in each of {len(zones)} zones: {', '.join(zones)}"
-
-
-def _turned(turn: Turn) -> Iterator[str]:
+def _turned(turn: Turn, language: Language) -> Iterator[str]:
     """On one line what fits there, otherwise the new state below the old."""
-    name = turn.name if isinstance(turn.name, str) else one_line(turn.name.get("en", ""))
-    what = f"  {name} {turn.kind}".rstrip() + ":"
-    was = NOT_YET if turn.before is None else _held(turn.before)
+    name = turn.name if isinstance(turn.name, str) else one_line(turn.name.get(language) or turn.name.get("en", ""))
+    what = say(language, "cli.plan.named", name=f"  {name} {turn.kind}".rstrip())
+    was = say(language, "plan.not_yet") if turn.before is None else _held(turn.before, language)
     if turn.after is None:
         yield f"{what} {was}"
         return
-    wanted = ", ".join(map(known, turn.after.words)) if isinstance(turn.after, Edit) else _held(turn.after)
+    wanted = _edit(turn.after, language) if isinstance(turn.after, Edit) else _held(turn.after, language)
     if turn.stays:
-        yield f"{what} {was}, as it is"
+        yield f"{what} {was}, {say(language, 'plan.stays')}"
     elif len(what) + len(was) + len(wanted) < ONE_LINE:
         yield f"{what} {was} → {wanted}"
     else:
@@ -134,8 +96,12 @@ def _turned(turn: Turn) -> Iterator[str]:
         yield f"    → {wanted}"
 
 
-def _held(held: Held) -> str:
+def _edit(edit: Edit, language: Language) -> str:
+    return ", ".join(known(word, language) for word in edit.words)
+
+
+def _held(held: Held, language: Language) -> str:
     if not held.values:
-        return "nothing"
-    said = ", ".join(map(known, held.values))
+        return say(language, "plan.nothing")
+    said = ", ".join(known(value, language) for value in held.values)
     return f"{said} ({held.ttl} s)" if held.ttl is not None else said

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from orchestrator.cli import completion
 from orchestrator.cli.client import Service
 from orchestrator.cli.exits import NoService
 from orchestrator.cli.plan_page import show_plan
@@ -15,8 +16,14 @@ from orchestrator.domain.plan import Plan
 
 REHEARSAL = "rehearsal"
 
-Services = Annotated[list[str], typer.Argument(metavar="SERVICE…", help="The services to plan for.")]
-Scope = Annotated[str, typer.Option("--scope", "-s", help="The scope of bascule.yaml that it runs in.")]
+Services = Annotated[
+    list[str],
+    typer.Argument(metavar="SERVICE…", help="The services to plan for.", autocompletion=completion.services),
+]
+Scope = Annotated[
+    str,
+    typer.Option("--scope", "-s", help="The scope of bascule.yaml that it runs in.", autocompletion=completion.scopes),
+]
 Towards = Annotated[
     Literal["failover", "failback"], typer.Option("--direction", help="To the fallback target, or back.")
 ]
@@ -48,7 +55,7 @@ def plan(
         session.json(made.model_dump(mode="json", by_alias=True))
         return
     show_plan(session, made, time.time())
-    session.line(f"Run it: bascule run --plan {made.digest}", copied=True)
+    session.line(session.say("cli.plan.run", command=f"bascule run --plan {made.digest}"), copied=True)
 
 
 def _made_here(session: Session, services: list[str], scope: str, direction: str, given: dict[str, Any]) -> Plan:

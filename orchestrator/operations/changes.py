@@ -1,7 +1,7 @@
 """What a planned step would change: facts, which each reader puts into words of their own. Pure.
 
 A fact is a code with its values, or a table of things that turn from one state into another. Terminal and page show
-the same facts; every code has words in `cli/changes.py` and in the console's catalogues.
+the same facts, in the words that the catalogues have for every code.
 """
 
 import re

@@ -117,6 +117,7 @@ def test_a_crisis_from_its_first_sign_to_the_last_page(
         anne.sees(anne.page.locator("main a[href^='/approve/proposal/']"))
 
         # Its plan is read, and two people approve exactly it.
+        anne.page.locator("main a[href^='/approve/proposal/']").first.click()
         anne.page.locator("main a[href*='/plans/sha256']").first.click()
         anne.reads("desk-failover")
         digest = anne.page.url.rsplit("/", 1)[1].split("?")[0]

@@ -370,7 +370,7 @@ def test_the_api_asks_who_it_is(town: Town, http: Callable[..., httpx.Client]) -
     assert olga.post(f"{one}/sign", json=body).status_code == 403
     assert http("desk-only").post(f"{one}/sign", json=body).status_code == 404, "it is of a service that is not theirs"
     for language, words in (
-        ("fr", "Signé d’avance : quand microsoft-365 est coupé"),
+        ("fr", "Signé d’avance\u00a0: quand microsoft-365 est coupé"),
         ("en", "Signed in advance: when"),
     ):
         assert f"/approve/standing/{said['id']}" in anne.get("/signals", params={"lang": language}).text
@@ -457,7 +457,7 @@ def test_the_command_line_lists_asks_signs_and_revokes(
     assert (code, "it goes by itself" in text) == (0, True), "loud, also while nothing waits"
     town.lose()
     code, text = said("", "proposals")
-    assert (code, "IT GOES BY ITSELF" in text) == (3, True)
+    assert (code, "!! IT GOES BY ITSELF" in text) == (3, True)
     code, text = said("", "standing", "revoke", row.id, "--reason", "over", "--as", "olga")
     assert (code, text.startswith("Revoked by olga.")) == (0, True)
     assert "ended" in said("", "standing", "list", "--all")[1]

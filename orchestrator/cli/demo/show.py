@@ -18,10 +18,10 @@ from orchestrator.cli.follow import Followed
 from orchestrator.cli.plan_page import show_plan
 from orchestrator.cli.session import Session
 from orchestrator.cli.watching import FORWARD, watch
-from orchestrator.cli.wording import duration
 from orchestrator.domain.model import RunState
 from orchestrator.domain.plan import Plan
 from orchestrator.operations.plan_outline import machine_seconds
+from orchestrator.web.times import duration
 
 SERVICES = ["identity", "portal", "mail", "office", "visio"]
 OPERATOR = "olga-demo"
@@ -120,8 +120,8 @@ class Show:
         took = self.result["seconds"]
         self.result["expected_seconds"] = least
         self._say(
-            f"It took {duration(took)}. Expected: {duration(least)} when people answer at once, "
-            f"{duration(whole)} with the time they take."
+            f"It took {duration(took, 'en')}. Expected: {duration(least, 'en')} when people answer at once, "
+            f"{duration(whole, 'en')} with the time they take."
         )
 
     def _judge(self, broken: list[str], praise: str) -> bool:

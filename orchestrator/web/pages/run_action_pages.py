@@ -123,7 +123,10 @@ Asked = tuple[Action, Problem | None]
 
 
 def _ask(request: Request, language: Language, action: Action, refused: Problem | None) -> Response:
-    return ask(request, language, action, refused=refused)
+    """The page of what is not possible now says why; nothing was asked for yet, so nothing failed."""
+    response = ask(request, language, action, refused=refused)
+    response.status_code = 200
+    return response
 
 
 def _answer(request: Request, language: Language, form: Fields, act: Act, asked: Asked) -> Response:
