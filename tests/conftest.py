@@ -14,7 +14,9 @@ pytest_plugins = [
     "tests.long_first",
     "tests.moto_server",
     "tests.reading_again",
+    "tests.sampling",
     "tests.simulator_fixture",
+    "tests.tls_contexts",
     "tests.unknown_secrets",
     "tests.security.estate_fixtures",
 ]

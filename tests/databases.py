@@ -10,10 +10,20 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from dbos import DBOSClient
 
 from orchestrator.store.database import Database
 
 _numbers = itertools.count(1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is tried on either database is tried on PostgreSQL with the faults, unless it says `both_databases`."""
+    for item in items:
+        of_both = isinstance(item, pytest.Function) and hasattr(item, "callspec")
+        if of_both and "postgresql" in item.callspec.params.values() and not item.get_closest_marker("both_databases"):
+            item.add_marker("faults")
 
 
 @pytest.fixture(scope="session")
@@ -35,11 +45,12 @@ def postgres() -> Iterator[str]:
 
 @cache
 def _with_tables() -> Path:
-    """A SQLite file that has the tables: making them from nothing takes as long as many a test."""
+    """A SQLite file that has the tables, DBOS's as well: making them from nothing takes as long as many a test."""
     folder = Path(tempfile.mkdtemp(prefix="bascule-tables-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT")))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     made = Database(f"sqlite:///{folder / 'bascule.db'}")
     made.migrate()
+    DBOSClient(system_database_engine=made.engine, application_name="tables")._sys_db.run_migrations()
     made.close()
     return folder / "bascule.db"
 

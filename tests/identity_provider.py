@@ -109,7 +109,7 @@ def openid_provider(directory: Path) -> Iterator[OpenIdProvider]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.socket = authority.certificates("127.0.0.1").right.wrap_socket(server.socket, server_side=True)
     provider = OpenIdProvider(f"https://127.0.0.1:{server.server_address[1]}", authority.file)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
         yield provider

@@ -2,18 +2,19 @@
 
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from anyio.to_thread import current_default_thread_limiter
-from fastapi import Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match, Mount
+from starlette.routing import BaseRoute, Match, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
@@ -209,19 +210,37 @@ def create_app(bascule: Service, listening: Listening | None = None) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.parts = parts
-    guarded = [Depends(authorized)]
-    app.get("/healthz", tags=["service"], openapi_extra={"security": []})(_healthz)
-    app.get("/readyz", tags=["service"], openapi_extra={"security": []}, responses={503: {"model": Ready}})(_readyz)
-    app.get("/metrics", tags=["service"], response_class=Response, responses=_METRICS, dependencies=guarded)(_metrics)
-    app.include_router(signal_routes.inbox)  # first: routes are tried in their order, and a storm comes here
-    for part in _API:
-        app.include_router(part.router, prefix="/api/v1", responses=_REFUSED, dependencies=guarded)
-    for page in _PAGES:
-        app.include_router(page.router, dependencies=[*guarded, Depends(live_pages.as_of)])
-    app.state.needed = permissions.needed_by(app.routes)
+    app.router.routes.extend(_routes())
+    app.state.needed = _needed()
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     _answer_errors(app)
     return app
+
+
+@cache
+def _routes() -> Sequence[BaseRoute]:
+    """All routes, which ask the request for the service that they stand in front of.
+
+    A process puts them together once: FastAPI works out the parameters of each anew wherever it is included.
+    """
+    router = APIRouter(redirect_slashes=False)
+    guarded = [Depends(authorized)]
+    router.get("/healthz", tags=["service"], openapi_extra={"security": []})(_healthz)
+    router.get("/readyz", tags=["service"], openapi_extra={"security": []}, responses={503: {"model": Ready}})(_readyz)
+    router.get("/metrics", tags=["service"], response_class=Response, responses=_METRICS, dependencies=guarded)(
+        _metrics
+    )
+    router.include_router(signal_routes.inbox)  # first: routes are tried in their order, and a storm comes here
+    for part in _API:
+        router.include_router(part.router, prefix="/api/v1", responses=_REFUSED, dependencies=guarded)
+    for page in _PAGES:
+        router.include_router(page.router, dependencies=[*guarded, Depends(live_pages.as_of)])
+    return router.routes
+
+
+@cache
+def _needed() -> permissions.Needed:
+    return permissions.needed_by(_routes())
 
 
 def _healthz() -> dict[str, str]:

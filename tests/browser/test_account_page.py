@@ -40,6 +40,7 @@ def browser(service: RunningService) -> Iterator[Browser]:
         started.close()
 
 
+@pytest.mark.every_day("fr")
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_the_first_admin_enrols_and_signs_in_again_without_a_script(
     browser: Browser, service: RunningService, language: Language

@@ -41,6 +41,7 @@ def browser(service: RunningService) -> Iterator[Browser]:
         started.close()
 
 
+@pytest.mark.every_day("320")
 @pytest.mark.parametrize("width", [320, 1280])
 def test_the_map_is_drawn_and_told(browser: Browser, service: RunningService, width: int) -> None:
     told = service.http.get("/api/v1/map").json()["dependencies"]

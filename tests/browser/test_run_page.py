@@ -116,6 +116,7 @@ def test_a_run_is_seen_to_move_without_reloading(browser: Browser, service: Runn
     assert not any(service.bascule.token in address for address in watched.asked[1:])
 
 
+@pytest.mark.faults
 def test_an_ended_run_that_is_undone_moves_again(browser: Browser, service: RunningService, run_id: str) -> None:
     service.finish(run_id)
     with opened(browser, service, f"/runs/{run_id}") as watched:
@@ -207,6 +208,7 @@ CONTRAST = """
 """
 
 
+@pytest.mark.every_day("waiting-light", "failed-dark")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("state", ["waiting", "failed"])
 def test_on_a_small_screen_all_is_there_and_readable(

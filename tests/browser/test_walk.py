@@ -63,9 +63,10 @@ class Somebody:
     def does(self, link: str, **typed: str) -> None:
         """Follow the link of an action, fill its form in, send it."""
         self.page.locator(f"main a[href*='{link}']").first.click()
+        form = self.page.locator("main form").first
         for name, text in typed.items():
-            self.page.locator(f"main form [name={name}]").fill(text)
-        self.page.locator("main form button").first.click()
+            form.locator(f"[name={name}]").fill(text)
+        form.locator("button").first.click()
         expect(self.page.locator(".trouble, .wrong:not([hidden])")).to_have_count(0)
 
 
@@ -119,7 +120,7 @@ def test_a_crisis_from_its_first_sign_to_the_last_page(
         # Its plan is read, and two people approve exactly it.
         anne.page.locator("main a[href^='/approve/proposal/']").first.click()
         anne.page.locator("main a[href*='/plans/sha256']").first.click()
-        anne.reads("desk-failover")
+        anne.sees(anne.page.locator("main .plan-digest"))
         digest = anne.page.url.rsplit("/", 1)[1].split("?")[0]
         for who in (anne, bruno):
             who.opens("/")

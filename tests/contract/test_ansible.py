@@ -117,7 +117,9 @@ def supervisor() -> int:
     raise AssertionError("no supervisor is running")
 
 
+@pytest.mark.core
 class TestAnsiblePlay(ProvableContract):
+    @pytest.mark.faults
     def test_apply_twice_runs_once(self, case: Case) -> None:
         before = case.before()
         first = case.apply(before)

@@ -84,12 +84,14 @@ class TestOnAPublicNetwork(ProviderContract, ForeignChangeContract):
         return case_of(cloud, make_context, PORTAL, 1)
 
 
+@pytest.mark.core
 class TestWithAFloatingAddress(ProviderContract, ForeignChangeContract):
     @pytest.fixture
     def case(self, cloud: OpenStackStandIn, make_context: MakeContext) -> Case:
         return case_of(cloud, make_context, PORTAL, 2, **FLOATING)
 
 
+@pytest.mark.core
 class TestRootedInAVolumeBehindAFirewall(ProviderContract, ForeignChangeContract):
     """The group, its two rules, and the server."""
 

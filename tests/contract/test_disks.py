@@ -86,18 +86,21 @@ def only_at(*clouds: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("site", clouds, indirect=True)
 
 
+@pytest.mark.core("scaleway")
 class TestVolume(ProviderContract, ForeignChangeContract):
     @pytest.fixture
     def case(self, site: Site) -> Case:
         return site.volume()
 
 
+@pytest.mark.core("scaleway")
 class TestSnapshot(ProviderContract, ForeignChangeContract):
     @pytest.fixture
     def case(self, site: Site) -> Case:
         return site.snapshot()
 
 
+@pytest.mark.every_day("scaleway", "openstack")
 def test_a_volume_of_that_name_from_another_run_is_refused(site: Site) -> None:
     site.at.others_volume(site.cloud, "data")
     (theirs,) = site.ours()
@@ -109,6 +112,7 @@ def test_a_volume_of_that_name_from_another_run_is_refused(site: Site) -> None:
     assert f"run={OTHER.run}" in caught.value.message
 
 
+@pytest.mark.every_day("scaleway", "openstack")
 def test_a_volume_that_another_server_holds_is_left_alone(site: Site) -> None:
     case = site.volume()
     effect = case.apply(case.before()).effect
@@ -160,6 +164,7 @@ def test_a_step_that_is_too_long_for_a_name_is_undone_all_the_same(site: Site) -
 
 
 @only_at("outscale")
+@pytest.mark.every_day("CreateVolume-drop-outscale", "LinkVolume-lose_answer-outscale")
 @pytest.mark.parametrize("kind", ["drop", "lose_answer"])
 @pytest.mark.parametrize("action", ["CreateVolume", "CreateTags", "LinkVolume"])
 def test_a_volume_that_was_cut_off_is_finished_once(site: Site, action: str, kind: str) -> None:

@@ -46,6 +46,7 @@ def edited_case(stack: ExitStack, tmp_path: Path, kind: str) -> Case:
     return at.case(EDIT)
 
 
+@pytest.mark.core
 class TestBind(ProviderContract, ForeignChangeContract):
     @pytest.fixture
     def case(self, tmp_path: Path) -> Iterator[Case]:
@@ -53,6 +54,7 @@ class TestBind(ProviderContract, ForeignChangeContract):
             yield edited_case(stack, tmp_path, "bind")
 
 
+@pytest.mark.core
 class TestPowerDns(ProviderContract, ForeignChangeContract):
     @pytest.fixture
     def case(self, tmp_path: Path) -> Iterator[Case]:
@@ -134,7 +136,7 @@ def _apply(at: World, want: Records) -> JsonMap:
     return done.effect
 
 
-@pytest.fixture(scope="module", params=["bind", "powerdns-api"])
+@pytest.fixture(scope="module", params=["bind", pytest.param("powerdns-api", marks=pytest.mark.faults)])
 def kept_world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A server that serves one example after the other."""
     with ExitStack() as stack:

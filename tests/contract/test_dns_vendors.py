@@ -65,6 +65,7 @@ class VendorContract(ProviderContract, ForeignChangeContract):
             yield case_of(host, host.losing_one_answer if request.param == "answer-lost" else host.dying)
 
 
+@pytest.mark.core
 class TestOvhcloud(VendorContract):
     vendor = "ovh"
 
@@ -73,6 +74,7 @@ class TestScaleway(VendorContract):
     vendor = "scaleway"
 
 
+@pytest.mark.core
 class TestGandi(VendorContract):
     vendor = "gandi"
 
@@ -311,6 +313,7 @@ def test_a_zone_that_the_host_does_not_hold_is_permanent_and_never_made(host: Ho
     host.book.zones.update(zones)
 
 
+@pytest.mark.every_day("scaleway")
 def test_an_api_that_hangs_is_left_in_time(host: Host) -> None:
     planned = before(host)
     with host.faulty({"kind": "hang", "times": None}), refused() as caught:

@@ -111,6 +111,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield World(servers, [api, updates], context, secrets)
 
 
+@pytest.mark.core
 class TestManyZones(ProviderContract, ForeignChangeContract):
     @pytest.fixture
     def case(self, world: World) -> Case:

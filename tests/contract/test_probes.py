@@ -173,6 +173,7 @@ def _busy_elsewhere(at: Town) -> Iterator[None]:
         yield
 
 
+@pytest.mark.core
 class TestSsh(ReadOnlyContract):
     @pytest.fixture
     def case(self, at: Town, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:

@@ -317,6 +317,7 @@ def sending(kept: tuple[Town, Dovecot]) -> Iterator[SubmissionServer]:
         yield server
 
 
+@pytest.mark.core
 class TestMail(ReadOnlyContract):
     @pytest.fixture
     def case(self, kept: tuple[Town, Dovecot], sending: SubmissionServer, tmp_path: Path) -> Case:
@@ -345,6 +346,7 @@ def test_mail_from_the_domain_is_found_genuine_elsewhere(at: Town, boxes: Doveco
         assert len(server.taken) == 1
 
 
+@pytest.mark.faults
 def test_mail_that_a_receiver_would_doubt_is_told(at: Town, boxes: Dovecot) -> None:
     with submission(at, boxes) as server:
         server.stolen = True

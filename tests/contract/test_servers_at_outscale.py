@@ -84,6 +84,7 @@ def creations(cloud: OutscaleStandIn) -> int:
     return sum(action == "server.create" for action, _ in cloud.written())
 
 
+@pytest.mark.core
 class TestComputeServer(ProviderContract, ForeignChangeContract):
     """A firewall with its rules and tags, then a machine, its tags, its user data and power on."""
 
@@ -104,6 +105,7 @@ def test_a_server_comes_up_with_tags_user_data_firewall_and_address(case: Case, 
     ]
 
 
+@pytest.mark.every_day("0-CreateSecurityGroup", "0-CreateVms", "1-CreateTags", "0-StartVms")
 @pytest.mark.parametrize(
     "action", ["CreateSecurityGroup", "CreateSecurityGroupRule", "CreateVms", "CreateTags", "UpdateVm", "StartVms"]
 )

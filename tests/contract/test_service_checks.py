@@ -167,6 +167,7 @@ def place(product: Product, tmp_path: Path) -> Iterator[Place]:
         yield made
 
 
+@pytest.mark.core("OidcCheck-keycloak")
 @products()
 class TestChecks(ReadOnlyContract):
     @pytest.fixture

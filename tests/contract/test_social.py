@@ -101,6 +101,7 @@ def mastodon(tmp_path: Path) -> Iterator[Served]:
         yield server
 
 
+@pytest.mark.core("mastodon")
 class TestPost(ProviderContract, ForeignChangeContract):
     @pytest.fixture(params=[MASTODON, FRIENDICA, PIXELFED], ids=lambda dialect: dialect.software)
     def case(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
@@ -120,6 +121,7 @@ def losing_posts(server: Served) -> AbstractContextManager[None]:
     )
 
 
+@pytest.mark.core
 class TestProfile(ProviderContract, ForeignChangeContract):
     @pytest.fixture
     def case(self, mastodon: Served, tmp_path: Path) -> Case:

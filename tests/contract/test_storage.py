@@ -14,6 +14,7 @@ from providers.storage.copy import StorageCopy
 from providers.storage.verify import StorageVerify
 from providers.wants import Copy, Place, Verify
 from tests.contract.suite import Case, ForeignChangeContract, ProviderContract, ReadOnlyContract, quiet, refused
+from tests.sampling import sampled
 from tests.vendor_stand_ins import SECRETS, StoreStandIn
 
 MakeContext = Callable[[Mapping[str, Any]], Context]
@@ -127,6 +128,7 @@ def test_once_halted_a_copy_sends_nothing_more_and_goes_on_where_it_was(
         assert case.world() == world
 
 
+@pytest.mark.every_day("drop")
 @pytest.mark.parametrize("kind", ["lose_answer", "drop"])
 def test_a_copy_cut_at_any_write_goes_on_and_copies_nothing_twice(
     case: Case, stores: dict[str, StoreStandIn], kind: str
@@ -144,6 +146,7 @@ def test_a_copy_cut_at_any_write_goes_on_and_copies_nothing_twice(
         assert case.world() == world
 
 
+@pytest.mark.every_day("lose_answer")
 @pytest.mark.parametrize("kind", ["lose_answer", "drop"])
 def test_an_undo_cut_at_any_write_goes_on(case: Case, stores: dict[str, StoreStandIn], kind: str) -> None:
     target, world, before = stores["target"], case.world(), case.before()
@@ -156,7 +159,7 @@ def test_an_undo_cut_at_any_write_goes_on(case: Case, stores: dict[str, StoreSta
         assert case.world() == world
 
 
-@pytest.mark.parametrize("cut", range(4))
+@pytest.mark.parametrize("cut", sampled(range(4), lambda cut: cut == 2))
 def test_an_undo_cut_off_does_not_mistake_its_own_work_for_others(
     case: Case, stores: dict[str, StoreStandIn], cut: int
 ) -> None:
@@ -180,7 +183,7 @@ def test_undo_of_a_copy_cut_at_any_write_restores_the_world(case: Case, stores: 
         assert case.world() == world
 
 
-@pytest.mark.parametrize("cut", [None, 0, 1])
+@pytest.mark.parametrize("cut", sampled([None, 0, 1], lambda cut: cut is None))
 def test_a_bucket_that_is_missing_is_made_and_removed(
     case: Case, stores: dict[str, StoreStandIn], cut: int | None
 ) -> None:
@@ -244,7 +247,7 @@ def test_a_whole_bucket_is_copied_without_bascules_own_notes(case: Case, stores:
     assert not any(key.startswith(".bascule/run-0") for key in stores["target"].store.state()["new"])
 
 
-@pytest.mark.parametrize("cut", range(WRITES + 2))
+@pytest.mark.parametrize("cut", sampled(range(WRITES + 2), lambda cut: cut in (0, 3)))
 def test_a_long_copy_leaves_several_notes_and_rewrites_none(
     case: Case, stores: dict[str, StoreStandIn], cut: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

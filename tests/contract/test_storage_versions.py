@@ -22,7 +22,7 @@ LARGE = "www/film.mp4"
 CONTENT = b"0123456789abcdef" * (6 * 1024 * 1024 // 16)
 
 
-@pytest.fixture(params=["Enabled", "Suspended"])
+@pytest.fixture(params=["Enabled", pytest.param("Suspended", marks=pytest.mark.faults)])
 def stores(request: pytest.FixtureRequest) -> Iterator[dict[str, StoreStandIn]]:
     """The target has one object to overwrite, one of two versions, and one under a delete marker."""
     with store_stand_in("source", "eu-west-1", part_mib=5) as source, store_stand_in("target", "fr-par") as target:
@@ -85,6 +85,7 @@ def stacks(stand_in: StoreStandIn) -> dict[str, list[tuple[str, bytes]]]:
         return {key: [(one.version, one.blob.md5 if one.blob else b"") for one in stack] for key, stack in kept}
 
 
+@pytest.mark.core("Enabled")
 class TestStorageCopyToVersions(ProviderContract, ForeignChangeContract):
     """The whole contract; the world is every version in its place."""
 

@@ -128,7 +128,7 @@ def _context(directory: Path, settings: JsonMap) -> Context:
     return Context(scope, lambda name: Secret(secrets[name]), directory / "workspace", directory / "estate", 10.0)
 
 
-@pytest.fixture(params=[bind, powerdns], ids=["bind", "powerdns"])
+@pytest.fixture(params=[bind, pytest.param(powerdns, marks=pytest.mark.faults)], ids=["bind", "powerdns"])
 def zone(request: pytest.FixtureRequest, stack: ExitStack, tmp_path: Path) -> Zone:
     return updated(stack, tmp_path, request.param)
 

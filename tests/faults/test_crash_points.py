@@ -27,7 +27,7 @@ EVERY_DAY = {
     "outcome": "dns-address: outcome",
     "reclaimed": "dns-address: effect+reclaimed",
     "verified": "dns-address: verified",
-    "settled": "server-slow: settled",
+    "settled": "dns-ttl: settled",
     "waiting": "wait: waiting",
     "undo-intent": "dns-address: undo-intent",
     "undo-reclaimed": "dns-address: undo-effect+undo-reclaimed",

@@ -100,6 +100,7 @@ def see(world: Watched, there: Callable[[Monitor], bool]) -> None:
     until(lambda: all(map(there, world.monitors.values())), WITHIN, lambda: world._logs())
 
 
+@pytest.mark.faults
 def test_a_service_that_stops_and_returns_is_heard_of_from_each_trust_domain(world: Watched) -> None:
     every_place = vendor_targets(world.vendor)
     see(world, lambda one: all(one.seen(place) == 1 for place in every_place))

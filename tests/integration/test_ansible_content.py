@@ -95,6 +95,7 @@ def want(host: SshHost) -> Play:
     return Play(play="ansible/site.yml", hosts=hosts, vars={"home": str(host.home), "who": "{{ everybody }}"})
 
 
+@pytest.mark.faults
 def test_a_contained_play_does_its_work(host: SshHost, context: Context) -> None:
     done = AnsiblePlay(context).apply(want(host), TAG, {}, lambda _: None)
     assert done.outputs["said"] in ("hello one", "hello two")

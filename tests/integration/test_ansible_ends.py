@@ -144,6 +144,7 @@ def test_everything_killed_at_once(slow: Slow) -> None:
     assert slow.private() == []
 
 
+@pytest.mark.faults
 def test_deadline_ends_the_play(slow: Slow) -> None:
     said: list[str] = []
     others = set(descendants(os.getpid(), b"ansible"))

@@ -65,6 +65,7 @@ def problem_in(response: httpx.Response, status: int, code: str) -> dict[str, An
     return found
 
 
+@pytest.mark.both_databases
 def test_a_whole_run_with_two_approvers(service: RunningService) -> None:
     plan = service.plan("phone", "desk")
     assert plan["services"] == ["desk", "phone"]
@@ -156,6 +157,7 @@ def test_a_service_is_held_by_one_run(service: RunningService) -> None:
     assert run_id in said["detail"]
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("many", sampled([50, 200], lambda many: many == 50))
 def test_simultaneous_requests_make_one_run(service: RunningService, many: int) -> None:
     order = {"digest": service.plan("desk")["digest"], "as": "olga", "reason": "at once"}

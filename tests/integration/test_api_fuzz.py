@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import httpx
 import pytest
 
 from tests.hostile_bodies import payloads
@@ -80,6 +81,21 @@ def test_methods_that_no_operation_has_are_405(service: RunningService, method: 
         assert answer.status_code == 405, f"{method} {path}"
         if "/webhooks/" not in path or method != "OPTIONS":  # there CloudEvents' handshake answers
             assert answer.headers["allow"] == allowed
+
+
+@pytest.mark.parametrize("bearer", ["", "Bearer of-nobody"])
+@pytest.mark.parametrize("method", ["TRACE", "PUT"])
+def test_a_method_that_a_door_does_not_have_is_405_whoever_asks(
+    service: RunningService, method: str, bearer: str
+) -> None:
+    """What it has is kept: a token is asked for where one is needed."""
+    headers = {"Authorization": bearer} if bearer else {}
+    with httpx.Client(base_url=service.url, headers=headers, trust_env=False) as stranger:
+        for path, allowed in {"/api/v1/sessions/key": "POST", "/api/v1/sessions": "DELETE, GET, POST"}.items():
+            answer = stranger.request(method, path)
+            assert (answer.status_code, answer.headers["allow"]) == (405, allowed), path
+        assert stranger.get("/api/v1/sessions").status_code == 401
+        assert stranger.request(method, "/api/v1/runs").status_code == 401
 
 
 def test_a_body_of_another_kind_is_415_where_there_is_something_to_post(service: RunningService) -> None:

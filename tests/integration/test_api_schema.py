@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.domain.people.role import Role
-from tests.api_schema import EXCLUDED, Outcome, hold_against_description
+from tests.api_schema import CLOSED, EXCLUDED, Outcome, hold_against_description, outcome
 from tests.databases import new_postgres_database
 from tests.integration.service_fixture import RunningService, running_service
 from tests.signal_senders import SIGNALS, alertmanager, as_bytes, proven, store_secrets
@@ -117,11 +117,42 @@ def test_each_path_is_in_one_part(service: RunningService) -> None:
 def test_the_api_is_as_it_is_described_in_depth(each_service: RunningService, tmp_path: Path) -> None:
     """Many more, and sequences in which an answer's names are asked for next."""
     known = something_there(each_service)
-    holds(
-        each_service, hold_against_description(each_service, tmp_path, MANY, ["coverage", "fuzzing", "stateful"], known)
-    )
+    phases = ["coverage", "fuzzing", "stateful"]
+    holds(each_service, hold_against_description(each_service, tmp_path, MANY, phases, known))
 
 
 def test_what_is_left_out_is_there(service: RunningService) -> None:
     described = service.http.get("/api/v1/openapi.json").json()["paths"]
     assert EXCLUDED.keys() <= described.keys()
+    assert CLOSED.keys() <= {f"{method.upper()} {path}" for path, methods in described.items() for method in methods}
+
+
+REPORT = """
+Authentication failed: 2 operations returned only 401/403 responses
+
+401 Unauthorized (1 operation):
+  - POST /webhooks/{source}
+
+403 Forbidden (1 operation):
+  - GET /api/v1/runs
+
+\N{ELECTRIC LIGHT BULB} Ensure valid authentication credentials are set via `--auth` or `-H`
+
+  Selected: 9/12
+  Tested: 9
+Warnings:
+  Authentication failed: 2 operations returned only 401/403 responses
+Test cases:
+  512 generated, 512 passed
+"""
+
+
+def test_a_report_of_doors_that_stayed_closed_is_not_good() -> None:
+    """The token that the requests are made with may end on the way: what follows would hold for the wrong reason."""
+    found = outcome(0, REPORT)
+    assert (found.good, found.closed) == (False, {"POST /webhooks/{source}", "GET /api/v1/runs"})
+    known = REPORT.replace("2 operations", "1 operation").replace("  - GET /api/v1/runs\n", "")
+    assert outcome(0, known).good
+    assert not outcome(1, known).good
+    with pytest.raises(AssertionError):
+        outcome(0, REPORT.replace("2 operations", "3 operations"))

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -12,6 +13,8 @@ from orchestrator.operations.audit_check import verify
 from orchestrator.store.audit_reading import open_database
 from orchestrator.store.database import MIGRATIONS, Database
 from orchestrator.store.journal import RunJournal
+
+pytestmark = pytest.mark.both_databases
 
 EVENTS = 2500
 """More than are hashed at a time."""

@@ -414,6 +414,7 @@ def test_without_a_service_the_way_to_start_one_is_said(alone: Village) -> None:
         assert f"No service is running for {alone.data}. Start one with: bascule serve" in said.replace("\n", " ")
 
 
+@pytest.mark.faults
 def test_a_plan_made_without_a_service_is_known_to_one_started_later(alone: Village) -> None:
     digest = alone.json(0, "plan", "hurry")["digest"]
     alone.serve()

@@ -13,6 +13,8 @@ from providers.base import Finding, Presence, ProviderError, Tag
 from tests.databases import new_postgres_database
 from tests.integration.engine_world import Engine, World, fail, step
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def started(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:

@@ -379,6 +379,7 @@ def hold(plan: Plan) -> Plan:
     return plan.model_copy(update={"steps": (waits,)})
 
 
+@pytest.mark.both_databases
 def test_a_key_that_found_a_run_under_way_still_names_it_when_that_has_ended(database: Database) -> None:
     start = desk(database, hold(plan_of("mail")))
     first = start.start("mail", "olga")
@@ -453,6 +454,7 @@ def until_blocked(database: Database) -> None:
     raise AssertionError("nobody waits for a lock")
 
 
+@pytest.mark.both_databases
 def test_an_error_of_the_database_shows_no_values(database: Database) -> None:
     """Such errors go to the log with what was to be written."""
     with pytest.raises(DatabaseError) as caught, database.write() as conn:

@@ -68,6 +68,7 @@ def test_a_session_that_ended_halts_with_the_installation_s_token(bascule: Bascu
     assert bascule.halt.in_force() is not None
 
 
+@pytest.mark.every_day("401", "503")
 @pytest.mark.parametrize("status", [401, 429, 500, 503])
 def test_a_service_that_refuses_whoever_it_is_is_passed_by(bascule: Bascule, status: int) -> None:
     shown: list[str] = []

@@ -52,6 +52,7 @@ def marker(tmp_path: Path) -> Iterator[Path]:
     assert not path.exists()
 
 
+@pytest.mark.every_day("alertmanager", "generic", "cloudevents")
 @pytest.mark.parametrize("name", FORMATS)
 def test_readers_take_500_hostile_bodies_each(name: str, marker: Path) -> None:
     estate, problems = read_estate(ESTATE + SIGNALS)
@@ -78,8 +79,9 @@ def test_readers_take_500_hostile_bodies_each(name: str, marker: Path) -> None:
     assert understood, "the corpus must reach beyond the readers"
 
 
-def test_the_service_takes_500_hostile_bodies(service: RunningService, marker: Path) -> None:
-    taken = [list(posts(name, str(marker)))[place :: len(FORMATS)] for place, name in enumerate(FORMATS)]
+def test_the_service_takes_a_hundred_hostile_bodies(service: RunningService, marker: Path) -> None:
+    """A tenth of those of each format, each at a place of its own; with the faults, all."""
+    taken = [list(posts(name, str(marker)))[place :: 5 * len(FORMATS)] for place, name in enumerate(FORMATS)]
     _withstands(service, [post for some in taken for post in some])
 
 

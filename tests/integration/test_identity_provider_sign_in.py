@@ -85,6 +85,7 @@ def test_somebody_who_is_not_linked_is_nobody(service: tuple[Bascule, str], prov
         assert one.get("/api/v1/session").status_code == 401
 
 
+@pytest.mark.every_day("nonce", "audience", "expired")
 @pytest.mark.parametrize(
     "claims",
     [

@@ -81,6 +81,7 @@ def test_servers_of_several_pages_with_their_volumes_and_tags(
     assert (extra.bytes, extra.type, extra.encrypted, extra.attached_to) == (120 * 1024**3, "gp3", True, ())
 
 
+@pytest.mark.faults
 def test_security_groups_with_networks_and_groups_in_one_rule(account: AwsAccount) -> None:
     group = account.ec2("CreateSecurityGroup", GroupName="web", GroupDescription="the front").findtext("{*}groupId")
     account.ec2(
@@ -149,6 +150,7 @@ def written(file: Path) -> set[tuple[str, str, int, str]]:
     return {(n.to_text(), dns.rdatatype.to_text(d.rdtype), ttl, d.to_text()) for n, ttl, d in zone.iterate_rdatas()}
 
 
+@pytest.mark.faults
 def test_a_zone_of_three_hundred_records_is_exported_whole(
     account: AwsAccount, zone_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,6 +222,7 @@ def test_buckets(account: AwsAccount, monkeypatch: pytest.MonkeyPatch) -> None:
     assert secret.encryption == "KMS"
 
 
+@pytest.mark.faults
 def test_a_count_without_the_time_for_it_says_so(account: AwsAccount, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws_buckets, "PAGE", "1")
     monkeypatch.setattr(aws_buckets, "SHARE", 0.0)

@@ -247,6 +247,7 @@ def _go_back(at: Town, done: Sequence[tuple[PlannedStep, Finding]]) -> None:
         assert provider.undo(want, tag, found.effect, _quiet).presence is Presence.ABSENT
 
 
+@pytest.mark.faults
 def test_no_mail_is_led_to_a_side_that_refuses_the_domain(tmp_path: Path) -> None:
     with town(tmp_path) as at:
         steps: Mapping[str, PlannedStep] = {step.id.rpartition("/")[2]: step for step in move()}

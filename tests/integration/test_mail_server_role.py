@@ -179,6 +179,7 @@ def test_mail_comes_in_goes_out_and_is_read_under_the_right_name_only(host: SshH
     }
 
 
+@pytest.mark.faults
 def test_a_mailbox_without_a_password_is_refused(host: SshHost, tmp_path: Path) -> None:
     with refused() as caught:
         write(host, tmp_path, [*BOXES, "new@valbourg.example"])

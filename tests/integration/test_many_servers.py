@@ -9,6 +9,7 @@ from tests.server_wave import CLOUDS, Place, cost_of, through_compute_server, un
 SERVERS, THREADS = 16, 8
 
 
+@pytest.mark.every_day("Scaleway", "OVHcloud")
 @pytest.mark.parametrize("place", CLOUDS.values(), ids=CLOUDS)
 def test_as_many_servers_as_were_asked_for_and_none_after_their_undo(place: Place, tmp_path: Path) -> None:
     with place(tmp_path, SERVERS) as wave:

@@ -100,6 +100,7 @@ def test_a_core_does_not_wait_for_a_bascule_that_hangs_and_the_message_arrives_l
     assert not Path("/tmp/never").exists()
 
 
+@pytest.mark.faults
 def test_checkmk_by_environment_and_icinga_by_arguments(service: RunningService, tmp_path: Path, secret: Path) -> None:
     checkmk = tmp_path / "checkmk"
     checkmk.write_text(SECRETS["checkmk"])

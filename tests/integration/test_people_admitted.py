@@ -63,6 +63,7 @@ def test_the_first_admin_comes_in_once_enrols_and_whoever_has_a_second_link_does
     assert either.people.sign_in.with_password("ada", PASSWORD, either.code()).actor.proof is Proof.TOTP
 
 
+@pytest.mark.every_day("policy:x", "Ada", "bascule")
 @pytest.mark.parametrize(
     "name", ["", "local", "bascule", "policy:x", "break-glass-0", "person-1", "Ada", "a b", "é", "a" * 64]
 )

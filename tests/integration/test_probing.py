@@ -158,6 +158,7 @@ def test_an_estate_without_probes_looks_at_nothing_and_a_new_commit_is_followed(
         assert len(at.minute()) == 4
 
 
+@pytest.mark.faults
 def test_several_workers_do_not_all_look_and_another_goes_on_when_one_ends(tmp_path: Path, postgres: str) -> None:
     with town(tmp_path, new_postgres_database(postgres)) as at:
         at.minute()

@@ -123,7 +123,7 @@ def channel() -> Iterator[tuple[int, list[dict[str, Any]], list[int]]]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Chat)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     yield server.server_address[1], told, answers
     server.shutdown()
@@ -250,6 +250,7 @@ def test_it_withdraws_itself_when_the_evidence_falls_away(town: Town) -> None:
         town.bascule.proposals.approve(row.id, row.digest, "anne")
 
 
+@pytest.mark.faults
 def test_it_comes_again_only_when_the_evidence_has_held_again(town: Town) -> None:
     town.lose()
     town.observe(rounds(1, as_it_is, start=town.clock.now + MINUTE))
@@ -310,6 +311,7 @@ def test_a_plan_that_cannot_be_made_is_told_and_tried_again(town: Town) -> None:
     assert town.only().commit == town.bascule.estates.newest(), "what was mended is used"
 
 
+@pytest.mark.faults
 def test_a_plan_that_lacks_a_secret_is_not_armed_until_it_is_there(town: Town) -> None:
     name = "runbooks/phone-failover.yaml"
     words = "title: {fr: Un, en: One}, body: {fr: Un, en: One}"
@@ -329,6 +331,7 @@ def test_a_plan_that_lacks_a_secret_is_not_armed_until_it_is_there(town: Town) -
     assert town.events(row.id) == ["raised", "blocked", "armed"]
 
 
+@pytest.mark.faults
 def test_a_rule_that_is_gone_takes_its_proposal_with_it(town: Town) -> None:
     row = town.lose()
     sheet = (town.estate / "bascule.yaml").read_text()
@@ -434,6 +437,7 @@ def test_an_estate_that_cannot_be_read_for_a_while_changes_nothing(town: Town, m
     assert town.only().state == "armed"
 
 
+@pytest.mark.faults
 def test_an_estate_that_is_gone_for_good_keeps_nobody_from_ending_it(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -462,6 +466,7 @@ def test_a_rule_that_changed_withdraws_and_one_that_asks_for_more_people_asks_th
     assert town.listed()[-1].state == "withdrawn"
 
 
+@pytest.mark.faults
 def test_a_halt_that_was_lifted_at_once_has_withdrawn_it_all_the_same(town: Town) -> None:
     row = town.lose()
     town.clock.now += 1
@@ -473,6 +478,7 @@ def test_a_halt_that_was_lifted_at_once_has_withdrawn_it_all_the_same(town: Town
     assert town.only().state == "withdrawn"
 
 
+@pytest.mark.faults
 def test_a_halt_under_a_clock_that_was_ahead_stops_nothing_later(town: Town) -> None:
     town.clock.now = START + 100 * 24 * HOUR
     town.bascule.halt.engage("olga", "wait")
@@ -484,6 +490,7 @@ def test_a_halt_under_a_clock_that_was_ahead_stops_nothing_later(town: Town) -> 
     assert town.bascule.proposals.approve(row.id, row.digest, "anne") is None
 
 
+@pytest.mark.faults
 def test_a_proposal_of_an_older_version_is_withdrawn_and_made_anew(town: Town) -> None:
     row = town.lose()
     old = {key: value for key, value in row.evidence.items() if key not in ("rule", "halt")}
@@ -493,6 +500,7 @@ def test_a_proposal_of_an_older_version_is_withdrawn_and_made_anew(town: Town) -
     assert town.only().state == "withdrawn"
 
 
+@pytest.mark.every_day("policy:microsoft-gone")
 @pytest.mark.parametrize("name", ["policy:microsoft-gone", "Timer", "bascule", "person-0123456789abcdef0123"])
 def test_nobody_goes_by_the_name_of_a_rule_or_of_the_service(town: Town, http: httpx.Client, name: str) -> None:
     del town
@@ -500,6 +508,7 @@ def test_nobody_goes_by_the_name_of_a_rule_or_of_the_service(town: Town, http: h
     assert http.post("/api/v1/halt", json=order).status_code == 422
 
 
+@pytest.mark.faults
 def test_what_nobody_observes_any_more_is_never_proposed(opened: Opened) -> None:
     town = opened()
     town.observe(rounds(1, as_it_is))
@@ -513,6 +522,7 @@ def test_what_nobody_observes_any_more_is_never_proposed(opened: Opened) -> None
     assert town.bascule.verdicts.listed()[0].verdict == "unknown"
 
 
+@pytest.mark.faults
 def test_an_erosion_of_weeks_is_the_same_after_a_restart(opened: Opened) -> None:
     town = opened()
     lag = [
@@ -603,14 +613,15 @@ def test_the_api_tells_all_of_it_and_takes_peoples_word(town: Town, http: httpx.
 
 
 @pytest.mark.parametrize(
-    ("language", "words"), [("fr", "Proposé : basculer Standard"), ("en", "Proposed: move Switchboard")]
+    ("language", "words"), [("fr", "Proposé\u00a0: basculer Standard"), ("en", "Proposed: move Switchboard")]
 )
 def test_the_pages_show_it_in_both_languages(town: Town, http: httpx.Client, language: str, words: str) -> None:
     row = town.lose()
     page = http.get("/signals", params={"lang": language}).text
     assert words in page
     assert f"bascule proposals release {row.id}" in page
-    assert "token-refresh" in page, "the readings that it rests on"
+    for place in ("/signals/microsoft-365", f"/proposals/{row.id}"):
+        assert "token-refresh" in http.get(place).text, "the readings that it rests on"
     assert row.evidence["words"][language] in html.unescape(http.get("/", params={"lang": language}).text)
 
 

@@ -146,6 +146,7 @@ def test_a_person_keeps_or_releases_from_the_page(yard: Yard) -> None:
     assert set(yard.cloud.fleet.servers) == {made[name].id for name in ("used", "twin", "undone", "foreign")}
 
 
+@pytest.mark.every_day("foreign-foreign-404-Nothing that Bascule made")
 @pytest.mark.parametrize(
     ("thing", "name", "status", "said"),
     [

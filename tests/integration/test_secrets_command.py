@@ -91,6 +91,7 @@ def acts(url: str) -> list[tuple[str, Any]]:
     return [(row.kind, row.data) for row in rows]
 
 
+@pytest.mark.every_day("beside a service")
 def test_set_list_remove(hand: Hand) -> None:
     assert "No secret is kept here" in hand.said(0, "list")
     assert "Sealed: secret://token of scope live" in hand.said(
@@ -118,6 +119,7 @@ def test_set_list_remove(hand: Hand) -> None:
     ]
 
 
+@pytest.mark.every_day("alone")
 def test_plain_files_are_sealed_then_gone(hand: Hand) -> None:
     hand.said(0, "list")
     files = {
@@ -153,6 +155,7 @@ def test_plain_files_are_sealed_then_gone(hand: Hand) -> None:
     assert b"BEGIN KEY" not in bascule_db
 
 
+@pytest.mark.every_day("alone")
 def test_keys_change_and_old_ones_go(hand: Hand) -> None:
     hand.said(0, "set", "live", "token", value=VALUE)
     hand.said(0, "set", "drill", "token", value="the drill's")
@@ -175,6 +178,7 @@ def test_keys_change_and_old_ones_go(hand: Hand) -> None:
     assert kinds[2:] == ["secrets.resealed", "secrets.resealed", "secrets.keys_dropped", "secrets.resealed"]
 
 
+@pytest.mark.faults
 def test_a_key_that_still_seals_something_stays(service: RunningService) -> None:
     hand = Hand(service.bascule.paths.data, service.estate)
     hand.said(0, "set", "live", "token", value=VALUE)
@@ -256,6 +260,7 @@ def test_secrets_are_an_admin_s_matter(service: RunningService) -> None:
     assert service.bascule.secret_store.of("live")("secret://token").reveal() == VALUE
 
 
+@pytest.mark.faults
 def test_codes_of_people_are_sealed_anew_with_the_secrets(service: RunningService) -> None:
     bascule, sealing = service.bascule, PeopleSealing(service.bascule.secret_store.keyring)
     service.person("ada", Role.ADMIN)

@@ -104,6 +104,7 @@ def test_fault_16_duplicate_late_and_reordered_alerts_are_one_observation_each(s
     assert told[0][1] < told[1][1]
 
 
+@pytest.mark.both_databases
 def test_the_same_delivery_by_many_at_once_is_stored_once(service: RunningService) -> None:
     post = proven("alertmanager", as_bytes(alertmanager(alert())))
     with ThreadPoolExecutor(16) as pool:

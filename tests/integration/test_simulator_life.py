@@ -54,6 +54,7 @@ def traces(simulator: Simulator, processes: list[int]) -> list[str]:
     return found + [line for line in Path("/proc/mounts").read_text().splitlines() if str(simulator.data) in line]
 
 
+@pytest.mark.faults
 def test_a_clean_end_leaves_its_secrets_only(index: int, tmp_path: Path) -> None:
     started = time.monotonic()
     with running_simulator(index, tmp_path) as simulator:
@@ -96,6 +97,7 @@ def test_one_index_runs_once(index: int, tmp_path: Path) -> None:
         assert simulator.state()["servers"] == []
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     ("arguments", "environment", "remedy"),
     [

@@ -154,6 +154,7 @@ def leftovers(simulator: Simulator) -> tuple[list[str], list[str], list[str]]:
     return sorted(pids), sorted(lines("ip", "netns", "list")), sorted(lines("ls", str(simulator.data / "disks")))
 
 
+@pytest.mark.faults
 def test_a_disk_outlives_a_reboot_and_not_its_server(api: Api) -> None:
     server = api.boot("portal")
     api.ssh(server, "echo kept > /root/note")
@@ -178,6 +179,7 @@ def test_user_data_reaches_the_server_and_scripts_run(api: Api) -> None:
     assert api.ssh(server, wait) == "done\n"
 
 
+@pytest.mark.faults
 def test_many_servers_at_once(api: Api) -> None:
     with ThreadPoolExecutor(5) as pool:
         servers = list(pool.map(api.boot, [f"s{number}" for number in range(5)]))
@@ -233,6 +235,7 @@ def test_a_creation_whose_answer_is_lost_happened(api: Api) -> None:
     assert len(api.simulator.effects("server.create")) == 2
 
 
+@pytest.mark.faults
 def test_a_boot_can_fail_or_never_end(api: Api) -> None:
     rule = {"service": "scaleway", "route": "BOOT *"}
     api.simulator.faults(rule | {"kind": "refuse"}, rule | {"kind": "hang"})
@@ -246,6 +249,7 @@ def test_a_boot_can_fail_or_never_end(api: Api) -> None:
     assert api.when(first, "running")
 
 
+@pytest.mark.faults
 def test_silence_ends_with_the_client_and_does_nothing(api: Api) -> None:
     rule = {"service": "scaleway", "route": "POST */servers"}
     api.simulator.faults(rule | {"kind": "hang", "skip": 1}, rule | {"kind": "delay", "seconds": 0.5, "times": 1})

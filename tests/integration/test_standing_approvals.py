@@ -148,6 +148,7 @@ def longer_evidence(town: Town) -> None:
     signed(town, held_for=9 * HOUR)
 
 
+@pytest.mark.every_day("one_signature-", "revoked-")
 @pytest.mark.parametrize(
     ("before", "ended"),
     [
@@ -180,6 +181,7 @@ def after_the_plan(town: Town, what: Callable[[], object]) -> Row:
     return town.listed()[-1]
 
 
+@pytest.mark.faults
 def test_days_later_the_signatures_still_count(town: Town) -> None:
     """An approval given on the spot lapses after a day; what is signed in advance lasts as long as it says."""
     town.clock.now -= 5 * DAY
@@ -214,6 +216,7 @@ def test_live_included_where_the_estate_is_signed(opened: Opened) -> None:
     assert (_run(town, run_id).mode, set(_run(town, run_id).releases)) == ("live", {"anne", "bruno"})
 
 
+@pytest.mark.faults
 def test_a_halt_keeps_it_also_when_it_was_lifted_at_once(town: Town) -> None:
     signed(town)
 
@@ -236,6 +239,7 @@ def test_a_signer_who_is_shut_out_within_the_countdown_keeps_it(town: Town) -> N
     assert (row.state, state(town, approval)) == ("armed", ("void", "signer"))
 
 
+@pytest.mark.faults
 def test_evidence_that_goes_keeps_it(town: Town) -> None:
     signed(town)
     row = town.lose(1.6)
@@ -244,6 +248,7 @@ def test_evidence_that_goes_keeps_it(town: Town) -> None:
     assert row.id == town.only().id
 
 
+@pytest.mark.faults
 def test_what_stands_in_the_way_is_told_and_it_goes_once_that_is_gone(town: Town) -> None:
     signed(town)
     town.lose()
@@ -259,6 +264,7 @@ def test_what_stands_in_the_way_is_told_and_it_goes_once_that_is_gone(town: Town
     assert town.only().state == "released"
 
 
+@pytest.mark.faults
 def test_a_limit_that_the_plan_is_over_blocks_it(town: Town) -> None:
     set_policy(town, STANDING + "  limits: {scopes: {drill: {services: 1, servers: 0}}, default: {services: 1}}\n")
     signed(town)
@@ -272,6 +278,7 @@ def test_a_limit_that_the_plan_is_over_blocks_it(town: Town) -> None:
     assert "2 services, au plus 1" in told
 
 
+@pytest.mark.faults
 def test_by_hand_and_in_advance_count_together(town: Town) -> None:
     approval = signed(town)
     row = town.lose()
@@ -387,8 +394,8 @@ def test_the_api_asks_who_it_is(town: Town, http: Callable[..., httpx.Client]) -
     (proposal,) = machine.get("/api/v1/proposals", params={"waiting": True}).json()["proposals"]
     assert (proposal["id"], proposal["standing"]) == (row.id, {"id": said["id"], "signers": ["anne", "bruno"]})
     for language, goes, stands in (
-        ("fr", "Elle part d’elle-même, par l’accord permanent", "Accord permanent de anne, bruno"),
-        ("en", "It goes by itself, by the standing approval", "Standing approval of anne, bruno"),
+        ("fr", "ELLE PART D’ELLE-MÊME à la fin du compte à rebours", "signé par anne, bruno (2 sur 2)"),
+        ("en", "IT GOES BY ITSELF when the countdown ends", "signed by anne, bruno (2 of 2)"),
     ):
         page = html.unescape(anne.get("/signals", params={"lang": language}).text)
         assert goes in page
@@ -463,6 +470,7 @@ def test_the_command_line_lists_asks_signs_and_revokes(
     assert "ended" in said("", "standing", "list", "--all")[1]
 
 
+@pytest.mark.faults
 def test_it_outlasts_a_restart(opened: Opened, town: Town) -> None:
     signed(town)
     town.lose()

@@ -30,6 +30,7 @@ def test_a_copy_killed_on_the_way_is_finished_and_nothing_is_copied_twice(
         assert move.target.store.state() == {}
 
 
+@pytest.mark.faults
 def test_a_large_object_takes_little_memory(moto: Moto, tmp_path: Path) -> None:
     with move_to("scaleway", moto, tmp_path) as move:
         fill(move, 3, 2 * SIZE)
@@ -39,6 +40,7 @@ def test_a_large_object_takes_little_memory(moto: Moto, tmp_path: Path) -> None:
         assert answer.grown < 30 * MIB
 
 
+@pytest.mark.faults
 def test_a_copy_longer_than_its_call_goes_on_in_the_next(moto: Moto, tmp_path: Path) -> None:
     with move_to("outscale", moto, tmp_path) as move:
         fill(move, OBJECTS // 4, 10 * MIB)

@@ -75,6 +75,8 @@ SWAPS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """Target -> the stand-in that plays it (mail: the new side's SMTP server), and the settings of its swap."""
 PRODUCTS = [target for target, (stand_in, _) in SWAPS.items() if stand_in]
+SOME_SWAPS = [target for target in SWAPS if target not in ("protonmail", "tutanota", "pixelfed", "onlyoffice")]
+"""Those of every day: mail at a vendor's and at one's own server, and one of each kind of product at least."""
 
 HOSTS = {"programs": "${{ steps.server.outputs.address }}"}
 ENV, SETTINGS_FILE, SOURCES = "/srv/assistant/.env", "/srv/assistant/settings.yaml", "/etc/apt/sources.list.d"
@@ -183,6 +185,7 @@ def world(simulator: Simulator) -> dict[str, Any]:
     return {"zones": state["zones"], "social": state["social"]}
 
 
+@pytest.mark.every_day(*SOME_SWAPS)
 @pytest.mark.parametrize("target", SWAPS)
 def test_a_service_moves_and_comes_back(hall: TownHall, target: str) -> None:
     before = world(hall.simulator)
@@ -222,6 +225,7 @@ def says(hall: TownHall, step: PlannedStep, within: float = 20.0) -> str:
     return ""
 
 
+@pytest.mark.every_day("nextcloud", "keycloak")
 @pytest.mark.parametrize("target", PRODUCTS)
 def test_a_wrong_place_is_found_before_people_are_led_there(hall: TownHall, target: str) -> None:
     stand_in = SWAPS[target][0]
@@ -245,6 +249,7 @@ MAIL_WRONG: dict[str, list[dict[str, Any]]] = {
 """How the new side's mail server can be wrong; that it shows a wrong certificate is in the contract of the check."""
 
 
+@pytest.mark.every_day("tutanota")
 @pytest.mark.parametrize("target", [target for target in SWAPS if target not in PRODUCTS])
 def test_a_wrong_mail_server_is_found_before_mail_is_led_there(hall: TownHall, target: str) -> None:
     steps = hall.bascule.plans.make([target], "rehearsal").steps

@@ -1,5 +1,6 @@
 """The migrations make exactly the tables that the code speaks of, on both databases."""
 
+import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -10,6 +11,8 @@ from orchestrator.domain.trust import Signature, Voucher
 from orchestrator.store import estates, people_tables, standing_tables
 from orchestrator.store.database import MIGRATIONS, Database
 from orchestrator.store.tables import metadata
+
+pytestmark = pytest.mark.both_databases
 
 
 def test_migrations_and_tables_agree_and_migrating_again_changes_nothing(database: Database) -> None:

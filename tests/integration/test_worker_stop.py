@@ -55,6 +55,7 @@ def held(database: Database) -> Held:
     return made
 
 
+@pytest.mark.both_databases
 def test_work_under_way_is_ended_and_nothing_new_begun(held: Held) -> None:
     stopping = held.stopping()
     stopping.join(0.5)

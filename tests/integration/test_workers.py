@@ -144,6 +144,7 @@ def test_a_halt_stops_every_worker_and_what_a_killed_one_left_is_not_gone_on_wit
     assert [workers.written(run, name) for run in runs_ for name in ("slow", "after")] == [1, 1] * 6
 
 
+@pytest.mark.faults
 def test_a_frozen_worker_that_wakes_writes_nothing(workers: Workers) -> None:
     """While it is frozen its session lives, so nobody takes its work; a connection cut by the server ends it."""
     first = workers.start()

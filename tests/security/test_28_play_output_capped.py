@@ -65,6 +65,7 @@ def supervisor_peak() -> Iterator[list[int]]:
         thread.join()
 
 
+@pytest.mark.every_day("host")
 @pytest.mark.parametrize("name", ["host", "line"])
 def test_a_loud_play_ends_well_and_leaves_little(host: SshHost, tmp_path: Path, name: str) -> None:
     said: list[str] = []

@@ -2,8 +2,6 @@
 
 import socket
 import ssl
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -12,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from orchestrator.cli import main
 from orchestrator.cli.client import Service
 from orchestrator.domain.own_certificate import DAY, LEVELS, Certificate, due_warning
 from orchestrator.operations.request import RequestError
@@ -79,8 +78,9 @@ def test_an_ended_certificate_locks_nobody_of_this_machine_out(tmp_path: Path) -
         with Service.of(tmp_path / "data") as local:
             assert local.url.startswith("http://127.0.0.1:")
             assert local.runs() == []
-        command = [sys.executable, "-m", "orchestrator.cli", "--data", str(tmp_path / "data"), "status", "--json"]
-        assert subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+        with pytest.raises(SystemExit) as ended:
+            main(["--data", str(tmp_path / "data"), "status", "--json"])
+        assert ended.value.code == 0
         found = service.http.post("/api/v1/doctor", json={"scope": "drill"}).json()
         (own,) = [one for one in found["examinations"] if one["entry"] == "own certificate"]
         assert (own["ok"], own["rights"][0]["state"]) == (False, "missing")
@@ -202,9 +202,9 @@ def test_nothing_crosses_a_network_in_clear_unless_it_is_asked_for(listening: Li
             listening.require_encryption()
 
 
-def test_serve_refuses_to_listen_in_clear(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "orchestrator.cli", "--data", str(tmp_path / "data"), "serve"]
-    made = subprocess.run([*command, "--host", "0.0.0.0", "--port", "0"], capture_output=True, text=True, timeout=60)
-    assert made.returncode != 0
-    assert "--insecure-http" in made.stderr
+def test_serve_refuses_to_listen_in_clear(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--data", str(tmp_path / "data"), "serve", "--host", "0.0.0.0", "--port", "0"])
+    assert ended.value.code == 1
+    assert "--insecure-http" in capsys.readouterr().err
     assert not (tmp_path / "data" / "bascule.db").exists()

@@ -15,6 +15,8 @@ from tests.databases import new_postgres_database
 from tests.integration.service_fixture import RunningService, running_service
 from tests.software_key import SoftwareKey, signed
 
+pytestmark = pytest.mark.both_databases
+
 APPROVERS = ("anne", "bruno", "carla", "dora", "emil", "fanny")
 HOLD = "desk-failover/go"
 

@@ -120,6 +120,7 @@ def test_values_outputs_and_facts_are_data(stage: Stage) -> None:
     assert all(line.isprintable() for line in said)
 
 
+@pytest.mark.faults
 def test_unmarked_they_would_have_run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The trap works: it is the mark that keeps it shut."""
     monkeypatch.setattr(private, "unsafe", lambda value: value)

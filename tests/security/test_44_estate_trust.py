@@ -297,6 +297,7 @@ def test_a_merge_by_a_forge_is_approved_by_two_people(village: World) -> None:
     assert village.sync() == git(village.estate, "rev-parse", "main").strip()
 
 
+@pytest.mark.every_day("approve/other")
 @pytest.mark.parametrize("name", ["v1.0", "approve-else", "approve/other"])
 def test_a_tag_of_another_name_or_commit_is_no_approval(name: str, village: World) -> None:
     """A tag that Bruno signed for something else is put under another name by who may push."""

@@ -1,9 +1,9 @@
 """Row 46: every route with every kind of caller, against one running service, compared with a table written by hand."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from orchestrator.web import live
 from orchestrator.web.application import create_app
 from tests.integration.service_fixture import RunningService, running_service
 from tests.known_people import enrol, session
+from tests.sampling import sampled
 
 TABLE: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("role_matrix.yaml").read_text("utf-8"))
 CALLERS: dict[str, str] = TABLE["callers"]
@@ -30,6 +31,8 @@ ALL = "all"
 """Somebody with every role, whose answer shows that a request is not refused for another reason."""
 REFUSED = (401, 403, 404, 409, 422)
 """A handler's own no is another answer than the one that was wanted."""
+SHARES = 3
+"""In which the callers are dealt out at each row: one share is tried every day."""
 PROPOSAL, STANDING = "p-of-the-desk", "s-of-the-desk"
 JSON = {"Content-Type": "application/json"}
 STREAMS = ("/stream", "/live")
@@ -37,11 +40,15 @@ STREAMS = ("/stream", "/live")
 
 @dataclass
 class Gathered:
-    """The service, what the table's capital words stand for, and each caller's bearer, with two more to be ended."""
+    """The service, what the table's capital words stand for, and each caller's bearer, with two more to be ended.
+
+    `wanted`: by the row's number, what those who are let through are answered; it is asked once.
+    """
 
     service: RunningService
     words: dict[str, str]
     bearers: list[dict[str, str]]
+    wanted: dict[int, int] = field(default_factory=dict)
 
 
 @pytest.fixture(scope="module")
@@ -136,20 +143,45 @@ def test_the_table_speaks_of_every_route_and_of_no_other(gathered: Gathered) -> 
     assert set(gathered.bearers[0]) - {ALL} == set(CALLERS)
 
 
-def test_every_caller_gets_through_where_the_table_says_so_and_nowhere_else(gathered: Gathered) -> None:
+@pytest.mark.parametrize("share", sampled(range(SHARES), lambda share: share == 0))
+def test_every_caller_gets_through_where_the_table_says_so_and_nowhere_else(gathered: Gathered, share: int) -> None:
     wrong = []
     with ExitStack() as stack:
         http = stack.enter_context(httpx.Client(base_url=gathered.service.url, timeout=30, trust_env=False))
-        for row in ROWS:
-            wrong += [f"{row['route']} {row.get('at', '')}: {one}" for one in _wrong(http, gathered, row)]
+        for number, row in enumerate(ROWS):
+            found = _wrong(http, gathered, number, _dealt(number, share))
+            wrong += [f"{row['route']} {row.get('at', '')}: {one}" for one in found]
     assert not wrong, "\n".join(wrong)
 
 
-def _wrong(http: httpx.Client, gathered: Gathered, row: dict[str, Any]) -> Iterator[str]:
+def test_the_shares_are_all_callers_and_each_has_some_who_get_through_and_some_who_do_not() -> None:
+    for number, row in enumerate(ROWS):
+        dealt = [_dealt(number, share) for share in range(SHARES)]
+        assert sorted(name for share in dealt for name in share) == sorted(CALLERS)
+        if not row.get("door"):
+            assert set(dealt[0]) & members(row["through"]), row
+            assert members(row["through"]) == set(CALLERS) or set(dealt[0]) - members(row["through"]), row
+
+
+def _dealt(number: int, share: int) -> list[str]:
+    """The callers of that share at a row: a third of those who get through, and of the others; others at each row."""
+    row = ROWS[number]
+    through = set(CALLERS) if row.get("door") else members(row["through"])
+    found = []
+    for group in ([name for name in CALLERS if name in through], [name for name in CALLERS if name not in through]):
+        turned = number % max(1, len(group))
+        found += (group[turned:] + group[:turned])[share::SHARES]
+    return found
+
+
+def _wrong(http: httpx.Client, gathered: Gathered, number: int, callers: Sequence[str]) -> Iterator[str]:
+    row = ROWS[number]
     like = row.get("like", "nobody" if row.get("door") else ALL)
-    wanted = _ask(http, gathered, row, like)
+    if number not in gathered.wanted:
+        gathered.wanted[number] = _ask(http, gathered, row, like)
+    wanted = gathered.wanted[number]
     if row.get("door"):
-        others = {name: _ask(http, gathered, row, name) for name in CALLERS}
+        others = {name: _ask(http, gathered, row, name) for name in callers}
         if wanted == 403 or set(others.values()) != {wanted}:
             yield f"not everybody is answered alike: {wanted}, {others}"
         return
@@ -157,7 +189,7 @@ def _wrong(http: httpx.Client, gathered: Gathered, row: dict[str, Any]) -> Itera
         yield f"{like} gets {wanted}, and the row shows nothing"
         return
     through = members(row["through"])
-    for name in CALLERS:
+    for name in callers:
         if name == like:
             continue
         found = _ask(http, gathered, row, name)
@@ -213,6 +245,7 @@ def test_what_belongs_to_one_person_is_nobody_elses(gathered: Gathered) -> None:
     assert victim.get("/api/v1/session").json()["has_key"]
 
 
+@pytest.mark.every_day("role taken")
 @pytest.mark.parametrize("how", ["shut out", "role taken", "signed out"])
 def test_who_may_not_look_any_more_hears_no_more(gathered: Gathered, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream that was opened in time goes on as long as its reader would be let in."""

@@ -167,6 +167,7 @@ def test_every_attempt_of_a_malicious_play_fails(town: Town) -> None:
     assert (town.host.home / "done").read_text() == "done\n"
 
 
+@pytest.mark.faults
 def test_without_the_sandbox_it_would_have_succeeded(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(confinement, "containment", lambda: MISSING)
     workspace = town.data / "workspaces/run-1/step-2"

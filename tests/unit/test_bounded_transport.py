@@ -62,6 +62,7 @@ def slowly(first: bytes) -> Serve:
     return serve
 
 
+@pytest.mark.every_day("False")
 @pytest.mark.parametrize("first", [b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"])
 @pytest.mark.parametrize("secure", [False, True])
 def test_an_answer_byte_by_byte_ends_at_the_deadline(tmp_path: Path, first: bytes, secure: bool) -> None:

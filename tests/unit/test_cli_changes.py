@@ -158,5 +158,7 @@ def test_meetings_say_where_they_go() -> None:
 
 
 def test_people_and_the_sheet_that_they_follow_stand_on_one_line() -> None:
-    assert lines("human.approval", {"count": 2, "instructions": "docs/go.md"}) == ["2 approvers say yes; docs/go.md"]
+    assert lines("human.approval", {"count": 2, "instructions": "docs/go.md"}) == [
+        "2 approvers say yes · With docs/go.md"
+    ]
     assert lines("human.approval", {"role": "operator"}) == ["1 operator says yes"]

@@ -9,6 +9,7 @@ from tests.bench.detection_measures import loss, quiet
 from tests.bench.detection_world import INTERVAL, Kind
 
 
+@pytest.mark.every_day("cut-3600.0", "quiet-erosion-25920.0")
 @pytest.mark.parametrize(
     ("kind", "within"),
     [("cut", 12 * INTERVAL), ("erosion", TENTH), ("quiet-erosion", TENTH), ("targeted", TENTH)],

@@ -24,6 +24,7 @@ def judged_within(password: str) -> float:
     return hashed - began - (time.thread_time() - hashed)
 
 
+@pytest.mark.every_day("password0", "password2")
 @pytest.mark.parametrize(
     "password",
     [

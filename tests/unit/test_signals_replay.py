@@ -1,8 +1,6 @@
 """Observations from their plain form, a recording run through the watch, and how it is told and drawn."""
 
 import json
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.catalogue_files import shipped
+from orchestrator.cli import main
 from orchestrator.cli.signals_page import WIDTH, replay_lines
 from orchestrator.domain.problem import Problem
 from orchestrator.domain.signals.observation import BadObservation, Observation, iso, observation_of
@@ -121,21 +120,27 @@ def test_the_chart_is_an_image_of_its_own_with_words_and_nothing_foreign() -> No
     ET.fromstring(chart(Replay()))
 
 
-def test_the_command_prints_draws_and_names_what_it_could_not_read(tmp_path: Path) -> None:
+def test_the_command_prints_draws_and_names_what_it_could_not_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*arguments: str) -> tuple[object, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["signals", "replay", *arguments])
+        return ended.value.code, *capsys.readouterr()
+
     file, svg = tmp_path / "a.jsonl", tmp_path / "a.svg"
     lines = [json.dumps(one.as_json()) for one in recording()]
     file.write_text("\n".join([*lines, "{"]), encoding="utf-8")
-    command = [sys.executable, "-m", "orchestrator.cli", "signals", "replay", str(file)]
-    told = subprocess.run([*command, "--json", "--svg", str(svg)], capture_output=True, text=True, timeout=60)
-    assert told.returncode == 1
-    assert f"{file}:{len(lines) + 1}:1:" in told.stderr
-    changes = [json.loads(line) for line in told.stdout.splitlines()]
+    code, out, err = said(str(file), "--json", "--svg", str(svg))
+    assert code == 1
+    assert f"{file}:{len(lines) + 1}:1:" in err
+    changes = [json.loads(line) for line in out.splitlines()]
     cut = next(one for one in changes if one["verdict"] == "cut")
     assert {"at", "subject", "verdict", "reasons"} <= cut.keys()
     assert cut["subject"] == "microsoft-365"
     assert cut["at"] > iso(START + 4 * HOUR)
     assert cut["reasons"][0]["observations"]
     assert svg.read_text(encoding="utf-8").startswith("<svg")
-    missing = subprocess.run([*command[:-1], str(tmp_path / "no")], capture_output=True, text=True, timeout=60)
-    assert missing.returncode == 1
-    assert "can’t be read" in missing.stderr
+    code, _, err = said(str(tmp_path / "no"))
+    assert code == 1
+    assert "can’t be read" in err

@@ -111,7 +111,7 @@ class SourcesAnswer(BaseModel):
     "/webhooks/{source}",
     status_code=202,
     response_model=Accepted,
-    responses={status: {"model": Problem} for status in (401, 404, 408, 413, 422, 503)},
+    responses={status: {"model": Problem} for status in (400, 401, 404, 408, 413, 422, 503)},
     openapi_extra={"security": [], "requestBody": {"content": {"*/*": {}}}},
 )
 async def receive_webhook(source: SourceName, request: Request, given: Given) -> Response:

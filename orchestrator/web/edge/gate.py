@@ -40,6 +40,7 @@ _OPEN = ("/healthz", "/readyz", "/static/", _SIGNALS)
 """Without a token: a sign of life, files that every copy of Bascule has, and what monitoring systems post."""
 _DOORS = frozenset(key for key, needed in NEEDS.items() if needed is None)
 """Where people come in: they have nothing to show yet."""
+_PATHS_OF_DOORS = frozenset(key.partition(" ")[2] for key in _DOORS)
 _LOOKED_UP_AT_ONCE = 8
 """Sessions and tokens that are looked for in the database at the same time."""
 FORM = "application/x-www-form-urlencoded"
@@ -139,6 +140,8 @@ class Gate:
         if f"{request.method} {path}" in _DOORS:
             return None
         if path.startswith(_API):
+            if path in _PATHS_OF_DOORS and request.method not in self._methods_at(request.scope):
+                return None  # a method that a door does not have is the router's to refuse, whoever asks
             said = (
                 "Send a token as `Authorization: Bearer …`: one that `bascule login` or an admin gave, or this "
                 "installation's own, from the file `token` of the data directory."
