@@ -70,7 +70,7 @@ def _show(session: Session, one: dict[str, Any]) -> None:
 def _table(session: Session, found: list[dict[str, Any]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("source", "format", "domain", "rules", "deliveries", "repeated", "unmapped", "heard"):
-        table.add_column(session.say(f"cli.sources.{heading}"), overflow="fold")
+        table.add_column(session.say(f"cli.sources.{heading}"), overflow="fold", no_wrap=heading == "source")
     for one in found:
         cells = (one["name"], one["format"] or session.say("cli.sources.unknown"), one["trust_domain"] or "–")
         counts = (one["rules"], one["deliveries"], one["repeated"], one["unmapped"], _heard(session, one))
