@@ -19,12 +19,14 @@ from orchestrator.cli.watching import EITHER_WAY
 from orchestrator.cli.wording import clean, moment, one_line
 from orchestrator.web.times import clock, duration
 
+WELL = ("nominal", "unknown")
+"""Verdicts that `status` says nothing of."""
 WIDE = 120
 """Columns of a picture that no terminal is there for."""
 
 
 def status(context: typer.Context, run: OptionalRun = None, as_json: Json = False) -> None:
-    """What runs now, and what waits for whom. With RUN, that run step by step.
+    """The situation in a sentence, what runs now, and what waits for whom. With RUN, that run step by step.
 
     Exit code with RUN: 0 it ended well or goes on, 1 it failed or a step did, 3 it waits for a person.
     Without RUN: 0 when the service answers, 1 when none does.
@@ -38,9 +40,14 @@ def status(context: typer.Context, run: OptionalRun = None, as_json: Json = Fals
             return
         active = [service.run(one.id) for one in service.runs(limit=100, active=True)]
         proposed = service.get("proposals", waiting="true")["proposals"]
+        headline = service.get("now")["headline"][session.language]
+        unwell = [one for one in service.get("verdicts")["verdicts"] if one["verdict"] not in WELL]
     if as_json:
         session.json([_as_json(found) for found in active])
         return
+    session.line(Text(headline, style="bold"))
+    for one in unwell:
+        session.line(one_line(one["words"][session.language]))
     for one in proposed:
         names = ", ".join(one["services"])
         session.line(session.say("cli.status.proposed", names=names, scope=one["scope"], command="bascule proposals"))

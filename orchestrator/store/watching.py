@@ -17,6 +17,14 @@ def steps_by_id(conn: sa.Connection, run_id: str, step_ids: Collection[str]) -> 
     return conn.execute(_steps_of(run_id).where(steps.c.step_id.in_(step_ids))).all()
 
 
+_SHOWN = [column for column in steps.c if column.name not in ("before", "effect", "fence")]
+"""What people are shown of a step: the large values that only the engine reads are left where they are."""
+
+
+def steps_shown(conn: sa.Connection, run_id: str) -> Sequence[Row]:
+    return conn.execute(sa.select(*_SHOWN).where(steps.c.run_id == run_id).order_by(steps.c.ordinal)).all()
+
+
 def steps_in(conn: sa.Connection, run_id: str, states: Iterable[StepState]) -> Sequence[Row]:
     return conn.execute(_steps_of(run_id).where(steps.c.state.in_([state.value for state in states]))).all()
 

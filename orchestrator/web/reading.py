@@ -112,7 +112,7 @@ class Reading:
         expected = self._expected(run_id)
         with self._database.read() as conn:
             run = _detail(conn, run_id, expected)
-            rows = runs.list_steps(conn, run_id)
+            rows = watching.steps_shown(conn, run_id)
             needs = runs.list_edges(conn, run_id)
         return RunWithSteps(run=run, steps=[StepAnswer.of(row, list(needs.get(row.step_id, ()))) for row in rows])
 
@@ -165,7 +165,7 @@ class Reading:
         expected = self._expected(run_id)
         with self._database.read() as conn:
             run = _detail(conn, run_id, expected)
-            rows = runs.list_steps(conn, run_id)
+            rows = watching.steps_shown(conn, run_id)
             needs = runs.list_edges(conn, run_id)
         return run, [StepDetail(StepAnswer.of(row, list(needs.get(row.step_id, ()))), row.spec, ()) for row in rows]
 

@@ -257,7 +257,9 @@ def test_a_hold_point_is_3_says_what_to_type_and_typing_it_brings_the_run_on(vil
 def test_a_closed_gate_is_4(village: Village) -> None:
     run = village.rehearsed("paper")
     village.until(lambda: village.waits(run), "the hold point")
-    assert f"bascule approve {run} paper-failover/go" in village.said(0, "status")
+    said = village.said(0, "status")
+    assert said.startswith("1 run is active")
+    assert f"bascule approve {run} paper-failover/go" in said
     assert "someone else must approve it" in village.said(4, "approve", run, "paper-failover/go", "--as", "olga")
     village.end(run)
     assert "sign in (`bascule login`)" in village.said(4, "run", "hurry", "--scope", "live")
