@@ -1,7 +1,7 @@
 # `make demo` and `make test` prepare everything themselves on Debian or Ubuntu; `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-security test-security-rows test-guards test-faults test-wide bench bench-audit bench-detection bench-dns bench-plays \
-	bench-servers bench-rulebook bench-webhooks lint \
+.PHONY: help demo test test-security test-security-rows test-guards test-faults test-wide bench bench-audit bench-detection bench-dns bench-page \
+	bench-plays bench-servers bench-rulebook bench-webhooks bench-viewers screenshots lint \
 	types scan sbom format lock compose clean
 
 BIN := .venv/bin
@@ -72,6 +72,10 @@ bench-dns: ## the same change in 200 zones, by a dns.records step and by octodns
 	@.ci/setup test
 	$(BIN)/python -m tests.bench.dns_zones $(ARGS)
 
+bench-page: ## the page of a run at 20, 200 and 2,000 steps, beside its JSON and a plain page, tables (ARGS=--quick: fewer)
+	@.ci/setup test
+	$(BIN)/python -m tests.bench.run_page $(ARGS)
+
 bench-plays: ## the same play with and without its sandbox, one table
 	@.ci/setup test
 	$(BIN)/python -m tests.bench.plays $(ARGS)
@@ -84,6 +88,10 @@ bench-webhooks: ## 10,000 webhooks a minute for two minutes across kill -9, besi
 	@.ci/setup test
 	$(BIN)/python -m tests.bench.webhooks $(ARGS)
 
+bench-viewers: ## one viewer and 200 of the same run: how soon each is told, one table (ARGS=--quick: fewer)
+	@.ci/setup test
+	$(BIN)/python -m tests.bench.viewers $(ARGS)
+
 bench-rulebook: ## from an event to the first action, beside ansible-rulebook, one table
 	@.ci/setup rulebook
 	$(BIN)/python -m tests.bench.rulebook $(ARGS)
@@ -91,6 +99,10 @@ bench-rulebook: ## from an event to the first action, beside ansible-rulebook, o
 bench-detection: ## delays and false alarms of verdicts on a million generated hours (ARGS=--quick: a sample)
 	@.ci/setup test
 	$(BIN)/python -m tests.bench.detection $(ARGS)
+
+screenshots: ## pictures of every page into docs/screenshots, from the simulated town hall (ARGS="--only run")
+	@.ci/setup test
+	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 lint: ## ruff, import contracts, the starter estate
 	@.ci/setup test

@@ -17,22 +17,28 @@ from orchestrator.engine.worker import Worker
 from orchestrator.engine.workshop import EstateWorkshop
 from orchestrator.estate_git import EstateGitError, EstateMirror
 from orchestrator.estate_signers import Signers
+from orchestrator.operations.audit_verification import AuditVerification
 from orchestrator.operations.checkpoints import Checkpoints
 from orchestrator.operations.clocks import Clocks
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.detection import Detection
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
+from orchestrator.operations.estate_reading import EstateReading
+from orchestrator.operations.examinations import Examinations
 from orchestrator.operations.gate import Gate
 from orchestrator.operations.halt import Halt
 from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
+from orchestrator.operations.itself import Itself
 from orchestrator.operations.maps import Maps
 from orchestrator.operations.notices import Notices
+from orchestrator.operations.outlooks import Outlooks
 from orchestrator.operations.own_certificate import OwnCertificate
 from orchestrator.operations.people.identity_provider import Provider
 from orchestrator.operations.people.people import People
 from orchestrator.operations.plans import Plans
+from orchestrator.operations.preparedness import Preparedness
 from orchestrator.operations.probing import Probing
 from orchestrator.operations.proposals import Proposals
 from orchestrator.operations.readiness import Readiness
@@ -123,6 +129,8 @@ class Bascule:
         signers = Signers(settings.signers or self.paths.signers, named=settings.signers is not None)
         trust = Trust(self.mirror, signers, clock, settings.estate_url)
         self.estates = Estates(self.database, self.mirror, trust, clock, settings.estate_url, settings.estate_branch)
+        self.estate_reading = EstateReading(self.database, self.mirror, self.estates, clock)
+        self.audit = AuditVerification(self.database, self.paths.audit, clock)
         self.secret_store = self._secret_store(keyring, clock)
         self.secrets = Secrets(self.secret_store, self.estates, clock)
         secrets = self.secret_store.of
@@ -136,6 +144,7 @@ class Bascule:
         gate = Gate(self.database, self.estates, self.workshop, clock, self.maps.owner_of)
         self.plans = Plans(self.database, self.estates, self.workshop, clock, gate, onsets)
         self.clocks = Clocks(self.estates, clock, onsets)
+        self.preparedness = Preparedness(self.database, self.estates, self.verdicts, clock)
         self.people = People.of(
             self.database,
             clock,
@@ -153,6 +162,7 @@ class Bascule:
         self.independence = Independence(
             self.estates, self.workshop, clock, settings.database, owner_of=self.maps.owner_of
         )
+        self.examinations = Examinations(self.paths.examinations, clock)
         self.signals = Signals(self.database, self.estates, secrets, clock)
         approvals = self.people.approvals
         self.standing = StandingApprovals(self.database, self.estates, clock, approvals)
@@ -165,7 +175,12 @@ class Bascule:
         )
         self.warnings = Warnings(self.database, self.estates)
         self.detection = Detection(self.database, self.estates, clock, self.worker.lease.worker_id, self._after_a_look)
+        self.outlooks = Outlooks(self.database, self.estates, self.detection.sighting)
         self.readiness = Readiness(self.database, self.worker.quiet_for)
+        worker_id = self.worker.lease.worker_id
+        self.itself = Itself(
+            self.database, keyring, self.own_certificate, self.readiness, worker_id, self.uncontained, clock
+        )
         self.probing = Probing(self.database, self.estates, self.workshop, clock)
         self.token = _token(self.paths.token)
         _keep(self.paths.hook, hook_secret(self.token))
@@ -199,6 +214,7 @@ class Bascule:
         self.detection.stop()
         self.proposals.stop()
         self.notices.stop()
+        self.audit.stop()
         self.checkpoints.stop()
         self.database.close()
         self._withdraw_address()

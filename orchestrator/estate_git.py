@@ -13,7 +13,9 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 MAX_FILES = 5_000
 MAX_BYTES = 64 * 1024 * 1024
@@ -31,6 +33,10 @@ MAX_APPROVALS = 100
 """Approving tags of one commit that are looked at."""
 GIT_TIMEOUT = 60.0
 """Seconds for one git command."""
+MAX_DIFFERENCE = 48 * 1024
+"""Bytes of one file's differences that are read."""
+DIFFERENCE_TIMEOUT = 5.0
+"""Seconds for the differences of one file."""
 APPROVALS = "approve/"
 """How the names of tags begin by which people sign a commit that is there already."""
 
@@ -63,8 +69,27 @@ _BOUNDED = ["/bin/sh", "-c", 'ulimit -f "$0"; exec "$@"', str(MAX_FETCH // 512)]
 """A program that may write no larger file; git has no bound of its own for what it fetches."""
 
 
+class _Some(NamedTuple):
+    text: bytes
+    more: bool
+    late: bool
+
+
 class EstateGitError(Exception):
     """The repository can't be read; the text says what happened and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What became of one file, line by line, from its first hunk on (the unified format of diff).
+
+    `cut`: there is more. `binary`: it is no text, and there are no lines. `late`: it took too long to be told.
+    """
+
+    text: str = ""
+    cut: bool = False
+    binary: bool = False
+    late: bool = False
 
 
 class EstateMirror:
@@ -176,16 +201,33 @@ class EstateMirror:
             raise EstateGitError(f"The estate has {total} bytes in {len(entries)} files; the bound is {MAX_BYTES}.")
         return entries
 
+    def moved(self, before: str, after: str) -> dict[str, tuple[str | None, str | None]]:
+        """Path -> ids of the content before and after, None where there is none, of every file that differs.
+
+        Raises EstateGitError as `files` does.
+        """
+        old, new = self.entries(before), self.entries(after)
+        paths = sorted(path for path in {**old, **new} if old.get(path) != new.get(path))
+        return {path: (old.get(path), new.get(path)) for path in paths}
+
+    def difference(self, before: str | None, after: str | None, within: float = DIFFERENCE_TIMEOUT) -> Difference:
+        """What differs between two contents by their ids, of which one may be none. Raises EstateGitError."""
+        for blob in (before, after):
+            if blob is not None:
+                self._check_commit(blob)
+        if before is None or after is None:
+            found = self._read_some(["cat-file", "blob", before or after or ""], MAX_DIFFERENCE, within)
+            return _all_of(found, "+" if before is None else "-")
+        options = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--unified=3")
+        found = self._read_some(["diff", *options, before, after], MAX_DIFFERENCE, within)
+        return _from_hunk(found)
+
     def _listing(self, commit: str) -> list[str]:
         """One line a file. A small repository can unfold to any number of them, so what is read is bounded."""
-        command, environment = self._command(["ls-tree", "-r", "-l", "-z", "--full-tree", commit])
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=environment
-        ) as process:
-            assert process.stdout is not None
-            text = process.stdout.read(MAX_LISTING)
-            more = process.stdout.read(1)
-            process.kill()
+        arguments = ["ls-tree", "-r", "-l", "-z", "--full-tree", commit]
+        text, more, late = self._read_some(arguments, MAX_LISTING, GIT_TIMEOUT)
+        if late:
+            raise EstateGitError(f"git ls-tree gave no answer within {GIT_TIMEOUT:g} s.")
         lines = text.decode("utf-8", "surrogateescape").split("\0")[:-1]
         if more or len(lines) > MAX_FILES:
             raise EstateGitError(f"The estate has more than {MAX_FILES} files; that is its bound.")
@@ -231,6 +273,30 @@ class EstateMirror:
         """A question that git answers by its exit code."""
         return self._done(list(arguments)).returncode == 0
 
+    def _read_some(self, arguments: list[str], most: int, within: float) -> _Some:
+        """What git writes, up to `most` bytes and for so many seconds; whether there was more; whether it was late."""
+        command, environment = self._command(arguments)
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=environment
+        ) as process:
+            assert process.stdout is not None
+            late = threading.Event()
+
+            def stop() -> None:
+                late.set()
+                process.kill()
+
+            timer = threading.Timer(within, stop)
+            timer.daemon = True
+            timer.start()
+            try:
+                text = process.stdout.read(most)
+                more = process.stdout.read(1)
+            finally:
+                timer.cancel()
+                process.kill()
+        return _Some(text, bool(more), late.is_set())
+
     def _run(self, arguments: list[str], stdin: bytes = b"", *, inside: bool = True, bounded: bool = False) -> bytes:
         done = self._done(arguments, stdin, inside=inside, bounded=bounded)
         if done.returncode != 0:
@@ -260,6 +326,24 @@ class EstateMirror:
         environment |= {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_ATTR_NOSYSTEM": "1"}
         environment |= {"GIT_SSH_COMMAND": os.environ.get("BASCULE_GIT_SSH", "ssh -o BatchMode=yes")}
         return ["git", *settings, *place, *arguments], environment
+
+
+def _all_of(found: _Some, sign: str) -> Difference:
+    """A file that came or went: each of its lines."""
+    if b"\0" in found.text:
+        return Difference(binary=True)
+    lines = found.text.decode("utf-8", "replace").split("\n")
+    lines = lines[:-1] if lines[-1] == "" or found.more else lines
+    return Difference("".join(f"{sign}{line}\n" for line in lines), cut=found.more, late=found.late)
+
+
+def _from_hunk(found: _Some) -> Difference:
+    """Without git's head, which knows ids in the place of names."""
+    head, sign, text = found.text.partition(b"\n@@")
+    if not sign:
+        return Difference(binary=b"Binary files" in head, late=found.late)
+    told = f"@@{text.decode('utf-8', 'replace')}"
+    return Difference(told.rpartition("\n")[0] + "\n" if found.more else told, cut=found.more, late=found.late)
 
 
 def _is_safe(path: str) -> bool:

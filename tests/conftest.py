@@ -1,5 +1,10 @@
 """Fixtures that more than one folder of tests uses, where tests write, and in which order they run."""
 
+import os
+
+os.environ["BASCULE_LANG"] = "en"
+"""Whoever runs the tests, they read English but where they ask for French."""
+
 pytest_plugins = [
     "tests.databases",
     "tests.examples",

@@ -8,6 +8,8 @@ from orchestrator.domain.model import ENDED_RUN, Mode, RunState, StepState
 
 
 class _Answer(BaseModel):
+    """What is excluded is for the terminal's picture alone; programs are told as much as ever."""
+
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
 
 
@@ -33,6 +35,9 @@ class RunAnswer(_Answer):
     ended_at: float | None = None
     expected_seconds: float = 0.0
     """Of its plan; 0 where only the run's row is told."""
+    seq: int = Field(default=0, exclude=True)
+    """The last event of its journal, from which its stream goes on."""
+    undo_remaining: int = Field(default=0, exclude=True)
 
     @property
     def ended(self) -> bool:
@@ -54,6 +59,7 @@ class StepAnswer(_Answer):
     started_at: float | None = None
     ended_at: float | None = None
     wake_at: float | None = None
+    title: dict[str, str] | None = Field(default=None, exclude=True)
 
     @property
     def step_id(self) -> str:

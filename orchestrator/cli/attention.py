@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from orchestrator.cli.answers import RunAnswer, StepAnswer
 from orchestrator.cli.exits import Exit
-from orchestrator.cli.wording import counted
+from orchestrator.cli.wording import counted, one_line
 from orchestrator.domain.model import RunState, StepState
 from orchestrator.web import attention as web
+from orchestrator.web.words import Language, say
 
 _MOVING = frozenset(
     {StepState.RUNNING, StepState.SETTLING, StepState.VERIFYING, StepState.UNDOING, StepState.UNDO_SETTLING}
@@ -21,20 +22,47 @@ _NEXT = frozenset({StepState.READY, StepState.UNDO_READY})
 class Wait:
     """One thing that a person must do. `step` is empty when it concerns the whole run.
 
-    `who` reads after the step's name, `commands` are what to type, the likeliest first.
+    `who` is for programs and reads after the step's name; people are told `wait_words`. `commands` are what to type,
+    the likeliest first.
     """
 
     step: str
     who: str
     commands: tuple[str, ...]
-    troubled: bool = False
+    told: web.Wait
+
+    @property
+    def troubled(self) -> bool:
+        return self.told.troubled
+
+    def as_json(self) -> dict[str, object]:
+        return {"step": self.step, "who": self.who, "commands": self.commands, "troubled": self.troubled}
 
 
 def waits(run: RunAnswer, steps: Iterable[StepAnswer]) -> list[Wait]:
     """Everything that people are waited for, the run itself first."""
     if run.ended:
         return []
-    return [Wait(wait.step, _who(wait), _commands(run, wait), wait.troubled) for wait in web.waits_of(run, steps)]
+    return [Wait(wait.step, _who(wait), _commands(run, wait), wait) for wait in web.waits_of(run, steps)]
+
+
+def wait_words(language: Language, wait: Wait) -> str:
+    """The same as the page says: who is waited for, who said yes already, the sheet, what went wrong."""
+    told = wait.told
+    parts = [say(language, f"wait.{_case(told)}", count=told.missing)]
+    if told.given:
+        parts.append(say(language, "wait.given", names=", ".join(one_line(name) for name in told.given)))
+    if told.instructions:
+        parts.append(say(language, "wait.sheet", sheet=one_line(told.instructions)))
+    if told.message:
+        parts.append(one_line(told.message))
+    return " · ".join(parts)
+
+
+def _case(wait: web.Wait) -> str:
+    if wait.cause == "approval":
+        return f"approval.{wait.role or 'approver'}"
+    return f"task.{wait.role or 'operator'}" if wait.cause == "task" else wait.cause
 
 
 def moves(run: RunAnswer, steps: Iterable[StepAnswer]) -> bool:

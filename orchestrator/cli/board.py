@@ -1,163 +1,210 @@
-"""A run as a picture: services and their steps with state, attempt and time, and what waits for whom.
+"""A run as a picture: which mode it is, how far it is, what waits for whom, its services with their steps, its output.
 
-Every state is said by a word and a sign; colour only repeats it.
+Every line fits the terminal's width, but for commands, which are never cut.
 """
 
-from collections.abc import Mapping, Sequence
-from itertools import groupby
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.answers import RunAnswer, StepAnswer
-from orchestrator.cli.attention import Wait, waits
-from orchestrator.cli.wording import counted, duration, one_line, short_step
-from orchestrator.domain.model import ENDED_RUN, RunState, StepState
+from orchestrator.cli.answers import LogLine, RunAnswer, StepAnswer
+from orchestrator.cli.attention import Wait, moves, wait_words, waits
+from orchestrator.cli.objectives import objectives
+from orchestrator.cli.tree import FINISHED, SIGNS, Look, fitted, note, state_words, tree
+from orchestrator.cli.wording import clean, one_line, short_step
+from orchestrator.domain.model import Mode, RunState, StepState
+from orchestrator.web.times import clock, duration
+from orchestrator.web.words import Language, say
 
-S = StepState
-
-SIGNS: Mapping[StepState, tuple[str, str, str]] = {
-    S.PENDING: ("·", "pending", "dim"),
-    S.READY: ("○", "next", ""),
-    S.RUNNING: ("▶", "running", "cyan"),
-    S.SETTLING: ("…", "settling", "cyan"),
-    S.VERIFYING: ("?", "verifying", "cyan"),
-    S.WAITING: ("■", "waiting", "bold yellow"),
-    S.SUCCEEDED: ("✔", "done", "green"),
-    S.SKIPPED: ("»", "skipped", "yellow"),
-    S.TOLERATED: ("~", "tolerated", "yellow"),
-    S.CANCELLED: ("–", "cancelled", "dim"),
-    S.FAILED: ("✘", "failed", "bold red"),
-    S.HELD: ("!", "held", "bold red"),
-    S.UNKNOWN: ("!", "unknown", "bold red"),
-    S.UNDO_READY: ("○", "undo next", ""),
-    S.UNDOING: ("◀", "undoing", "cyan"),
-    S.UNDO_SETTLING: ("…", "undoing", "cyan"),
-    S.UNDONE: ("↶", "undone", "green"),
-    S.UNDO_FAILED: ("✘", "undo failed", "bold red"),
-    S.LEFT: ("»", "left", "yellow"),
+_BANDS: Mapping[Mode, tuple[str, str]] = {
+    Mode.LIVE: ("!!!", "bold white on red"),
+    Mode.DRILL: ("~~~", "bold black on yellow"),
+    Mode.REHEARSAL: ("···", "bold white on blue"),
 }
-"""State: its sign, its word, its style."""
+"""By mode: the sign on both sides of its word, and its style."""
+_GOOD = (RunState.SUCCEEDED, RunState.UNDONE)
+_BACK = (RunState.UNDOING, RunState.UNDONE, RunState.PARTLY_UNDONE)
+OUTPUT = 8
+"""Lines of output at most."""
+LEAST_TREE = 6
+"""Lines that services and steps have at least, whatever else there is to say."""
 
-_QUIET = frozenset({S.PENDING, S.SUCCEEDED, S.UNDONE, S.CANCELLED})
-"""States that a crowded picture counts instead of showing."""
-FINISHED = frozenset({S.SUCCEEDED, S.SKIPPED, S.TOLERATED, S.UNDONE, S.LEFT})
-"""States of steps that nothing is left to do for."""
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a picture is drawn for. `now`: seconds since the epoch, UTC; `width` in columns.
 
-def board(
-    run: RunAnswer,
-    steps: Sequence[StepAnswer],
-    now: float,
-    *,
-    expected: float = 0.0,
-    height: int = 0,
-    said: Mapping[str, str] = MappingProxyType({}),
-) -> RenderableType:
-    """The whole picture at `now` (seconds since the epoch, UTC).
-
-    `expected`: seconds the plan is expected to take. `height`: lines there are; quiet
-    steps are counted when they do not all fit. `said`: each step's last line of output.
+    `height`: lines there are, 0 as many as it takes. `expected`: seconds that the plan is expected to take.
     """
+
+    language: Language
+    now: float
+    width: int = 80
+    height: int = 0
+    expected: float = 0.0
+    rto: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    said: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    output: Sequence[LogLine] = ()
+
+
+def board(run: RunAnswer, steps: Sequence[StepAnswer], frame: Frame) -> RenderableType:
+    """The whole picture."""
     waiting = waits(run, steps)
-    crowded = height > 0 and len(steps) + len({step.service for step in steps}) + 3 * len(waiting) + 6 > height
-    tree = _tree(steps, now, said, crowded=crowded)
-    return Group(headline(run, steps, now, expected), tree, *([waiting_lines(waiting)] if waiting else []))
+    head = headlines(run, steps, waiting, frame)
+    look = Look(frame.language, frame.now, frame.width, frame.said, objectives(run, steps, frame.rto, frame.now))
+    if not frame.height:
+        rest = [*waiting_lines(waiting, frame.language, frame.width), *_output(frame, OUTPUT)]
+        return Group(*head, Text(), *tree(steps, look), *rest)
+    room = max(frame.height - len(head) - 1, 1)
+    asked = waiting_lines(waiting, frame.language, frame.width, max(room - LEAST_TREE, 4))
+    room -= sum(_rows(line, frame.width) for line in asked)
+    shown = tree(steps, look, max(room, 1))
+    return Group(*head, Text(), *shown, *asked, *_output(frame, room - len(shown) - 2))
 
 
-def headline(run: RunAnswer, steps: Sequence[StepAnswer], now: float, expected: float) -> Text:
-    word = run_word(run)
-    done = sum(1 for step in steps if step.state in FINISHED)
-    text = Text(f"{run.mode.value} {run.id}  ", style="bold")
-    text.append(word, style=_run_style(run))
-    spent = (run.ended_at or now) - (run.started_at or run.created_at or now)
-    about = f" / {duration(expected)}" if expected and not run.ended else ""
-    text.append(f"  {done} of {counted(len(steps), 'step')}, {duration(spent)}{about}", style="default not bold")
+def headlines(run: RunAnswer, steps: Sequence[StepAnswer], waiting: Sequence[Wait], frame: Frame) -> list[Text]:
+    """The band of the mode, the run, how far it is, and what it says."""
+    language = frame.language
+    name = Text(f"{run.id}  ", style="bold")
+    name.append(what(language, run))
+    state = Text(run_word(language, run, steps), style=_run_style(run, waiting))
+    state.append(f" · {progress(language, run, steps, waiting)}", style="default not bold")
+    state.append(f" · {spent(language, run, frame.now, frame.expected)}", style="default not bold")
+    lines = [band(language, run.mode, frame.width), *_folded(name, frame.width), *_folded(state, frame.width)]
     if run.message:
-        text.append(f"\n{one_line(run.message)}", style="default not bold")
+        lines += _folded(Text(one_line(run.message)), frame.width)
+    return lines
+
+
+def band(language: Language, mode: Mode, width: int = 80) -> Text:
+    """`!!! LIVE !!!  This is the real thing.`, as wide as the terminal: no mode looks or reads like another."""
+    sign, style = _BANDS[mode]
+    text = Text(f"{sign} {say(language, f'mode.{mode.value}').upper()} {sign}", style=style)
+    text.append(f"  {say(language, f'mode.{mode.value}.means')}", style="not bold")
+    fitted(text, width)
+    text.pad_right(max(width - text.cell_len, 0))
     return text
 
 
-def run_word(run: RunAnswer) -> str:
-    word = run.state.value.replace("_", " ")
-    return f"{word}, paused" if run.paused and not run.ended else word
+def what(language: Language, run: RunAnswer) -> str:
+    """`Failover: mail, portal`."""
+    towards = say(language, f"direction.{run.direction}")
+    return say(language, "cli.run.what", direction=towards, services=", ".join(clean(name) for name in run.services))
 
 
-def _run_style(run: RunAnswer) -> str:
-    if run.state in (RunState.SUCCEEDED, RunState.UNDONE):
+def progress(language: Language, run: RunAnswer, steps: Sequence[StepAnswer], waiting: Sequence[Wait]) -> str:
+    """`3 of 14 steps done, 1 thing waits for people`."""
+    if run.state in _BACK:
+        done = sum(1 for step in steps if step.state in (StepState.UNDONE, StepState.LEFT))
+        parts = [say(language, "sum.undone", done=done, total=done + run.undo_remaining)]
+    else:
+        done = sum(1 for step in steps if step.state in FINISHED)
+        parts = [say(language, "sum.steps", done=done, total=len(steps))]
+    if waiting:
+        parts.append(say(language, "sum.waits", count=len(waiting)))
+    return ", ".join(parts)
+
+
+def spent(language: Language, run: RunAnswer, now: float, expected: float) -> str:
+    took = _whole(duration((run.ended_at or now) - (run.started_at or run.created_at or now), language))
+    if not expected or run.ended:
+        return took
+    return f"{took}, {_whole(say(language, 'head.expected', time=duration(expected, language)))}"
+
+
+def _whole(text: str) -> str:
+    """Broken at no line's end."""
+    return text.replace(" ", "\u00a0")
+
+
+def run_word(language: Language, run: RunAnswer, steps: Sequence[StepAnswer] = ()) -> str:
+    """Its state, as the page says it: a run that only people can bring further says so. `steps`: as far as known."""
+    if not run.ended and run.state is not RunState.AWAITING_RELEASE:
+        waiting = waits(run, steps)
+        if any(wait.troubled for wait in waiting):
+            return say(language, "run.trouble")
+        if run.paused:
+            return say(language, "run.paused")
+        if waiting and not moves(run, steps):
+            return say(language, "run.attention")
+    return say(language, f"run.{run.state.value}")
+
+
+def waiting_lines(waiting: Sequence[Wait], language: Language, width: int = 80, room: int = 0) -> list[Text]:
+    """Who is waited for, and the exact words to type; where something went wrong, the choices there are.
+
+    With `room`, what does not fit into as many lines is counted.
+    """
+    if not waiting:
+        return []
+    lines = [Text(), Text(say(language, "head.waits"), style="bold")]
+    used = len(lines)
+    for number, wait in enumerate(waiting):
+        block = list(_wait_lines(wait, language, width))
+        size = sum(_rows(line, width) for line in block)
+        is_last = number == len(waiting) - 1
+        if room and number and used + size + (not is_last) > room:
+            more = say(language, "cli.watch.more_waits", count=len(waiting) - number)
+            lines.append(fitted(Text(f"  … {more}"), width))
+            break
+        lines += block
+        used += size
+    return lines
+
+
+def _wait_lines(wait: Wait, language: Language, width: int) -> Iterable[Text]:
+    sign, style = SIGNS[StepState.FAILED if wait.troubled else StepState.WAITING]
+    told = wait_words(language, wait)
+    head = textwrap.wrap(f"{wait.step}: {told}" if wait.step else told, max(width - 4, 20), break_on_hyphens=False)
+    first = Text(f"  {sign} ", style=style)
+    yield fitted(first.append(head[0], style="default not bold"), width)
+    yield from (fitted(Text(f"    {line}"), width) for line in head[1:])
+    for command in wait.commands if wait.troubled else wait.commands[:1]:
+        yield Text(f"      {command}", overflow="fold")
+
+
+def _output(frame: Frame, room: int) -> list[Text]:
+    """The last lines that steps wrote, the newest at the end."""
+    shown = list(frame.output)[-min(max(room, 0), OUTPUT) :] if room > 0 else []
+    if not shown:
+        return []
+    lines = [Text(), Text(say(frame.language, "head.log"), style="bold")]
+    for line in shown:
+        said = f"  {clock(line.at)} {short_step(line.step)}: {one_line(line.text)}"
+        lines.append(fitted(Text(said, style="dim"), frame.width))
+    return lines
+
+
+def _rows(line: Text, width: int) -> int:
+    return max(-(-line.cell_len // max(width, 1)), 1)
+
+
+def _folded(text: Text, width: int) -> list[Text]:
+    """Broken at words, with its style."""
+    found: list[Text] = []
+    rest = text
+    while rest.cell_len > width:
+        at = rest.plain.rfind(" ", 3, width + 1)
+        head, rest = rest.divide([at if at > 0 else width])
+        found.append(head)
+        rest = Text("  ").append_text(rest[1:] if at > 0 else rest)
+    return [*found, rest]
+
+
+def _run_style(run: RunAnswer, waiting: Sequence[Wait]) -> str:
+    if run.state in _GOOD:
         return "bold green"
-    return "bold red" if run.state in ENDED_RUN else "bold cyan"
+    if run.ended or any(wait.troubled for wait in waiting):
+        return "bold red"
+    return "bold yellow" if waiting else "bold cyan"
 
 
-def _tree(steps: Sequence[StepAnswer], now: float, said: Mapping[str, str], *, crowded: bool) -> Table:
-    table = Table.grid(padding=(0, 1), expand=True)
-    # The least widths keep the picture from trembling while it changes.
-    table.add_column(no_wrap=True, overflow="ellipsis", min_width=20)
-    table.add_column(no_wrap=True, min_width=12)
-    table.add_column(no_wrap=True, min_width=11)
-    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    for service, found in groupby(steps, key=lambda step: step.service):
-        members = list(found)
-        done = sum(1 for step in members if step.state in FINISHED)
-        over = "✔ " if done == len(members) else ""
-        table.add_row(Text(f"{over}{service}", style="bold"), Text(f"{done} of {len(members)}", style="dim"))
-        shown = [step for step in members if step.state not in _QUIET] if crowded else members
-        for number, step in enumerate(shown, start=1):
-            table.add_row(*_row(step, now, said.get(step.id, ""), last=number == len(shown)))
-    return table
-
-
-def _row(step: StepAnswer, now: float, said: str, *, last: bool) -> tuple[Text, Text, Text, Text]:
-    sign, _, style = SIGNS[step.state]
-    name = Text(f"{'└' if last else '├'} ", style="dim")
-    name.append(f"{sign} ", style=style)
-    name.append(short_step(step.id), style="default not dim")
-    return name, Text(state_words(step), style=style), Text(times(step, now)), Text(note(step, said), style="dim")
-
-
-def state_words(step: StepAnswer) -> str:
-    word = SIGNS[step.state][1]
-    return f"{word}, try {step.attempt}" if step.attempt > 1 else word
-
-
-def times(step: StepAnswer, now: float) -> str:
-    """What it took; while it runs, against what is expected."""
-    if step.started_at is None or step.state in (S.PENDING, S.CANCELLED):
-        return ""
-    if step.ended_at is not None:
-        return duration(step.ended_at - step.started_at)
-    about = f" / {duration(step.expect)}" if step.expect else ""
-    return f"{duration(now - step.started_at)}{about}"
-
-
-def note(step: StepAnswer, said: str = "") -> str:
-    """What it says, or what it waits for."""
-    if step.state is S.UNDO_READY or (step.state is S.READY and step.attempt <= 1):
-        return ""
-    if step.message:
-        return one_line(step.message)
-    if said and step.state in (S.RUNNING, S.UNDOING):
-        return one_line(said)
-    if step.state is S.WAITING:
-        what = step.waits_for_what
-        return "for time" if what == "time" else f"for a person ({what})"
-    return ""
-
-
-def waiting_lines(waiting: Sequence[Wait]) -> Text:
-    """Who is waited for, and the exact words to type; where something went wrong, the choices there are."""
-    text = Text("\nWaits for people", style="bold")
-    for wait in waiting:
-        text.append(f"\n  {wait.step or 'the run'} {wait.who}", style="default not bold")
-        for command in wait.commands if wait.troubled else wait.commands[:1]:
-            text.append(f"\n    {command}", style="default not bold")
-    return text
-
-
-def change_line(step: StepAnswer) -> str:
+def change_line(language: Language, step: StepAnswer) -> str:
     """One change of a step on one line, for where no picture lives."""
-    parts = [SIGNS[step.state][0], step.id, state_words(step)]
-    said = note(step)
+    parts = [SIGNS[step.state][0], step.id, state_words(language, step)]
+    said = note(language, step) if step.message or step.state is StepState.WAITING else ""
     return " ".join(parts) + (f": {said}" if said else "")

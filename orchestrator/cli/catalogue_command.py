@@ -7,18 +7,19 @@ import typer
 
 from orchestrator.catalogue_files import shipped
 from orchestrator.cli.catalogue_markdown import targets_page
-from orchestrator.cli.catalogue_page import Language, list_lines, product_lines
+from orchestrator.cli.catalogue_page import list_lines, product_lines
 from orchestrator.cli.exits import CommandError, Exit
+from orchestrator.cli.language import Chosen
 from orchestrator.cli.session import Json, session_of
 from orchestrator.domain.catalogue import Catalogue, Product, Target
 
 
 def catalogue(
     context: typer.Context,
+    language: Chosen,
     name: Annotated[str, typer.Argument(metavar="[NAME]", help="A vendor or a target; without it, all.")] = "",
     as_json: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print docs/targets.md: all targets in tables.")] = False,
-    language: Annotated[Language, typer.Option("--language", "-l", help="Of the texts for people.")] = "en",
 ) -> None:
     """What is known of the vendors that may be cut off and of the targets: who controls them, how a move goes.
 

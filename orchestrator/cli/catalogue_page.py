@@ -2,13 +2,13 @@
 
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
 
-from orchestrator.cli.wording import clean, duration
+from orchestrator.cli.wording import clean
 from orchestrator.domain.catalogue import Catalogue, Clock, Fact, Product, Target, Vendor
+from orchestrator.web.times import duration
+from orchestrator.web.words import Language
 from providers.wants import Words
 
-Language = Literal["fr", "en"]
 WIDTH = 80
 NAME_WIDTH, SERVES_WIDTH = 23, 20
 HEADINGS = {
@@ -163,7 +163,7 @@ def _wrapped(text: str, first: str) -> list[str]:
 
 def _clock(one: Clock, language: Language) -> str:
     breaks = f" {_said(one.breaks, language)}." if one.breaks else ""
-    return f"{duration(one.lasts)}: {_said(one.title, language)}.{breaks}"
+    return f"{duration(one.lasts, language)}: {_said(one.title, language)}.{breaks}"
 
 
 def _said(words: Words, language: Language) -> str:

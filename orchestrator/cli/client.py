@@ -18,12 +18,14 @@ import httpx
 from orchestrator.cli.answers import EventAnswer, LogLine, RunAnswer, RunWithSteps
 from orchestrator.cli.credential import Credential, address_of, credential_for, installation, this_person
 from orchestrator.cli.exits import CommandError, Exit, NoService
+from orchestrator.cli.language import here
 from orchestrator.domain.plan import Plan
+from orchestrator.web.words import Language, knows, say
 
 ANSWER_WITHIN = 120.0
 """Seconds: a plan looks at everything it would change before it is answered."""
-QUIET_FOR = 30.0
-"""Seconds without a byte after which a stream counts as broken; the service says something more often."""
+QUIET_FOR = 20.0
+"""Seconds without a byte after which a stream counts as broken; the service says something every 15."""
 CREATE_TRIES = 3
 GATES = frozenset(
     {"refused", "below_policy", "containment_missing", "secrets_missing", "halted", "untrusted"}
@@ -32,18 +34,18 @@ GATES = frozenset(
 """Codes of problems by which a gate says no."""
 
 
-_UNKNOWN = (
-    "The service at {url} does not know you: your session ended (`bascule login`), or the data directory is of another "
-    "installation."
-)
-
-
 class Answered(CommandError):
-    """The service's refusal, with the `status` of its answer."""
+    """The service's refusal, with the `status` of its answer and the `problem`'s code; empty where it gave none."""
 
-    def __init__(self, text: str, code: Exit, status: int) -> None:
-        super().__init__(text, code)
-        self.status = status
+    status = 0
+    problem = ""
+
+    def told(self, language: Language) -> str:
+        """The service speaks English here; in other languages its sentence stands behind what it is about."""
+        key = f"problem.{self.problem}"
+        if language == "en" or self._said is not None or not knows(language, key):
+            return super().told(language)
+        return say(language, "cli.problem", what=say(language, key), detail=self.message)
 
 
 class Unreachable(NoService):
@@ -62,30 +64,28 @@ class StreamEvent:
 class Service:
     """Talks to the service of one data directory. Every refusal becomes a CommandError with the service's sentence."""
 
-    def __init__(self, url: str, credential: Credential, data: Path) -> None:
+    def __init__(self, url: str, credential: Credential, data: Path, within: float = ANSWER_WITHIN) -> None:
         self.url = url
         self.credential = credential
         self._data = data
         self._http = httpx.Client(
             base_url=f"{url}/api/v1/",
             headers={"Authorization": f"Bearer {credential.token}"},
-            timeout=httpx.Timeout(ANSWER_WITHIN, connect=5.0),
+            timeout=httpx.Timeout(within, connect=min(within, 5.0)),
             trust_env=False,
         )
 
     @classmethod
-    def of(cls, data: Path) -> Self:
+    def of(cls, data: Path, within: float = ANSWER_WITHIN) -> Self:
         """The service that BASCULE_URL names, or that works on this data directory. Raises NoService, CommandError.
 
         Spoken to in the name of whoever signed in (`bascule login`), else with this installation's token.
         """
         try:
             url = address_of(data)
-            return cls(url, credential_for(url, data), data)
+            return cls(url, credential_for(url, data), data, within)
         except PermissionError as error:
-            raise CommandError(
-                f"The data directory {data} belongs to someone else: use their account, or give --data."
-            ) from error
+            raise CommandError.of("cli.data.foreign", data=data) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise _none_for(data) from error
 
@@ -135,7 +135,7 @@ class Service:
 
     def prove_again(self) -> None:
         """Ask for a code of the second factor, and show it. Raises CommandError."""
-        code = getpass.getpass("Code of your authenticator app (it is asked for again after 15 minutes): ")
+        code = getpass.getpass(f"{here('cli.prove')} ")
         self._answer(self._send("POST", "session/proof", json={"code": code.strip()}))
 
     def _says(self, name: Any) -> bool:
@@ -184,6 +184,19 @@ class Service:
         said = self.get(f"runs/{_part(run_id)}/logs", step=step, after=after)
         return [LogLine.model_validate(one) for one in said["lines"]]
 
+    def last_lines(self, run_id: str, count: int) -> list[LogLine]:
+        """The newest of a run's output, in order."""
+        said = self.get(f"runs/{_part(run_id)}/logs", latest=count)
+        return [LogLine.model_validate(one) for one in said["lines"]]
+
+    def objectives(self) -> dict[str, float]:
+        """Each service's recovery time objective, seconds, for those that have one; none where no estate is read."""
+        try:
+            found = self.get("estate")["services"]
+        except Answered:
+            return {}
+        return {str(one["name"]): float(one["rto"]) for one in found if one.get("rto")}
+
     def decide(self, run_id: str, verb: str, actor: str, *, step: str | None = None, **more: Any) -> None:
         """One decision of a person about a run, or about one of its steps."""
         place = f"runs/{_part(run_id)}" + (f"/steps/{_part(step)}" if step else "")
@@ -210,9 +223,7 @@ class Service:
         except httpx.ConnectError as error:
             raise _none_for(self._data) from error
         except httpx.TransportError as error:
-            raise Unreachable(
-                f"The service at {self.url} did not answer ({type(error).__name__}): look at its log, then try again."
-            ) from error
+            raise Unreachable.of("cli.silent", url=self.url, kind=type(error).__name__) from error
 
     def _answer(self, response: httpx.Response) -> Any:
         if response.is_success:
@@ -255,16 +266,20 @@ def _refusal(response: httpx.Response, url: str) -> Answered:
         detail = str(problem.get("detail") or problem.get("title") or "")
     except (ValueError, AttributeError):
         problem, detail = {}, ""
+    word = str(problem.get("code") or "") if isinstance(problem, dict) else ""
+    code = Exit.REFUSED if word in GATES else Exit.FAILED
     if response.status_code == httpx.codes.UNAUTHORIZED:
-        detail = _UNKNOWN.format(url=url)
-    if not detail:
-        detail = f"The service at {url} answered {response.status_code} without saying why; look at its log."
-    code = Exit.REFUSED if problem.get("code") in GATES else Exit.FAILED
-    return Answered(detail, code, response.status_code)
+        refusal = Answered.of("cli.unknown", code, url=url)
+    elif not detail:
+        refusal = Answered.of("cli.unexplained", code, url=url, status=response.status_code)
+    else:
+        refusal = Answered(detail, code)
+    refusal.status, refusal.problem = response.status_code, word
+    return refusal
 
 
 def _none_for(data: Path) -> Unreachable:
-    return Unreachable(f"No service is running for {data}. Start one with: bascule serve")
+    return Unreachable.of("cli.no_service", data=data)
 
 
 def _part(text: str) -> str:

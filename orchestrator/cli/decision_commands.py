@@ -4,13 +4,14 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.cli.attention import DIGITS, waits
-from orchestrator.cli.board import run_word, state_words
+from orchestrator.cli.attention import DIGITS, wait_words, waits
+from orchestrator.cli.board import run_word
 from orchestrator.cli.client import Service
 from orchestrator.cli.exits import CommandError
-from orchestrator.cli.session import As, Json, Reason, RunId, Session, StepId, session_of
+from orchestrator.cli.named import RunId, StepId
+from orchestrator.cli.session import As, Json, Reason, Session, session_of
+from orchestrator.cli.tree import state_words
 from orchestrator.cli.watching import watch
-from orchestrator.cli.wording import one_line
 from orchestrator.domain.model import RunState
 
 Comment = Annotated[str, typer.Option("--comment", "-c", help="A word to go with it; the journal keeps it.")]
@@ -46,10 +47,7 @@ def release(
         planned = service.run(run).run.plan_digest
     named = digest.removeprefix("sha256:").lower()
     if len(named) < DIGITS or not planned.removeprefix("sha256:").startswith(named):
-        raise CommandError(
-            f"Run {run} is of plan {planned}, which is not the one you name. "
-            "Look at what it would change, then name its digest."
-        )
+        raise CommandError.of("cli.digest.run", run=run, planned=planned)
     _decide(session, run, "release", actor, digest=planned, comment=comment, as_json=as_json)
 
 
@@ -110,7 +108,7 @@ def _decide(session: Session, run_id: str, verb: str, actor: str, *, as_json: bo
     """Tell the service, then say where things stand now."""
     step_id = more.get("step")
     if "reason" in more and verb != "pause" and not more["reason"].strip():
-        raise typer.BadParameter("Give a reason: it is kept in the journal.", param_hint="--reason")
+        raise typer.BadParameter(session.say("cli.reason"), param_hint="--reason")
     with Service.of(session.data) as service:
         service.decide(run_id, verb, actor, **more)
         actor = service.acting(actor)
@@ -121,21 +119,11 @@ def _decide(session: Session, run_id: str, verb: str, actor: str, *, as_json: bo
             {"run": found.run.id, "state": found.run.state, "step": step_id, "step_state": step.state if step else None}
         )
         return
-    subject = f"{step.id} is {state_words(step)}" if step else f"Run {run_id} is {run_word(found.run)}"
-    session.line(f"{_PAST[verb]} by {actor}. {subject}.")
+    language = session.language
+    word = state_words(language, step) if step else run_word(language, found.run)
+    subject = step.id if step else run_id
+    session.line(f"{session.say(f'cli.did.{verb}', by=actor)} {session.say('cli.now', what=subject, state=word)}")
     for wait in waits(found.run, found.steps):
         if step_id is None or wait.step == step_id:
-            session.line(one_line(f"{wait.step or f'Run {run_id}'} {wait.who}."))
-
-
-_PAST = {
-    "approve": "Approved",
-    "reject": "Rejected",
-    "release": "Released",
-    "pause": "Paused",
-    "resume": "Resumed",
-    "cancel": "Cancelled",
-    "retry": "Tried again",
-    "skip": "Skipped",
-    "undo": "Undo asked for",
-}
+            told = wait_words(language, wait)
+            session.line(session.say("cli.now", what=wait.step or run_id, state=told))

@@ -5,6 +5,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from orchestrator.cli.client import Service
+from orchestrator.cli.completion import scopes
 from orchestrator.cli.doctor_page import show_check_up
 from orchestrator.cli.exits import Exit, NoService
 from orchestrator.cli.self_map_page import show_self_map
@@ -13,7 +14,9 @@ from orchestrator.cli.session import Json, Session, session_of
 Itself = Annotated[
     bool, typer.Option("--sovereignty", help="Map instead whom Bascule itself relies on, and whose law they answer to.")
 ]
-Scope = Annotated[str, typer.Option("--scope", "-s", help="The scope of bascule.yaml that is examined.")]
+Scope = Annotated[
+    str, typer.Option("--scope", "-s", help="The scope of bascule.yaml that is examined.", autocompletion=scopes)
+]
 
 
 def doctor(context: typer.Context, scope: Scope = "live", sovereignty: Itself = False, as_json: Json = False) -> None:

@@ -1,6 +1,9 @@
 """How a command ends: its exit code, and the one sentence that explains a bad end."""
 
 from enum import IntEnum
+from typing import Self
+
+from orchestrator.web.words import Language, say
 
 
 class Exit(IntEnum):
@@ -25,6 +28,21 @@ class CommandError(Exception):
         super().__init__(message)
         self.message = message
         self.code = code
+        self._said: tuple[str, dict[str, object]] | None = None
+
+    @classmethod
+    def of(cls, key: str, code: Exit = Exit.FAILED, **values: object) -> Self:
+        """One whose sentence is in the catalogues. Raises KeyError."""
+        made = cls(say("en", key, **values), code)
+        made._said = (key, values)
+        return made
+
+    def told(self, language: Language) -> str:
+        """In somebody's language, as far as it is known there; what others say stays as they said it."""
+        if self._said is None:
+            return self.message
+        key, values = self._said
+        return say(language, key, **values)
 
 
 class NoService(CommandError):

@@ -11,15 +11,16 @@ from orchestrator.cli.client import Answered, Service
 from orchestrator.cli.credential import is_of_this_machine
 from orchestrator.cli.exits import CommandError, Exit, NoService
 from orchestrator.cli.session import As, Json, Session, session_of
-from orchestrator.cli.wording import clean, counted, moment, one_line
+from orchestrator.cli.wording import clean, one_line
 from orchestrator.domain.halt import HOW_TO_LIFT
+from orchestrator.web.times import moment
+from orchestrator.web.words import Language, say
 
 if TYPE_CHECKING:
     from orchestrator.operations.halt import Halt
 
 ANSWER_WITHIN = 5.0
 """Seconds after which a service that hangs is passed by."""
-WITHOUT = "No service answers as it should: it is written into the database, and whatever works on it obeys."
 
 
 def halt(
@@ -39,7 +40,7 @@ def halt(
     """
     session = session_of(context)
     if lift and not reason.strip():
-        raise typer.BadParameter("Give a reason why it is safe to go on: it is kept.", param_hint="--reason")
+        raise typer.BadParameter(session.say("cli.halt.why_safe"), param_hint="--reason")
     if not reason.strip():
         raise typer.Exit(_show(session, as_json=as_json))
     body = {"as": actor, "reason": reason}
@@ -54,7 +55,7 @@ def halt(
     if as_json:
         session.json(said)
     elif lift:
-        session.line(f"Lifted by {actor}. Runs stay paused: `bascule status` lists them, `bascule resume RUN` goes on.")
+        session.line(session.say("cli.halt.lifted", by=actor, list="bascule status", resume="bascule resume RUN"))
     else:
         _tell(session, said)
 
@@ -63,13 +64,15 @@ def banner(session: Session, service: Service) -> None:
     """What `status` and `watch` say first while everything is halted."""
     found = service.get("halt", limit=1)["in_force"]
     if found is not None:
-        session.line(headline(found))
+        session.line(headline(session.language, found))
         session.line()
 
 
-def headline(found: Mapping[str, Any]) -> str:
+def headline(language: Language, found: Mapping[str, Any]) -> str:
     who, why = clean(str(found["by"])), one_line(str(found["reason"]))
-    return f"!! HALTED since {moment(float(found['at']))} by {who}: {why}\n   Lift it: {HOW_TO_LIFT}"
+    since = moment(language, float(found["at"]))
+    told = say(language, "cli.halt.in_force", since=since, by=who, reason=why)
+    return f"!! {told}\n   {say(language, 'cli.halt.lift', command=HOW_TO_LIFT)}"
 
 
 def _asked(session: Session, service: Callable[[Service], Any], database: "Callable[[Halt], Any]") -> Any:
@@ -84,10 +87,10 @@ def _asked(session: Session, service: Callable[[Service], Any], database: "Calla
         except Answered as refused:
             if not _may_pass(refused) or not is_of_this_machine():
                 raise
-            session.note(f"{refused} It is tried another way.")
+            session.note(session.say("cli.halt.another_way", refusal=refused.told(session.language)))
         except NoService:
             break
-    session.note(WITHOUT)
+    session.note(session.say("cli.halt.without"))
     with _on_the_database(session) as operation:
         return database(operation)
 
@@ -103,7 +106,7 @@ def _lifted_somehow(session: Session, actor: str, body: Mapping[str, str]) -> tu
             said = service.post("halt/lift", body, within=ANSWER_WITHIN)
             return said, service.acting(actor)
     except NoService:
-        session.note(WITHOUT)
+        session.note(session.say("cli.halt.without"))
         with _on_the_database(session) as operation:
             return _lifted(operation, actor, body["reason"]), actor
 
@@ -113,27 +116,29 @@ def _show(session: Session, *, as_json: bool) -> Exit:
     if as_json:
         session.json(said)
     else:
-        session.line(headline(said["in_force"]) if said["in_force"] else "Nothing is halted.")
+        found = said["in_force"]
+        session.line(headline(session.language, found) if found else session.say("cli.halt.none"))
         for past in said["history"]:
-            session.line(_past(past))
+            session.line(_past(session.language, past))
     return Exit.REFUSED if said["in_force"] else Exit.DONE
 
 
-def _past(one: Mapping[str, Any]) -> str:
-    began = f"{moment(float(one['at']))} halted by {clean(str(one['by']))}: {one_line(str(one['reason']))}"
+def _past(language: Language, one: Mapping[str, Any]) -> str:
+    at, by, reason = moment(language, float(one["at"])), clean(str(one["by"])), one_line(str(one["reason"]))
+    began = say(language, "cli.halt.began", at=at, by=by, reason=reason)
     if one["lifted_at"] is None:
         return began
-    until = f"{moment(float(one['lifted_at']))} by {clean(str(one['lifted_by']))}: {one_line(str(one['lift_reason']))}"
-    return f"{began}\n  lifted {until}"
+    at, by = moment(language, float(one["lifted_at"])), clean(str(one["lifted_by"]))
+    return f"{began}\n  {say(language, 'cli.halt.until', at=at, by=by, reason=one_line(str(one['lift_reason'])))}"
 
 
 def _tell(session: Session, said: Mapping[str, Any]) -> None:
     if not said["created"]:
-        session.note("It was engaged already, and stays as it is.")
-    session.line(headline(said["halt"]))
+        session.note(session.say("cli.halt.already"))
+    session.line(headline(session.language, said["halt"]))
     if said["paused"]:
-        session.line(f"Paused {counted(len(said['paused']), 'run')}: {', '.join(said['paused'])}")
-    session.line("A call that was under way may still end: `bascule status` shows what came of it.")
+        session.line(session.say("cli.halt.paused", count=len(said["paused"]), runs=", ".join(said["paused"])))
+    session.line(session.say("cli.halt.under_way", command="bascule status"))
 
 
 @contextmanager
@@ -145,15 +150,12 @@ def _on_the_database(session: Session) -> "Iterator[Halt]":
 
     settings = settings_of(session)
     if not settings.database_url and not settings.database_file.exists():
-        raise CommandError(f"Nothing has ever run in {session.data}: there is nothing to halt. Is --data right?")
+        raise CommandError.of("cli.halt.nothing", data=session.data)
     database = Database(settings.database)
     try:
         yield Halt.without_engine(database, time.time)
     except DatabaseFault as error:
-        raise CommandError(
-            f"The database of {session.data} can't be used ({type(error).__name__}): it is locked, away, or of an "
-            "older version. Stop the service's processes instead."
-        ) from error
+        raise CommandError.of("cli.halt.database", data=session.data, kind=type(error).__name__) from error
     finally:
         database.close()
 

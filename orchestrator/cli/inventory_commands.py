@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.client import Service
+from orchestrator.cli.completion import scopes
 from orchestrator.cli.exits import Exit, NoService
 from orchestrator.cli.inventory_page import show_inventory
 from orchestrator.cli.session import Json, Session, session_of
@@ -17,7 +18,9 @@ def inventory(
     source: Annotated[
         str | None, typer.Argument(metavar="SOURCE", help="One source of the scope; without it, all of them.")
     ] = None,
-    scope: Annotated[str, typer.Option("--scope", "-s", help="The scope whose sources are read.")] = "live",
+    scope: Annotated[
+        str, typer.Option("--scope", "-s", help="The scope whose sources are read.", autocompletion=scopes)
+    ] = "live",
     last: Annotated[bool, typer.Option("--last", help="Show what was last known, and ask nobody.")] = False,
     to: Annotated[
         Path | None,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from orchestrator.cli.client import Service
+from orchestrator.cli.completion import scopes
 from orchestrator.cli.exits import NoService
 from orchestrator.cli.map_page import show_map
 from orchestrator.cli.session import Json, Session, session_of
@@ -18,7 +19,9 @@ def map_(
         list[str] | None,
         typer.Argument(metavar="DOMAIN…", help="The organisation's own domains; without them, the scope's zones."),
     ] = None,
-    scope: Annotated[str, typer.Option("--scope", "-s", help="The scope whose resolvers are asked.")] = "live",
+    scope: Annotated[
+        str, typer.Option("--scope", "-s", help="The scope whose resolvers are asked.", autocompletion=scopes)
+    ] = "live",
     last: Annotated[bool, typer.Option("--last", help="Show what was seen last, and ask nobody.")] = False,
     refresh: Annotated[
         list[str] | None,

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.session import Session
-from orchestrator.cli.wording import counted, duration, moment, one_line
+from orchestrator.cli.wording import counted, moment, one_line
+from orchestrator.web.times import duration
 
 STANDINGS: Mapping[str, str] = {
     "confirmed": "✔ declared",
@@ -118,7 +119,7 @@ def _breaking(found: Found) -> Iterator[str]:
     titles = {one["holder"]["name"]: _title(one) for one in found["dependencies"]}
     for one in found["breaking"]:
         title = one["title"].get("en") or one["clock"]
-        yield f"{duration(one['after'])}: {titles[one['holder']]}, {title} ({', '.join(one['rows'])})"
+        yield f"{duration(one['after'], 'en')}: {titles[one['holder']]}, {title} ({', '.join(one['rows'])})"
 
 
 def _coverage(counts: Mapping[str, int]) -> str:

@@ -5,13 +5,18 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.cli import credential
+from orchestrator.cli import completion, credential
 from orchestrator.cli.client import Service
 from orchestrator.cli.login_command import asked
 from orchestrator.cli.session import Json, Session, session_of
 from orchestrator.cli.wording import clean, counted, moment, one_line
 
-Who = Annotated[str, typer.Argument(metavar="NAME", help="The person's name, as `bascule people` lists it.")]
+Who = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="The person's name, as `bascule people` lists it.", autocompletion=completion.people
+    ),
+]
 WhatRole = Annotated[
     str, typer.Argument(metavar="ROLE[:SERVICE]", help="viewer, operator, approver, author, auditor or admin.")
 ]

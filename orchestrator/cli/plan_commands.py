@@ -1,22 +1,29 @@
 """Making a plan, by the running service or, without one, in this process."""
 
-import json
 import time
 from typing import Annotated, Any, Literal
 
 import typer
 
+from orchestrator.cli import completion
 from orchestrator.cli.client import Service
 from orchestrator.cli.exits import NoService
 from orchestrator.cli.plan_page import show_plan
 from orchestrator.cli.session import Json, Session, session_of
 from orchestrator.domain.model import Direction
+from orchestrator.domain.parameters import named_values
 from orchestrator.domain.plan import Plan
 
 REHEARSAL = "rehearsal"
 
-Services = Annotated[list[str], typer.Argument(metavar="SERVICE…", help="The services to plan for.")]
-Scope = Annotated[str, typer.Option("--scope", "-s", help="The scope of bascule.yaml that it runs in.")]
+Services = Annotated[
+    list[str],
+    typer.Argument(metavar="SERVICE…", help="The services to plan for.", autocompletion=completion.services),
+]
+Scope = Annotated[
+    str,
+    typer.Option("--scope", "-s", help="The scope of bascule.yaml that it runs in.", autocompletion=completion.scopes),
+]
 Towards = Annotated[
     Literal["failover", "failback"], typer.Option("--direction", help="To the fallback target, or back.")
 ]
@@ -48,7 +55,7 @@ def plan(
         session.json(made.model_dump(mode="json", by_alias=True))
         return
     show_plan(session, made, time.time())
-    session.line(f"Run it: bascule run --plan {made.digest}", copied=True)
+    session.line(session.say("cli.plan.run", command=f"bascule run --plan {made.digest}"), copied=True)
 
 
 def _made_here(session: Session, services: list[str], scope: str, direction: str, given: dict[str, Any]) -> Plan:
@@ -61,13 +68,7 @@ def _made_here(session: Session, services: list[str], scope: str, direction: str
 
 def parsed(parameters: list[str] | None) -> dict[str, Any]:
     """`name=value` each; a value that is JSON keeps its type, anything else is text. Raises BadParameter."""
-    found: dict[str, Any] = {}
-    for text in parameters or ():
-        name, sign, value = text.partition("=")
-        if not sign or not name:
-            raise typer.BadParameter(f"{text!r} is not NAME=VALUE.", param_hint="--set")
-        try:
-            found[name] = json.loads(value)
-        except ValueError:
-            found[name] = value
-    return found
+    try:
+        return named_values(parameters or ())
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--set") from error

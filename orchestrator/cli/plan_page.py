@@ -11,22 +11,25 @@ from rich.text import Text
 
 from orchestrator.cli.changes import after_line, change_lines
 from orchestrator.cli.session import Session
-from orchestrator.cli.wording import counted, duration, one_line, short_step
+from orchestrator.cli.wording import one_line, short_step
 from orchestrator.domain.kinds import KINDS
 from orchestrator.domain.limits import BlastRadius
-from orchestrator.domain.plan import Plan, PlannedStep, critical_path, expected
+from orchestrator.domain.plan import Plan, expected
 from orchestrator.domain.sovereignty import Verdict
+from orchestrator.operations.plan_outline import machine_seconds, may_change
+from orchestrator.web.times import duration
+from orchestrator.web.words import Language, say
 
 
 def show_plan(session: Session, plan: Plan, now: float) -> None:
     """The whole plan. `now` is seconds since the epoch, UTC."""
-    session.out.print(_heading(plan))
+    session.out.print(_heading(session, plan))
     show_turns(session, plan)
-    session.out.print(_steps(plan, now))
+    session.out.print(_steps(session, plan, now))
     show_path(session, plan)
     show_radius(session, plan)
     show_sovereignty(session, plan)
-    session.line(f"Digest {plan.digest}", copied=True)
+    session.line(f"{session.say('cli.plan.digest')} {plan.digest}", copied=True)
 
 
 def show_radius(session: Session, plan: Plan) -> None:
@@ -34,44 +37,62 @@ def show_radius(session: Session, plan: Plan) -> None:
     found = plan.blast_radius
     if found is None:
         return
-    session.out.print(_indented(f"Makes and touches: {radius_summary(found)}."))
+    language = session.language
+    session.out.print(_indented(session.say("cli.plan.radius", what=radius_summary(found, language))))
     for one in found.footprint.unpriced:
-        what = f"{one.size or 'a size'} at {one.provider}"
-        session.out.print(_indented(f"  ? The price of {short_step(one.step)} ({one_line(what)}) is not known."))
+        size = one_line(one.size) if one.size else session.say("cli.plan.a_size")
+        said = {"step": short_step(one.step), "size": size, "provider": one_line(one.provider)}
+        session.out.print(_indented(f"  ? {session.say('cli.plan.unpriced', **said)}"))
     guessed = [one for one in found.footprint.servers if not one.verified]
     if guessed:
         names = ", ".join(short_step(one.step) for one in guessed)
-        session.out.print(_indented(f"  ? The price of {names} is the catalogue's, and nobody verified it."))
+        session.out.print(_indented(f"  ? {session.say('cli.plan.guessed', names=names)}"))
     for excess in found.excesses:
-        session.out.print(_indented(f"  ! Over the limit: {one_line(excess.en)}. It can't be started."))
+        what = one_line(getattr(excess, language))
+        session.out.print(_indented(f"  ! {session.say('cli.plan.excess', what=what)}"))
 
 
-def radius_summary(found: BlastRadius) -> str:
+def radius_summary(found: BlastRadius, language: Language) -> str:
     """Such as `2 services (at most 8), 1 server, 0 zones, 0.02 € an hour`."""
     footprint, most = found.footprint, found.limits
-    parts = [
-        _at_most(counted(len(footprint.services), "service"), most.services),
-        _at_most(counted(len(footprint.servers), "server"), most.servers),
-        _at_most(counted(len(footprint.zones), "zone"), most.zones),
-    ]
+    counts = (
+        ("cli.plan.services", len(footprint.services), most.services),
+        ("cli.plan.servers", len(footprint.servers), most.servers),
+        ("cli.plan.zones", len(footprint.zones), most.zones),
+    )
+    parts = [_at_most(say(language, key, count=count), limit, language) for key, count, limit in counts]
     if footprint.servers:
-        more = " and what is not known" if footprint.unpriced else ""
-        parts.append(_at_most(f"{footprint.euros_per_hour:g} € an hour{more}", most.euros_per_hour))
+        key = "cli.plan.euros_at_least" if footprint.unpriced else "cli.plan.euros"
+        euros = _number(footprint.euros_per_hour, language)
+        parts.append(_at_most(say(language, key, euros=euros), most.euros_per_hour, language))
     return ", ".join(parts)
 
 
-def _at_most(text: str, limit: float | None) -> str:
-    return text if limit is None else f"{text} (at most {limit:g})"
+def _at_most(text: str, limit: float | None, language: Language) -> str:
+    return text if limit is None else say(language, "cli.plan.at_most", what=text, limit=_number(limit, language))
+
+
+def _number(value: float, language: Language) -> str:
+    """French has a decimal comma."""
+    return f"{value:g}".replace(".", ",") if language == "fr" else f"{value:g}"
 
 
 def show_sovereignty(session: Session, plan: Plan) -> None:
     """Whom the plan relies on, what exceptions it needs, and what nobody verified."""
     if plan.sovereignty:
-        session.out.print(Text(sovereignty_summary(plan.sovereignty)))
+        session.out.print(Text(sovereignty_summary(plan.sovereignty, session.language)))
     for verdict in plan.sovereignty:
         for lifted in verdict.lifted:
-            said = f"Exception until {lifted.until} by {lifted.by}: {verdict.place} for {verdict.service}"
-            session.out.print(_indented(f"  ! {one_line(f'{said} {lifted.reason}. Reason: {lifted.because}')}"))
+            said = session.say(
+                "cli.plan.exception",
+                until=lifted.until,
+                by=lifted.by,
+                place=verdict.place,
+                service=verdict.service,
+                reason=lifted.reason,
+                because=lifted.because,
+            )
+            session.out.print(_indented(f"  ! {one_line(said)}"))
     for doubt in dict.fromkeys(doubt for verdict in plan.sovereignty for doubt in verdict.doubts):
         session.out.print(_indented(f"  ? {one_line(doubt)}"))
 
@@ -79,69 +100,71 @@ def show_sovereignty(session: Session, plan: Plan) -> None:
 def show_turns(session: Session, plan: Plan) -> None:
     """While clocks run: the order of the services, and why."""
     if plan.turns:
-        session.line("Clocks run. Services go in this order:")
+        session.line(session.say("cli.plan.turns"))
     for turn in plan.turns:
-        session.out.print(_indented(f"  {turn.service}: {one_line(turn.reason['en'])}"))
+        reason = one_line(turn.reason[session.language])
+        session.out.print(_indented(f"  {session.say('cli.now.said', what=turn.service, said=reason)}"))
 
 
-def sovereignty_summary(verdicts: Sequence[Verdict]) -> str:
+def sovereignty_summary(verdicts: Sequence[Verdict], language: Language = "en") -> str:
     places = list(dict.fromkeys(verdict.place for verdict in verdicts))
     lifted = sum(len(verdict.lifted) for verdict in verdicts)
-    more = f", {counted(lifted, 'exception')} used" if lifted else ""
-    return f"Policy: {', '.join(places)} may be relied on{more}."
+    told = say(language, "cli.plan.policy", places=", ".join(places))
+    return f"{told}, {say(language, 'cli.plan.exceptions', count=lifted)}." if lifted else f"{told}."
 
 
 def show_plan_shortly(session: Session, plan: Plan) -> None:
     """A few lines: for who starts it at once."""
-    session.out.print(_heading(plan))
+    session.out.print(_heading(session, plan))
     show_turns(session, plan)
     for service in dict.fromkeys(step.service for step in plan.steps):
         found = [step for step in plan.steps if step.service == service]
-        changing = sum(1 for step in found if _changes(step))
+        changing = sum(1 for step in found if may_change(step))
         people = sum(1 for step in found if KINDS[step.uses].by_person)
-        held = f", {counted(people, 'hold point')}" if people else ""
-        session.line(f"  {service}: {counted(len(found), 'step')}, {changing} that change something{held}")
+        parts = [session.say("cli.plan.steps", count=len(found)), session.say("cli.plan.changing", count=changing)]
+        if people:
+            parts.append(session.say("cli.plan.holds", count=people))
+        session.line(f"  {session.say('cli.now.said', what=service, said=', '.join(parts))}")
     show_path(session, plan)
     show_radius(session, plan)
     show_sovereignty(session, plan)
-    session.line(f"Digest {plan.digest}", copied=True)
+    session.line(f"{session.say('cli.plan.digest')} {plan.digest}", copied=True)
 
 
 def show_path(session: Session, plan: Plan) -> None:
     path = " → ".join(_brief(step) for step in plan.critical_path)
-    session.out.print(Text(f"Critical path (*): {path}" if path else "Nothing to do."))
-    hands_off = machine_seconds(plan)
-    least = f"; {duration(hands_off)} if people answer at once" if plan.expected_seconds > hands_off else ""
-    session.line(f"Expected: {duration(plan.expected_seconds)}{least}")
+    language = session.language
+    session.out.print(Text(session.say("cli.plan.path", path=path) if path else session.say("cli.plan.nothing")))
+    hands_off, whole = machine_seconds(plan), duration(plan.expected_seconds, language)
+    if plan.expected_seconds > hands_off:
+        session.line(session.say("cli.plan.expected.least", time=whole, least=duration(hands_off, language)))
+    else:
+        session.line(session.say("cli.plan.expected", time=whole))
 
 
-def machine_seconds(plan: Plan) -> float:
-    """How long the plan is expected to take when people answer at once, in seconds."""
-    quick = [step.model_copy(update={"expect": 0.0}) if KINDS[step.uses].by_person else step for step in plan.steps]
-    return critical_path(quick)[1]
+def _heading(session: Session, plan: Plan) -> Text:
+    towards = session.say(f"direction.{plan.direction}")
+    what = session.say("cli.run.what", direction=towards, services=", ".join(plan.services))
+    text = Text(session.say("cli.plan.heading", what=what, scope=plan.scope), style="bold")
+    steps = session.say("cli.plan.steps", count=len(plan.steps))
+    return text.append(f"\n{steps}, {session.say('cli.plan.estate', commit=plan.commit[:12])}", style="not bold")
 
 
-def _heading(plan: Plan) -> Text:
-    what = f"{plan.direction} of {', '.join(plan.services)}"
-    text = Text(f"Plan: {what} in scope {plan.scope}", style="bold")
-    return text.append(f"\n{counted(len(plan.steps), 'step')}, estate {plan.commit[:12]}", style="default not bold")
-
-
-def _steps(plan: Plan, now: float) -> Table:
-    critical = set(plan.critical_path)
+def _steps(session: Session, plan: Plan, now: float) -> Table:
+    critical, language = set(plan.critical_path), session.language
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("step", no_wrap=True)
-    table.add_column("what it would change now", ratio=1, overflow="fold")
-    table.add_column("expected", justify="right", no_wrap=True)
+    table.add_column(session.say("head.step"), no_wrap=True)
+    table.add_column(session.say("cli.plan.changes"), ratio=1, overflow="fold")
+    table.add_column(session.say("head.expect"), justify="right", no_wrap=True)
     for (service, rescue), steps in groupby(plan.steps, key=lambda step: (step.service, step.rescue)):
-        table.add_row(Text(f"{service}, fetched first" if rescue else service, style="bold"))
+        table.add_row(Text(session.say("cli.plan.rescue", service=service) if rescue else service, style="bold"))
         for step in steps:
-            lines = change_lines(step, now)
-            after = after_line(step)
+            lines = change_lines(step, now, language)
+            after = after_line(step, language)
             if after:
                 lines[0] += f" ({after})"
             name = f"{'*' if step.id in critical else ' '} {short_step(step.id)}"
-            table.add_row(Text(name), Group(*map(_indented, lines)), duration(expected(step)))
+            table.add_row(Text(name), Group(*map(_indented, lines)), duration(expected(step), language))
     return table
 
 
@@ -149,11 +172,6 @@ def _indented(line: str) -> Padding:
     """Its leading blanks hold for all the lines that it is wrapped into."""
     text = line.lstrip(" ")
     return Padding(Text(text), (0, 0, 0, len(line) - len(text)))
-
-
-def _changes(step: PlannedStep) -> bool:
-    kind = KINDS[step.uses]
-    return kind.has_provider and not kind.reads_only
 
 
 def _brief(step_id: str) -> str:

@@ -10,13 +10,14 @@ import typer
 from orchestrator.cli.attention import DIGITS
 from orchestrator.cli.client import Service
 from orchestrator.cli.exits import CommandError, Exit
+from orchestrator.cli.named import ProposalId
 from orchestrator.cli.plan_page import show_plan
 from orchestrator.cli.session import As, Json, Session, session_of
 from orchestrator.cli.signals_page import WIDTH
 from orchestrator.cli.standing_commands import show_standing
-from orchestrator.cli.wording import counted, duration, moment, one_line
-
-ProposalId = Annotated[str, typer.Argument(metavar="PROPOSAL", help="The proposal's id, as the list shows it.")]
+from orchestrator.cli.wording import one_line
+from orchestrator.web.times import duration, moment
+from orchestrator.web.words import Language, knows, say
 
 
 def listed(
@@ -44,7 +45,7 @@ def listed(
         for one in found["proposals"]:
             _show(session, one)
         if not found["proposals"]:
-            session.line("Nothing is proposed." if everything else "Nothing is proposed now; --all shows the past.")
+            session.line(session.say("cli.proposal.never" if everything else "cli.proposal.none", option="--all"))
     raise typer.Exit(Exit.WAITS if waiting["proposals"] else Exit.DONE)
 
 
@@ -68,12 +69,16 @@ def show(
     _show(session, found["proposal"])
     for event in found["events"]:
         said = event["data"].get("reason") or event["data"].get("comment") or event["data"].get("text") or ""
-        kind = event["kind"].removeprefix("proposal.").replace("_", " ")
-        line = f"  {moment(event['at'])}  {kind} by {one_line(event['actor'])}"
-        session.line(f"{line}: {one_line(said)}" if said else line)
+        name = event["kind"].removeprefix("proposal.")
+        kind = _word(session.language, f"cli.event.{name}", name)
+        told = session.say("cli.proposal.event", what=kind, by=one_line(event["actor"]))
+        line = f"  {moment(session.language, event['at'])}  {told}"
+        session.line(session.say("cli.now.said", what=line, said=one_line(said)) if said else line)
     for notice in found["notices"]:
-        trouble = f": {one_line(notice['message'])}" if notice["state"] != "sent" else ""
-        session.line(f"  to {notice['channel']}: {notice['state'].replace('_', ' ')}{trouble}")
+        state = _word(session.language, f"cli.notice.{notice['state']}", notice["state"])
+        line = session.say("cli.proposal.told", channel=notice["channel"], state=state)
+        trouble = one_line(notice["message"]) if notice["state"] != "sent" else ""
+        session.line(f"  {session.say('cli.now.said', what=line, said=trouble) if trouble else line}")
 
 
 def release(
@@ -92,19 +97,17 @@ def release(
         planned = service.get(f"proposals/{proposal}")["proposal"]["digest"]
         named = digest.removeprefix("sha256:").lower()
         if planned and (len(named) < DIGITS or not planned.removeprefix("sha256:").startswith(named)):
-            raise CommandError(
-                f"Proposal {proposal} is of plan {planned}, which is not the one you name. "
-                "Look at what it would change, then name its digest."
-            )
+            raise CommandError.of("cli.digest.proposal", proposal=proposal, planned=planned)
         body = {"digest": planned or digest, "as": actor, "comment": comment}
         said = service.post(f"proposals/{proposal}/release", body)
         actor = service.acting(actor)
     if as_json:
         session.json(said)
     elif said["run_id"]:
-        session.line(f"Released by {actor}. Run {said['run_id']} begins; follow it: bascule watch {said['run_id']}")
+        run = said["run_id"]
+        session.line(session.say("cli.proposal.begins", by=actor, run=run, command=f"bascule watch {run}"))
     else:
-        session.line(f"Released by {actor}. Another person must release it as well.")
+        session.line(session.say("cli.proposal.another", by=actor))
 
 
 def reject(
@@ -122,37 +125,46 @@ def reject(
     if as_json:
         session.json(said)
     else:
-        session.line(f"Rejected by {actor}. Nothing was changed.")
+        session.line(session.say("cli.proposal.rejected", by=actor))
 
 
 def _show(session: Session, one: dict[str, Any]) -> None:
-    session.line(f"{one['id']}  {one['state']}  {', '.join(one['services'])} ({one['scope']})")
-    for line in _wrapped(one["words"]["en"]):
+    word = _word(session.language, f"cli.proposal.state.{one['state']}", one["state"])
+    session.line(f"{one['id']}  {word}  {', '.join(one['services'])} ({one['scope']})")
+    for line in _wrapped(one["words"][session.language]):
         session.line(line)
-    for line in _standing(one):
+    for line in _standing(one, session.language):
         session.line(line, copied=line.startswith("  bascule"))
 
 
-def _standing(one: dict[str, Any]) -> Iterator[str]:
+def _word(language: Language, key: str, state: str) -> str:
+    """What a newer service says, and the catalogues do not know, is told as it says it."""
+    return say(language, key) if knows(language, key) else state.replace("_", " ")
+
+
+def _standing(one: dict[str, Any], language: Language) -> Iterator[str]:
     if one["state"] == "blocked":
         if one["blocked"]:
-            yield from _wrapped(f"No plan can be made: {one['blocked']['text']} It is tried again every five minutes.")
+            yield from _wrapped(say(language, "proposal.again"))
+            yield from _wrapped(one["blocked"]["text"])
         else:
-            yield "  Its plan is being made."
+            yield f"  {say(language, 'proposal.made')}"
     elif one["state"] == "armed":
         missing = one["approvals_needed"] - len(one["approvals"])
         left = one["armed_until"] - time.time()
-        count = f"{duration(left)} left of the countdown" if left > 0 else "the countdown is over"
-        given = f"; released by {', '.join(item['by'] for item in one['approvals'])}" if one["approvals"] else ""
+        left_words = say(language, "cli.proposal.left", time=duration(left, language)) if left > 0 else ""
+        parts = [left_words or say(language, "proposal.over")]
+        if one["approvals"]:
+            parts.append(say(language, "cli.proposal.given", names=", ".join(item["by"] for item in one["approvals"])))
         ahead = one["standing"]
         if ahead:
-            names = ", ".join(ahead["signers"])
-            yield from _wrapped(f"IT GOES BY ITSELF by the standing approval {ahead['id']} of {names}, {count}{given}.")
+            itself = say(language, "proposal.itself", id=ahead["id"], names=", ".join(ahead["signers"]))
+            yield from _wrapped(" · ".join([f"!! {itself}", *parts]))
             yield f"  bascule standing revoke {ahead['id']} --reason …"
         else:
-            yield from _wrapped(f"{counted(missing, 'person', 'people')} must release it, {count}{given}.")
+            yield from _wrapped(" · ".join([say(language, "proposal.missing", count=missing), *parts]))
         if one["weak_since"] is not None:
-            yield from _wrapped(f"What it stands on is not observed any more since {moment(one['weak_since'])}.")
+            yield from _wrapped(say(language, "proposal.weak", at=moment(language, one["weak_since"])))
         yield f"  bascule proposals show {one['id']} --plan"
         yield f"  bascule proposals release {one['id']} --digest {one['digest'][:19]}"
     elif one["run_id"]:

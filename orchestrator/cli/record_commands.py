@@ -1,7 +1,6 @@
 """Looking: what runs now and waits for whom, what ran, and what steps said."""
 
 import time
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -11,18 +10,23 @@ from rich.text import Text
 
 from orchestrator.cli.answers import EventAnswer, RunAnswer, RunWithSteps
 from orchestrator.cli.attention import verdict, waits
-from orchestrator.cli.board import board, run_word, waiting_lines
+from orchestrator.cli.board import OUTPUT, Frame, band, board, run_word, waiting_lines, what
 from orchestrator.cli.client import Service
 from orchestrator.cli.halt_command import banner
-from orchestrator.cli.session import Json, RunId, Session, session_of
+from orchestrator.cli.named import OptionalRun, RunId, StepOption
+from orchestrator.cli.session import Json, Session, session_of
 from orchestrator.cli.watching import EITHER_WAY
-from orchestrator.cli.wording import clean, clock, duration, moment, one_line
+from orchestrator.cli.wording import clean, moment, one_line
+from orchestrator.web.times import clock, duration
 
-OptionalRun = Annotated[str | None, typer.Argument(metavar="[RUN]", help="One run; without it, all of them.")]
+WELL = ("nominal", "unknown")
+"""Verdicts that `status` says nothing of."""
+WIDE = 120
+"""Columns of a picture that no terminal is there for."""
 
 
 def status(context: typer.Context, run: OptionalRun = None, as_json: Json = False) -> None:
-    """What runs now, and what waits for whom. With RUN, that run step by step.
+    """The situation in a sentence, what runs now, and what waits for whom. With RUN, that run step by step.
 
     Exit code with RUN: 0 it ended well or goes on, 1 it failed or a step did, 3 it waits for a person.
     Without RUN: 0 when the service answers, 1 when none does.
@@ -36,13 +40,19 @@ def status(context: typer.Context, run: OptionalRun = None, as_json: Json = Fals
             return
         active = [service.run(one.id) for one in service.runs(limit=100, active=True)]
         proposed = service.get("proposals", waiting="true")["proposals"]
+        headline = service.get("now")["headline"][session.language]
+        unwell = [one for one in service.get("verdicts")["verdicts"] if one["verdict"] not in WELL]
     if as_json:
         session.json([_as_json(found) for found in active])
         return
+    session.line(Text(headline, style="bold"))
+    for one in unwell:
+        session.line(one_line(one["words"][session.language]))
     for one in proposed:
-        session.line(f"Proposed: {', '.join(one['services'])} ({one['scope']}) waits for people: bascule proposals")
+        names = ", ".join(one["services"])
+        session.line(session.say("cli.status.proposed", names=names, scope=one["scope"], command="bascule proposals"))
     if not active:
-        session.line("Nothing runs. `bascule history` lists what ran.")
+        session.line(session.say("cli.status.nothing", command="bascule history"))
     for found in active:
         _show_briefly(session, found)
 
@@ -52,26 +62,36 @@ def _show_one(session: Session, service: Service, run_id: str, *, as_json: bool)
     if as_json:
         session.json(_as_json(found, whole=service.get(f"runs/{run_id}")))
     else:
-        session.out.print(board(found.run, found.steps, time.time(), expected=found.run.expected_seconds))
-        session.line(f"\nPlan {found.run.plan_digest}", copied=True)
+        output = service.last_lines(run_id, OUTPUT)
+        frame = Frame(
+            session.language,
+            time.time(),
+            width=session.out.width if session.live else WIDE,
+            expected=found.run.expected_seconds,
+            rto=service.objectives(),
+            said={line.step: line.text for line in output},
+            output=output,
+        )
+        session.out.print(board(found.run, found.steps, frame), soft_wrap=True)
+        session.line(f"\n{session.say('head.plan')} {found.run.plan_digest}", copied=True)
     raise typer.Exit(verdict(found.run, found.steps, EITHER_WAY))
 
 
 def _show_briefly(session: Session, found: RunWithSteps) -> None:
-    run = found.run
-    spent = duration(time.time() - (run.started_at or run.created_at))
-    session.line(Text(f"{run.id}  {run_word(run)}", style="bold"))
-    services = ", ".join(run.services)
-    session.line(f"  {run.mode.value} {run.direction} of {services}, asked for by {run.requested_by}, {spent} ago")
-    waiting = waits(run, found.steps)
-    if waiting:
-        session.line(waiting_lines(waiting), copied=True)
+    run, language = found.run, session.language
+    session.line(band(language, run.mode, WIDE).plain.rstrip())
+    session.line(Text(f"{run.id}  {run_word(language, run, found.steps)}", style="bold"))
+    session.line(f"  {what(language, run)}")
+    asked = duration(time.time() - run.created_at, language)
+    session.line(f"  {session.say('cli.status.asked', by=clean(run.requested_by), time=asked)}")
+    for line in waiting_lines(waits(run, found.steps), language, session.out.width):
+        session.line(line, copied=True)
     session.line()
 
 
 def _as_json(found: RunWithSteps, whole: Any = None) -> Any:
     shown = whole if whole is not None else {"run": found.run.model_dump(mode="json")}
-    return {**shown, "waits": [asdict(wait) for wait in waits(found.run, found.steps)]}
+    return {**shown, "waits": [wait.as_json() for wait in waits(found.run, found.steps)]}
 
 
 def history(
@@ -95,19 +115,21 @@ def history(
     if as_json:
         session.json([one.model_dump(mode="json") for one in found])
     elif not found:
-        session.line("Nothing has run yet. `bascule rehearse SERVICE` is a good first run.")
+        session.line(session.say("cli.history.nothing", command="bascule rehearse SERVICE"))
     else:
-        session.out.print(_history(found))
+        session.out.print(_history(session, found))
 
 
-def _history(found: list[RunAnswer]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("run", "what", "state", "took"):
-        table.add_column(heading, no_wrap=heading == "run", justify="right" if heading == "took" else "left")
+def _history(session: Session, found: list[RunAnswer]) -> Table:
+    table, language = Table(box=box.SIMPLE_HEAD, pad_edge=False), session.language
+    table.add_column(session.say("head.run"), no_wrap=True)
+    table.add_column(session.say("cli.history.what"))
+    table.add_column(session.say("head.state"))
+    table.add_column(session.say("head.time"), justify="right")
     for run in found:
-        took = duration(run.ended_at - run.started_at) if run.ended_at and run.started_at else ""
-        what = f"{run.scope} {run.direction}: {', '.join(run.services)}"
-        table.add_row(Text(run.id), Text(what), Text(run_word(run)), Text(took))
+        took = duration(run.ended_at - run.started_at, language) if run.ended_at and run.started_at else ""
+        told = f"{run.scope} · {what(language, run)}"
+        table.add_row(Text(run.id), Text(told), Text(run_word(language, run)), Text(took))
     return table
 
 
@@ -122,7 +144,7 @@ def _event_line(event: EventAnswer) -> str:
 def logs(
     context: typer.Context,
     run: RunId,
-    step: Annotated[str | None, typer.Option("--step", metavar="STEP", help="Only this step's lines.")] = None,
+    step: StepOption = None,
     as_json: Json = False,
 ) -> None:
     """What the steps of a run wrote while they ran. With --json: one object a line."""
@@ -139,4 +161,4 @@ def logs(
                     session.line(f"{clock(line.at)} {line.step}: {clean(line.text)}")
             after = lines[-1].id
     if not written:
-        session.note("Nothing was written.")
+        session.note(session.say("head.log.empty"))

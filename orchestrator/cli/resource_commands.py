@@ -8,11 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.client import Service
+from orchestrator.cli.completion import scopes
 from orchestrator.cli.exits import CommandError, Exit
 from orchestrator.cli.session import As, Json, Reason, Session, session_of
 from orchestrator.cli.wording import clean, counted, one_line
 
-Scope = Annotated[str, typer.Option("--scope", "-s", help="The scope whose clouds are asked.")]
+Scope = Annotated[str, typer.Option("--scope", "-s", help="The scope whose clouds are asked.", autocompletion=scopes)]
 ThingId = Annotated[str, typer.Argument(metavar="ID", help="The thing's id at its provider, as the list shows it.")]
 
 

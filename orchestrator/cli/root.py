@@ -35,6 +35,7 @@ from orchestrator.cli import (
     verdict_commands,
     webhook_commands,
 )
+from orchestrator.cli.completion import is_completing, silence
 from orchestrator.cli.demo import command as demo_command
 from orchestrator.cli.exits import CommandError, Exit
 from orchestrator.cli.session import Session, session_of
@@ -225,11 +226,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     session = Session()
+    if is_completing():
+        silence()
     try:
         app(args=arguments, obj=session, prog_name="bascule")
         sys.exit(Exit.DONE)
     except CommandError as error:
-        _end(session, error.message, error.code)
+        _end(session, error.told(session.language), error.code)
     except Denied as error:
         _end(session, str(error), Exit.REFUSED)
     except (RequestError, EstateGitError) as error:
@@ -239,7 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except Exception as error:
         kept = _log_to_file(session)
         log.exception("a command ended unexpectedly")
-        _end(session, f"Something unexpected went wrong ({type(error).__name__}). {kept}", Exit.FAILED)
+        _end(session, session.say("cli.unexpected", kind=type(error).__name__, kept=kept), Exit.FAILED)
 
 
 def _end(session: Session, message: str, code: Exit) -> NoReturn:
@@ -257,7 +260,7 @@ def _log_to_file(session: Session) -> str:
         install_in_logs()
     except OSError as error:
         log.addHandler(logging.NullHandler())
-        return f"The details could not be written to {file} ({error.strerror}): give --data DIR, then try again."
+        return session.say("cli.unexpected.unwritten", file=file, why=error.strerror)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
-    return f"The details are in {file}: report them with what you did."
+    return session.say("cli.unexpected.written", file=file)

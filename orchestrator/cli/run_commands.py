@@ -4,14 +4,15 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestrator.cli import completion
 from orchestrator.cli.client import Service
 from orchestrator.cli.halt_command import banner
+from orchestrator.cli.named import RunId
 from orchestrator.cli.plan_commands import REHEARSAL, Set, Towards, parsed
 from orchestrator.cli.plan_page import show_plan_shortly
-from orchestrator.cli.session import As, Json, Reason, RunId, Session, session_of
+from orchestrator.cli.session import As, Json, Reason, Session, session_of
 from orchestrator.cli.watching import EITHER_WAY, FORWARD
 from orchestrator.cli.watching import watch as watch_run
-from orchestrator.cli.wording import counted
 from orchestrator.domain.model import RunState
 from orchestrator.domain.plan import Plan
 
@@ -27,7 +28,10 @@ UntilWaiting = Annotated[
 
 def rehearse(
     context: typer.Context,
-    services: Annotated[list[str], typer.Argument(metavar="SERVICE…", help="The services to rehearse.")],
+    services: Annotated[
+        list[str],
+        typer.Argument(metavar="SERVICE…", help="The services to rehearse.", autocompletion=completion.services),
+    ],
     actor: As,
     direction: Towards = "failover",
     parameters: Set = None,
@@ -50,9 +54,15 @@ def run(
     context: typer.Context,
     actor: As,
     services: Annotated[
-        list[str] | None, typer.Argument(metavar="[SERVICE]…", help="The services, planned now in --scope.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[SERVICE]…", help="The services, planned now in --scope.", autocompletion=completion.services
+        ),
     ] = None,
-    scope: Annotated[str | None, typer.Option("--scope", "-s", help="The scope of bascule.yaml.")] = None,
+    scope: Annotated[
+        str | None,
+        typer.Option("--scope", "-s", help="The scope of bascule.yaml.", autocompletion=completion.scopes),
+    ] = None,
     digest: Annotated[
         str | None, typer.Option("--plan", metavar="DIGEST", help="A plan made before: exactly this one runs.")
     ] = None,
@@ -69,7 +79,7 @@ def run(
     """
     session = session_of(context)
     if bool(services) == bool(digest) or bool(services) != bool(scope):
-        raise typer.BadParameter("Give either SERVICE… with --scope, or --plan DIGEST.", param_hint="SERVICE… | --plan")
+        raise typer.BadParameter(session.say("cli.run.either"), param_hint="SERVICE… | --plan")
     with Service.of(session.data) as service:
         if digest:
             plan = service.plan(digest)
@@ -93,8 +103,7 @@ def watch(
     with Service.of(session.data) as service:
         if not as_json:
             banner(session, service)
-        expected = service.run(run_id).run.expected_seconds
-    raise typer.Exit(_watch(session, run_id, EITHER_WAY, expected, until_waiting, as_json=as_json))
+    raise typer.Exit(_watch(session, run_id, EITHER_WAY, 0.0, until_waiting, as_json=as_json))
 
 
 def _start(
@@ -114,9 +123,9 @@ def _start(
     if as_json:
         session.json({"kind": "created", "id": run_id, "created": created, "plan": plan.digest}, line=True)
     else:
-        session.line(f"Run {run_id}" + ("" if created else " (it was started before and goes on)"))
+        session.line(session.say("cli.run.started" if created else "cli.run.there", run=run_id))
         if detach:
-            session.line(f"Watch it: bascule watch {run_id}")
+            session.line(session.say("cli.run.watch", command=f"bascule watch {run_id}"), copied=True)
     if not detach:
         raise typer.Exit(_watch(session, run_id, FORWARD, plan.expected_seconds, until_waiting, as_json=as_json))
 
@@ -134,7 +143,7 @@ def _watch(
     try:
         return watch_run(session, run_id, until_waiting=early, wanted=wanted, expected=expected, as_json=as_json)
     except KeyboardInterrupt:
-        session.note(f"The run goes on. Watch it again: bascule watch {run_id}")
+        session.note(session.say("cli.watch.goes_on", command=f"bascule watch {run_id}"))
         raise
 
 
@@ -142,6 +151,7 @@ def _show_moved(session: Session, moved: list[dict[str, Any]]) -> None:
     """What changed outside since the plan was made: each such step pauses when its turn comes."""
     if not moved:
         return
-    session.note(f"What {counted(len(moved), 'step')} would change has moved since the plan; it will be held:")
+    session.note(session.say("cli.moved", count=len(moved)))
     for entry in moved:
-        session.note(f"  {entry.get('step')}: planned on {entry.get('planned_on')}, now {entry.get('now')}")
+        said = {"step": entry.get("step"), "planned": entry.get("planned_on"), "now": entry.get("now")}
+        session.note(f"  {session.say('cli.moved.step', **said)}")

@@ -13,7 +13,8 @@ import typer
 from orchestrator.cli.client import Service
 from orchestrator.cli.exits import CommandError, Exit, NoService
 from orchestrator.cli.session import As, Json, Session, session_of
-from orchestrator.cli.wording import clean, counted, duration
+from orchestrator.cli.wording import clean, counted
+from orchestrator.web.times import duration
 
 if TYPE_CHECKING:
     from orchestrator.operations.secrets import Secrets
@@ -117,7 +118,7 @@ def secret_lines(found: Sequence[Mapping[str, Any]], now: float) -> Iterator[str
             scope = str(one["scope"])
             yield clean(scope)
         by = f" by {clean(str(one['set_by']))}" if one["set_by"] else ""
-        age = duration(max(now - float(one["set_at"]), 0.0))
+        age = duration(now - float(one["set_at"]), "en")
         yield f"  {clean(str(one['name'])):<32} {SOURCES[one['source']]}, set {age} ago{by}{_remark(one, now)}"
 
 
@@ -127,7 +128,7 @@ def _remark(one: Mapping[str, Any], now: float) -> str:
     if not one["opens"]:
         return "  ✘ its key is not here: docs/secrets.md"
     checked = one.get("checked_at")
-    seen = f", compared {duration(max(now - float(checked), 0.0))} ago" if checked is not None else ""
+    seen = f", compared {duration(now - float(checked), 'en')} ago" if checked is not None else ""
     return seen if one["newest_key"] else f"{seen}  (old key: bascule secrets rotate --reseal)"
 
 

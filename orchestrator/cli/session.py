@@ -13,8 +13,10 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestrator.cli.credential import this_person
+from orchestrator.cli.language import language_here
 from orchestrator.cli.wording import clean, harmless
 from orchestrator.operations.request import Paths
+from orchestrator.web.words import Language, say
 
 
 def default_data(environment: Mapping[str, str]) -> Path:
@@ -38,6 +40,7 @@ class Session:
     database_url: str = ""
     out: Console = field(default_factory=_console)
     err: Console = field(default_factory=lambda: _console(stderr=True))
+    language: Language = field(default_factory=language_here)
 
     @property
     def paths(self) -> Paths:
@@ -47,6 +50,10 @@ class Session:
     def live(self) -> bool:
         """A person looks at a terminal."""
         return self.out.is_terminal and not self.out.is_dumb_terminal
+
+    def say(self, key: str, **values: object) -> str:
+        """A message of the catalogues, in the language of whoever sits here. Raises KeyError."""
+        return say(self.language, key, **values)
 
     def line(self, text: str | Text = "", *, copied: bool = False) -> None:
         """One line on standard output, wrapped at words on a terminal; not where it is `copied`, such as a command."""
@@ -75,5 +82,3 @@ As = Annotated[
                  help="Who does this, where nobody is signed in; the journal keeps the name."),
 ]  # fmt: skip
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; the journal keeps it.")]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as `bascule status` shows it.")]
-StepId = Annotated[str, typer.Argument(metavar="STEP", help="The step's id, such as portal-failover/go.")]

@@ -9,12 +9,11 @@ from typing import Annotated, TextIO
 import typer
 
 from orchestrator.catalogue_files import shipped
-from orchestrator.cli.catalogue_page import Language
 from orchestrator.cli.estate_files import bundle_at
 from orchestrator.cli.exits import CommandError, Exit
+from orchestrator.cli.language import Chosen
 from orchestrator.cli.session import Session, session_of
 from orchestrator.cli.signals_page import replay_lines, turn_lines
-from orchestrator.cli.wording import counted
 from orchestrator.domain.problem import Problem
 from orchestrator.domain.proposals.forecast import forecast
 from orchestrator.domain.signals.recording import as_arrived, read_recording
@@ -30,6 +29,7 @@ def replay(
             metavar="FILE", allow_dash=True, help="JSON Lines, one observation a line; - is standard input."
         ),
     ],
+    language: Chosen,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print each change of a verdict as one JSON object a line.")
     ] = False,
@@ -42,7 +42,6 @@ def replay(
             "--policy", metavar="DIR", help="An estate's directory: its vendors, and what its policy would propose."
         ),
     ] = None,
-    language: Annotated[Language, typer.Option("--language", "-l", help="Of the texts for people.")] = "en",
 ) -> None:
     """Show what would have been said of recorded observations, and when. Changes nothing, needs no service.
 
@@ -68,7 +67,7 @@ def replay(
         from orchestrator.web.pages.signals_chart import chart
 
         _write(svg, chart(found, language))
-        session.note(f"Drawn: {svg}")
+        session.note(session.say("cli.replay.drawn", file=svg))
     _end(session, problems)
 
 
@@ -76,7 +75,7 @@ def _end(session: Session, problems: list[Problem]) -> None:
     for problem in problems[:SHOWN_PROBLEMS]:
         session.note(str(problem))
     if len(problems) > SHOWN_PROBLEMS:
-        session.note(f"and {counted(len(problems) - SHOWN_PROBLEMS, 'more line')} that could not be read.")
+        session.note(session.say("cli.replay.unread", count=len(problems) - SHOWN_PROBLEMS))
     if problems:
         raise typer.Exit(Exit.FAILED)
 
@@ -90,11 +89,11 @@ def _opened(file: Path) -> Iterator[TextIO]:
         with file.open(encoding="utf-8", errors="replace") as lines:
             yield lines
     except OSError as error:
-        raise CommandError(f"{file} can't be read ({error.strerror}): name a file of JSON Lines.") from None
+        raise CommandError.of("cli.replay.unreadable", file=file, why=error.strerror) from None
 
 
 def _write(file: Path, text: str) -> None:
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise CommandError(f"{file} can't be written ({error.strerror}): name another file.") from None
+        raise CommandError.of("cli.unwritable", file=file, why=error.strerror) from None

@@ -4,12 +4,13 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from orchestrator.cli.wording import counted, one_line
+from orchestrator.cli.wording import one_line
 from orchestrator.domain.proposals.forecast import Turn
 from orchestrator.domain.signals.change import Change
 from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.domain.signals.replay import Replay
 from orchestrator.domain.signals.words import VERDICTS
+from orchestrator.web.words import Language, say
 
 WIDTH = 80
 SIGNS: Mapping[Verdict, str] = {
@@ -21,49 +22,45 @@ SIGNS: Mapping[Verdict, str] = {
 }
 
 
-def replay_lines(found: Replay, language: str) -> Iterator[str]:
+def replay_lines(found: Replay, language: Language) -> Iterator[str]:
     """Lines of at most 80 columns. Times are UTC."""
-    yield from textwrap.wrap(_heading(found), WIDTH)
+    yield from textwrap.wrap(_heading(found, language), WIDTH)
     for change in found.changes:
         yield ""
         yield from _change(change, language)
     last = {change.subject: change for change in found.changes}
     if last:
         yield ""
-        yield "At the end"
+        yield say(language, "cli.replay.end")
     for subject in found.spans():
         yield from _folded(f"  {_named(last[subject].verdict, language)}", one_line(subject), indent=16)
 
 
-def turn_lines(turns: Sequence[Turn], language: str) -> Iterator[str]:
+def turn_lines(turns: Sequence[Turn], language: Language) -> Iterator[str]:
     """What policy would have proposed, at most 80 columns. Times are UTC."""
-    french = language == "fr"
     yield ""
-    yield "Ce que la politique aurait proposé" if french else "What policy would have proposed"
-    words = {"armed": ("proposé", "proposed"), "withdrawn": ("retiré", "withdrawn")}
+    yield say(language, "cli.replay.policy")
     for turn in turns:
-        yield f"  {_stamp(turn.at)}  {words[turn.what][0 if french else 1]:<10} {one_line(turn.rule)}"
+        yield f"  {_stamp(turn.at)}  {say(language, f'cli.turn.{turn.what}'):<10} {one_line(turn.rule)}"
     if not turns:
-        yield "  rien" if french else "  nothing"
+        yield f"  {say(language, 'cli.replay.nothing')}"
 
 
-def _heading(found: Replay) -> str:
+def _heading(found: Replay, language: Language) -> str:
     if not found.count:
-        return "No observation could be read."
-    told = f"{counted(found.count, 'observation')}, {_stamp(found.first)} – {_stamp(found.last)} UTC"
+        return say(language, "cli.replay.none")
     beside = [
-        (found.late, "came too late to count"),
-        (found.misdated, "had a time that no other clock shared"),
-        (found.crowded, "came from more sensors than there is room for"),
+        (found.late, "cli.replay.late"),
+        (found.misdated, "cli.replay.misdated"),
+        (found.crowded, "cli.replay.crowded"),
+        (found.resets, "cli.replay.resets"),
     ]
-    for count, what in beside:
-        told += f"; {count} {what}" if count else ""
-    if found.resets:
-        told += f"; the clocks jumped {counted(found.resets, 'time')}"
-    return told
+    span = {"first": _stamp(found.first), "last": _stamp(found.last)}
+    told = [say(language, "cli.replay.span", count=found.count, **span)]
+    return " · ".join([*told, *(say(language, key, count=count) for count, key in beside if count)])
 
 
-def _change(change: Change, language: str) -> Iterator[str]:
+def _change(change: Change, language: Language) -> Iterator[str]:
     head = f"{_stamp(change.at)}  {_named(change.verdict, language)}"
     yield from _folded(head, one_line(change.subject), indent=30)
     yield from textwrap.wrap(
@@ -78,7 +75,7 @@ def _folded(head: str, subject: str, indent: int) -> Iterator[str]:
         yield " " * indent + line
 
 
-def _named(verdict: Verdict, language: str) -> str:
+def _named(verdict: Verdict, language: Language) -> str:
     return f"{SIGNS[verdict]} {VERDICTS[verdict][0 if language == 'fr' else 1]}"
 
 

@@ -8,12 +8,16 @@ import typer
 from orchestrator.cli.attention import DIGITS
 from orchestrator.cli.client import Service
 from orchestrator.cli.exits import CommandError
+from orchestrator.cli.language import here
+from orchestrator.cli.named import ApprovalId
 from orchestrator.cli.session import As, Json, Session, session_of
 from orchestrator.cli.signals_page import WIDTH
-from orchestrator.cli.wording import counted, duration, moment, one_line
+from orchestrator.cli.wording import one_line
+from orchestrator.domain.signals.quorum import Verdict
+from orchestrator.domain.signals.words import VERDICTS
+from orchestrator.web.times import duration, moment
+from orchestrator.web.words import Language, knows, say
 from providers.wants import seconds
-
-ApprovalId = Annotated[str, typer.Argument(metavar="APPROVAL", help="Its id, as the list shows it.")]
 
 
 def listed(
@@ -31,7 +35,7 @@ def listed(
     for one in found:
         show_standing(session, one)
     if not found:
-        session.line("There is none: people release each proposal.")
+        session.line(session.say("cli.standing.none"))
 
 
 def ask(
@@ -76,16 +80,17 @@ def sign(
         named = digest.removeprefix("sha256:").lower()
         whole = next((str(one["digest"]) for one in known if one["id"] == approval), "")
         if whole and (len(named) < DIGITS or not whole.removeprefix("sha256:").startswith(named)):
-            raise CommandError(f"The standing approval {approval} has the digest {whole}, not the one that you name.")
+            raise CommandError.of("cli.digest.standing", approval=approval, digest=whole)
         said = service.post(f"standing-approvals/{approval}/sign", {"digest": whole or digest, "comment": comment})
         actor = service.acting("")
     if as_json:
         session.json(said)
     elif said["state"] == "in_force":
-        session.line(f"Signed by {actor}. It is in force until {moment(said['expires_at'])}.")
+        until = moment(session.language, said["expires_at"])
+        session.line(session.say("cli.standing.signed", by=actor, until=until))
     else:
         missing = said["needed"] - len(said["signatures"])
-        session.line(f"Signed by {actor}. {counted(missing, 'more person', 'more people')} must sign.")
+        session.line(session.say("cli.standing.more", by=actor, count=missing))
 
 
 def revoke(
@@ -103,36 +108,56 @@ def revoke(
     if as_json:
         session.json(said)
     else:
-        session.line(f"Revoked by {actor}. Proposals of the rule {said['rule']} wait for people again.")
+        session.line(session.say("cli.standing.revoked", by=actor, rule=said["rule"]))
 
 
 def show_standing(session: Session, one: dict[str, Any]) -> None:
     """One of them, with the order that is missing."""
-    state = one["state"].replace("_", " ")
-    session.line(f"{one['id']}  {state}  {one['rule']}: {', '.join(one['services'])} ({one['scope']})")
-    names = ", ".join(item["by"] for item in one["signatures"]) or "nobody"
-    evidence = f"{one['subject']} {one['verdict']} for {duration(one['held_for'])}"
-    used = f" Used {counted(one['uses'], 'time')}." if one["uses"] else ""
-    text = (
-        f"{evidence}, estate {one['commit'][:12]}, until {moment(one['expires_at'])}. Signed by {names}, asked for by "
-    )
-    for line in _wrapped(f"{text}{one['asked_by']}.{used}"):
+    language = session.language
+    key = f"cli.standing.state.{one['state']}"
+    state = say(language, key) if knows(language, key) else one["state"].replace("_", " ")
+    session.line(f"{one['id']}  {state}  {one['rule']} · {', '.join(one['services'])} ({one['scope']})")
+    for line in _wrapped(_covers(language, one)):
         session.line(line)
     if one["state"] == "in_force":
-        session.line("  When the rule proposes and its countdown ends, it goes by itself.")
+        session.line(f"  {say(language, 'cli.standing.itself')}")
         session.line(f"  bascule standing revoke {one['id']} --reason …", copied=True)
     elif one["state"] == "asked":
         session.line(f"  bascule standing sign {one['id']} --digest {one['digest'][:19]}", copied=True)
     else:
-        why = f": {one['why']}" if one["why"] else ""
-        session.line(f"  ended {moment(one['ended_at'])} by {one_line(one['ended_by'])}{one_line(why)}")
+        at = moment(language, one["ended_at"])
+        ended = say(language, "cli.standing.ended", at=at, by=one_line(one["ended_by"]))
+        said = one_line(one["why"])
+        session.line(f"  {say(language, 'cli.now.said', what=ended, said=said) if said else ended}")
+
+
+def _covers(language: Language, one: dict[str, Any]) -> str:
+    """What it stands on, at which estate, how long, and who signed."""
+    names = ", ".join(item["by"] for item in one["signatures"])
+    verdict = Verdict(one["verdict"])
+    parts = [
+        say(
+            language,
+            "cli.standing.covers",
+            subject=one["subject"],
+            verdict=VERDICTS[verdict][0 if language == "fr" else 1],
+            time=duration(one["held_for"], language),
+            commit=one["commit"][:12],
+            until=moment(language, one["expires_at"]),
+        ),
+        say(language, "cli.standing.by", names=names) if names else say(language, "cli.standing.by_nobody"),
+        say(language, "cli.standing.asked", by=one["asked_by"]),
+    ]
+    if one["uses"]:
+        parts.append(say(language, "cli.standing.used", count=one["uses"]))
+    return " ".join(parts)
 
 
 def _seconds(text: str) -> float:
     try:
         return float(seconds(text))
     except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is no duration; write it such as 90m or 2h.", param_hint="--for") from error
+        raise typer.BadParameter(here("cli.duration", text=repr(text)), param_hint="--for") from error
 
 
 def _wrapped(text: str) -> list[str]:

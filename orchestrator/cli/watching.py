@@ -1,7 +1,8 @@
 """Watching a run: a picture that lives on a terminal, one line a change anywhere else."""
 
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -11,16 +12,20 @@ from rich.text import Text
 
 from orchestrator.cli.answers import LogLine, RunAnswer, StepAnswer
 from orchestrator.cli.attention import stands_still, verdict, waits
-from orchestrator.cli.board import FINISHED, board, change_line, run_word, waiting_lines
+from orchestrator.cli.board import Frame, band, board, change_line, run_word, waiting_lines, what
 from orchestrator.cli.client import Service
 from orchestrator.cli.exits import Exit
-from orchestrator.cli.follow import Change, Followed, Follower
+from orchestrator.cli.follow import LOST_FOR, Change, Followed, Follower
 from orchestrator.cli.session import Session
-from orchestrator.cli.wording import clock, counted, duration, one_line
+from orchestrator.cli.tree import FINISHED
+from orchestrator.cli.wording import one_line
 from orchestrator.domain.model import RunState, StepState
+from orchestrator.web.times import clock, duration
 
 FORWARD = frozenset({RunState.SUCCEEDED})
 EITHER_WAY = frozenset({RunState.SUCCEEDED, RunState.UNDONE})
+WHOLE = 200
+"""Steps up to which the picture that stays behind shows every one."""
 
 Answer = Callable[[Followed], None]
 """Called after every change, so that whoever follows can answer what waits."""
@@ -46,9 +51,11 @@ def watch(
     """Show a run until it ends, or with `until_waiting` until only people can bring it further.
 
     Answers the exit code: `wanted` are the ends that count as done. With `answer`, hold points
-    count as answered, and only trouble stops it. Raises CommandError when the service stays away.
+    count as answered, and only trouble stops it. A service that stays away is waited for as long
+    as somebody looks at a terminal; elsewhere it raises CommandError after a minute.
     """
-    follower = Follower(lambda: Service.of(session.data), run_id)
+    lost_for = math.inf if session.live and not as_json else LOST_FOR
+    follower = Follower(lambda: Service.of(session.data), run_id, lost_for, from_now=not as_json)
     followed = None
     with _screen(session, expected, as_json=as_json) as screen:
         for followed, change in follower.changes():
@@ -66,6 +73,8 @@ def watch(
 
 def _stops(followed: Followed, *, answered: bool) -> bool:
     run, steps = followed.run, followed.listed
+    if followed.lost_since is not None:
+        return False
     return stands_still(run, steps) and (not answered or any(wait.troubled for wait in waits(run, steps)))
 
 
@@ -74,7 +83,8 @@ def _screen(session: Session, expected: float, *, as_json: bool) -> Iterator[Scr
     if as_json or not session.live:
         yield _JsonLines(session) if as_json else _Lines(session)
         return
-    picture = _LivePicture(session, expected)
+    with Service.of(session.data) as service:
+        picture = _LivePicture(session, expected, service.objectives())
     with picture.live:
         yield picture
         picture.whole = True
@@ -83,12 +93,13 @@ def _screen(session: Session, expected: float, *, as_json: bool) -> Iterator[Scr
 class _LivePicture:
     """The board, drawn anew four times a second so that time is seen to pass."""
 
-    def __init__(self, session: Session, expected: float) -> None:
+    def __init__(self, session: Session, expected: float, rto: Mapping[str, float]) -> None:
         self._session = session
         self._expected = expected
+        self._rto = rto
         self._followed: Followed | None = None
         self.whole = False
-        """Show every step, though the terminal may be too low for it: what stays when the watching is over."""
+        """Show more than the terminal's height: what stays when the watching is over."""
         self.live = Live(console=session.out, get_renderable=self._picture, refresh_per_second=4)
 
     def show(self, followed: Followed, change: Change) -> None:
@@ -96,17 +107,34 @@ class _LivePicture:
         self._followed = followed
 
     def _picture(self) -> RenderableType:
-        followed = self._followed
+        followed, session = self._followed, self._session
         if followed is None:
-            return Text("Reading the run …")
-        run, steps = followed.run, followed.listed
-        height = 0 if self.whole else self._session.out.height
-        said = dict(followed.said)
-        picture = board(run, steps, time.time(), expected=self._expected, height=height, said=said)
-        if followed.lost_since is None:
-            return picture
-        away = duration(time.monotonic() - followed.lost_since)
-        return Group(picture, Text(f"\nThe service has not answered for {away}; trying again …", style="bold"))
+            return Text(session.say("cli.watch.reading"))
+        lost = _lost_words(session, followed)
+        frame = Frame(
+            session.language,
+            time.time(),
+            width=session.out.width,
+            height=self._height(followed) - (2 if lost else 0),
+            expected=self._expected or followed.run.expected_seconds,
+            rto=self._rto,
+            said=dict(followed.said),
+            output=list(followed.output),
+        )
+        picture = board(followed.run, followed.listed, frame)
+        return Group(picture, Text(), Text(lost, style="bold reverse")) if lost else picture
+
+    def _height(self, followed: Followed) -> int:
+        if not self.whole:
+            return max(self._session.out.height - 1, 10)
+        return 0 if len(followed.steps) <= WHOLE else WHOLE
+
+
+def _lost_words(session: Session, followed: Followed) -> str:
+    if followed.lost_since is None:
+        return ""
+    away = duration(time.monotonic() - followed.lost_since, session.language)
+    return f"{session.say('link.lost')} ({away})"
 
 
 class _Lines:
@@ -120,37 +148,44 @@ class _Lines:
     def show(self, followed: Followed, change: Change) -> None:
         if followed.lost_since is not None:
             if not self._away:
-                self._session.note("The service does not answer; trying again for a minute.")
+                self._session.note(self._session.say("cli.watch.lost"))
             self._away = True
             return
+        if self._away:
+            self._session.note(self._session.say("cli.watch.back"))
         self._away = False
         if change is None:
             self._tell_all(followed)
         elif isinstance(change, RunAnswer):
-            self._tell_run(change)
+            self._tell_run(followed)
         elif isinstance(change, StepAnswer):
             self._tell_step(change)
 
-    def _tell_run(self, run: RunAnswer) -> None:
+    def _tell_run(self, followed: Followed) -> None:
+        """Its state by the journal: that something waits is told at the end, with what to type."""
+        run = followed.run
         said = f": {one_line(run.message)}" if run.message else ""
-        self._tell("", f"{run.mode.value} {run.id} {run_word(run)}{said}")
+        self._tell("", f"{run.id} {run_word(self._session.language, run)}{said}")
 
     def _tell_all(self, followed: Followed) -> None:
         """At first what was over before is only counted; after an interruption, what changed meanwhile is told."""
-        first = not self._told
-        self._tell_run(followed.run)
+        session, first = self._session, not self._told
+        if first:
+            session.line(band(session.language, followed.run.mode).plain.rstrip())
+            session.line(what(session.language, followed.run))
+        self._tell_run(followed)
         over = [step for step in followed.listed if first and step.state in FINISHED]
         if over:
-            self._session.line(f"{len(over)} of {counted(len(followed.steps), 'step')} over before")
+            session.line(session.say("sum.steps", done=len(over), total=len(followed.steps)))
         for step in over:
-            self._told[step.id] = change_line(step)
+            self._told[step.id] = change_line(session.language, step)
         for step in followed.listed:
             self._tell_step(step)
 
     def _tell_step(self, step: StepAnswer) -> None:
         """Pending and about to start are no news; a wait for the next try is."""
         if step.state not in _NO_NEWS or (step.state is StepState.READY and step.attempt > 1):
-            self._tell(step.id, change_line(step))
+            self._tell(step.id, change_line(self._session.language, step))
 
     def _tell(self, subject: str, text: str) -> None:
         if self._told.get(subject) != text:
@@ -184,6 +219,5 @@ class _JsonLines:
 
 
 def _last_words(session: Session, followed: Followed) -> None:
-    waiting = waits(followed.run, followed.listed)
-    if waiting:
-        session.line(waiting_lines(waiting), copied=True)
+    for line in waiting_lines(waits(followed.run, followed.listed), session.language, session.out.width):
+        session.line(line, copied=True)

@@ -7,9 +7,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli import completion
 from orchestrator.cli.client import Service
 from orchestrator.cli.session import Json, Session, session_of
-from orchestrator.cli.wording import clean, counted, moment, one_line, size
+from orchestrator.cli.wording import clean, one_line, size
+from orchestrator.web.times import moment
 
 EXCERPT = 300
 """Characters of a body that the list shows; --json has more."""
@@ -23,14 +25,16 @@ def sources(context: typer.Context, as_json: Json = False) -> None:
     if as_json:
         session.json(found)
     elif not found["sources"]:
-        session.line("The estate names no source of webhooks: write `signals` in bascule.yaml.")
+        session.line(session.say("cli.sources.none"))
     else:
-        session.out.print(_table(found["sources"]))
+        session.out.print(_table(session, found["sources"]))
 
 
 def unmapped(
     context: typer.Context,
-    source: Annotated[str | None, typer.Option("--source", help="Only what this source sent.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", help="Only what this source sent.", autocompletion=completion.sources)
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=200, help="Deliveries at most.")] = 20,
     as_json: Json = False,
 ) -> None:
@@ -44,30 +48,38 @@ def unmapped(
     if as_json:
         session.json(found)
     elif not found["deliveries"]:
-        session.line("Every delivery was understood.")
+        session.line(session.say("signals.none"))
     for one in [] if as_json else found["deliveries"]:
         _show(session, one)
 
 
 def _show(session: Session, one: dict[str, Any]) -> None:
-    again = f", repeated {counted(one['repeats'], 'time')}" if one["repeats"] else ""
-    session.line(f"{moment(one['received_at'])}  {one['source']}  {size(one['size'])}{again}")
+    again = f", {session.say('signals.repeats', count=one['repeats'])}" if one["repeats"] else ""
+    at = moment(session.language, one["received_at"])
+    session.line(f"{at}  {one['source']}  {size(one['size'], session.language)}{again}")
     for left in one["left"]:
         said = " ".join(f"{one_line(name)}={one_line(value)}" for name, value in left["labels"].items())
         session.line(f"  {one_line(left['reason'])} {said}".rstrip())
     more = one["unmapped"] - len(one["left"])
     if more > 0:
-        session.line(f"  and {more} more")
-    body = "the body is no longer kept" if one["body"] is None else one_line(one["body"])[:EXCERPT]
+        session.line(f"  {session.say('signals.more', count=more)}")
+    body = session.say("signals.gone") if one["body"] is None else one_line(one["body"])[:EXCERPT]
     session.line(f"  {body}")
 
 
-def _table(found: list[dict[str, Any]]) -> Table:
+def _table(session: Session, found: list[dict[str, Any]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("source", "format", "trust domain", "rules", "deliveries", "repeated", "unmapped"):
-        table.add_column(heading, overflow="fold")
+    for heading in ("source", "format", "domain", "rules", "deliveries", "repeated", "unmapped", "heard"):
+        table.add_column(session.say(f"cli.sources.{heading}"), overflow="fold", no_wrap=heading == "source")
     for one in found:
-        cells = (one["name"], one["format"] or "not in the estate", one["trust_domain"] or "–")
-        counts = (one["rules"], one["deliveries"], one["repeated"], one["unmapped"])
+        cells = (one["name"], one["format"] or session.say("cli.sources.unknown"), one["trust_domain"] or "–")
+        counts = (one["rules"], one["deliveries"], one["repeated"], one["unmapped"], _heard(session, one))
         table.add_row(*(Text(clean(str(cell))) for cell in (*cells, *counts)))
     return table
+
+
+def _heard(session: Session, one: dict[str, Any]) -> str:
+    if one["heard_at"] is None:
+        return session.say("cli.sources.never")
+    at = moment(session.language, one["heard_at"])
+    return session.say("cli.sources.silent", at=at) if one["silent"] else at

@@ -1,7 +1,9 @@
-"""How times, sizes and texts from elsewhere read on a terminal."""
+"""How sizes and texts from elsewhere read on a terminal. Durations and moments: `web/times`, as on the page."""
 
 import re
 from datetime import datetime
+
+from orchestrator.web.words import Language
 
 _CONTROLS = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _STEERING = re.compile(r"[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -23,41 +25,18 @@ def one_line(text: str) -> str:
     return " ".join(clean(text.replace("\n", " ")).split())
 
 
-def duration(seconds: float) -> str:
-    """`0.4 s`, `12 s`, `1 min 12 s`, `2 h 05 min`, `3 d 4 h`."""
-    if seconds < 0.05:
-        return "0 s"
-    if seconds < 1:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes:02d} min" if minutes else f"{hours} h"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if hours else f"{days} d"
-
-
-def clock(at: float) -> str:
-    """The time of day here."""
-    return datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
-
-
 def moment(at: float) -> str:
-    """Day and time here, to the second."""
+    """Day and time here, to the second: for lists, where one stands below the other."""
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def size(count: int) -> str:
-    """Bytes, in powers of 1000."""
+def size(count: int, language: Language = "en") -> str:
+    """Bytes, in powers of 1000; in French they are octets."""
+    unit = "o" if language == "fr" else "B"
     if count < 1000:
-        return f"{count} B"
+        return f"{count} {unit}"
     power = min((len(str(count)) - 1) // 3, 4)
-    return f"{count / 1000**power:.1f} {'kMGT'[power - 1]}B"
+    return f"{count / 1000**power:.1f} {'kMGT'[power - 1]}{unit}"
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:

@@ -1,6 +1,7 @@
-"""The types of a runbook's parameters, and which values fit them."""
+"""The types of a runbook's parameters, which values fit them, and how people type them."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -41,3 +42,22 @@ def misfit(kind: str, value: object) -> str:
     """What a value of this type must be, when the given one is not; empty when it fits."""
     fits, wanted = _TYPES[kind]
     return "" if fits(value) else wanted
+
+
+def named_values(lines: Iterable[str]) -> dict[str, Any]:
+    """`NAME=VALUE` each; a value that is JSON keeps its type, anything else is text. Empty lines say nothing.
+
+    Raises ValueError.
+    """
+    found: dict[str, Any] = {}
+    for line in lines:
+        name, sign, value = line.partition("=")
+        if not line.strip():
+            continue
+        if not sign or not name.strip():
+            raise ValueError(f"{line!r} is not NAME=VALUE.")
+        try:
+            found[name.strip()] = json.loads(value)
+        except ValueError:
+            found[name.strip()] = value.strip()
+    return found

@@ -8,7 +8,7 @@ out of it. The same inputs give the same digest.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -236,7 +236,20 @@ def seal(plan: Plan) -> Plan:
     return plan.model_copy(update={"digest": digest, "critical_path": path, "expected_seconds": seconds})
 
 
-def expected(step: PlannedStep) -> float:
+class Timed(Protocol):
+    """What decides how long a step is expected to take."""
+
+    @property
+    def uses(self) -> str: ...
+    @property
+    def with_(self) -> Mapping[str, Any]: ...
+    @property
+    def expect(self) -> float | None: ...
+    @property
+    def seen(self) -> Seen | None: ...
+
+
+def expected(step: Timed) -> float:
     """Seconds: what the runbook expects, or what its kind usually takes."""
     if step.uses == "wait.for" and step.expect is None:
         duration = step.with_.get("duration")

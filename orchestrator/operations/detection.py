@@ -15,6 +15,7 @@ from orchestrator.domain.proposals.subject import title_of
 from orchestrator.domain.signals.board import Board, Said, Situation
 from orchestrator.domain.signals.change import Change
 from orchestrator.domain.signals.feed import Feed
+from orchestrator.domain.signals.outlook import Sighting
 from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.domain.signals.reason import Reason
 from orchestrator.domain.signals.thresholds import DAY
@@ -64,6 +65,7 @@ class Detection:
         self._worker = worker
         self._after = after
         self._watching: _Watching | None = None
+        self._sighting: Sighting | None = None
         self._held = False
         self._asked = float("-inf")
         self._stopping = threading.Event()
@@ -82,7 +84,7 @@ class Detection:
         """Weigh what has arrived; None where another worker does that."""
         now = self._clock()
         if not self._is_mine(now):
-            self._watching = None
+            self._watching = self._sighting = None
             return None
         watching = self._watching
         if watching is None or self._is_outdated(watching):
@@ -90,7 +92,14 @@ class Detection:
         changes = [change for one in watching.arrivals.read(now) for change in _taken(watching.feed, one)]
         self._record(watching, [*changes, *watching.feed.pass_time(now)], now)
         self._watching = watching
-        return Situation(now, watching.board, watching.feed.watch.evidence())
+        watch = watching.feed.watch
+        evidence = watch.evidence()
+        self._sighting = Sighting(now, evidence, watch.outlooks())
+        return Situation(now, watching.board, evidence)
+
+    def sighting(self) -> Sighting | None:
+        """What this worker saw at its last look; None where another one watches, or none has looked yet."""
+        return self._sighting
 
     def _keep_watch(self) -> None:
         while not self._stopping.wait(LOOK_EVERY):
@@ -98,11 +107,11 @@ class Detection:
                 situation = self.look()
             except LeaseLost:
                 log.info("another worker has taken over the watch")
-                self._watching = None
+                self._watching = self._sighting = None
                 continue
             except Exception:
                 log.exception("what arrived could not be weighed once; the next look comes by itself")
-                self._watching = None
+                self._watching = self._sighting = None
                 self._stopping.wait(AFTER_A_FAULT)
                 continue
             if situation is not None:

@@ -24,6 +24,9 @@ from providers.base import ProviderError
 
 log = logging.getLogger("bascule.estate")
 
+MOST_SHOWN = 64 * 1024
+"""Bytes of one of the estate's files that people are shown."""
+
 
 class NotHere(RequestError):
     """The commit was accepted, by another worker perhaps, and this mirror does not have it yet."""
@@ -46,10 +49,19 @@ class InvalidEstate(RequestError):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The branch's newest commit, which was not accepted, and why."""
+    """The branch's newest commit, which was not accepted, and why. `problems`: all of them, if it is not valid."""
 
     commit: str
     why: str
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The last time that this process asked the remote; `error`: why that brought nothing, empty when it answered."""
+
+    at: float
+    error: str
 
 
 class Estates:
@@ -71,6 +83,7 @@ class Estates:
         self.url = url
         self.branch = branch
         self.refusal: Refusal | None = None
+        self.fetched: Fetched | None = None
         self.bundle = functools.lru_cache(maxsize=16)(self._bundle)
 
     @property
@@ -83,7 +96,7 @@ class Estates:
 
         Raises EstateGitError when the remote can't be reached, Untrusted, InvalidEstate: the mirror serves on.
         """
-        commit = self._mirror.fetch(self.url, self.branch)
+        commit = self._fetch()
         return commit, self._judged(commit, by)
 
     def accept(self, commit: str, by: str, reason: str) -> tuple[str, bool]:
@@ -94,19 +107,30 @@ class Estates:
         """
         if not reason.strip():
             raise RequestError("Give a reason, why another history is accepted: it is kept.")
-        newest = self._mirror.fetch(self.url, self.branch)
+        newest = self._fetch()
         if len(commit) < SHORT or not newest.startswith(commit.lower()):
             raise Conflict(
                 f"The branch {self.branch} is at {newest}, not at {commit}. Look at what is there, and name that."
             )
         return newest, self._judged(newest, by, reason.strip())
 
+    def _fetch(self) -> str:
+        """The branch's newest commit, and remembered whether the remote answered. Raises EstateGitError."""
+        try:
+            newest = self._mirror.fetch(self.url, self.branch)
+        except EstateGitError as error:
+            self.fetched = Fetched(self._clock(), str(error))
+            raise
+        self.fetched = Fetched(self._clock(), "")
+        return newest
+
     def _judged(self, commit: str, by: str, reason: str = "") -> bool:
         """Accept it, or remember why not."""
         try:
             new = self._take(commit, by, reason)
         except RequestError as error:
-            self.refusal = Refusal(commit, str(error))
+            problems = tuple(error.problems) if isinstance(error, InvalidEstate) else ()
+            self.refusal = Refusal(commit, str(error), problems)
             raise
         self.refusal = None
         return new
@@ -182,6 +206,14 @@ class Estates:
 
     def checkout(self, commit: str) -> Path:
         return self._mirror.checkout(commit)
+
+    def sheet(self, commit: str, path: str) -> str:
+        """The text of one file at a commit, as far as people are shown it; empty where it is not there."""
+        try:
+            found = self._mirror.content(commit, path)
+        except EstateGitError:
+            return ""
+        return (found or b"")[:MOST_SHOWN].decode("utf-8", "replace")
 
     def _bundle(self, commit: str) -> Bundle:
         return self._read(commit, judged=False)

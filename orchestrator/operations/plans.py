@@ -32,8 +32,10 @@ from orchestrator.engine.workshop import LOOK_FOR, Surveyor
 from orchestrator.operations.estate import Estates
 from orchestrator.operations.gate import Gate
 from orchestrator.operations.request import Denied, NotFound, RequestError
+from orchestrator.store import plans as plan_rows
 from orchestrator.store import runs
 from orchestrator.store.database import Database
+from orchestrator.store.plans import PlanRow, RunOfPlan
 from providers.base import Presence, ProviderError, Tag
 
 
@@ -115,7 +117,7 @@ class Plans:
         with self._database.read() as conn:
             document = runs.load_plan(conn, digest)
         if document is None:
-            raise NotFound(f"No plan has the digest {digest}. Make one with `bascule plan`.")
+            raise _none_such(digest)
         return Plan.model_validate(document)
 
     def require_lawful(self, plan: Plan) -> list[Used]:
@@ -150,7 +152,27 @@ class Plans:
 
     def moved(self, plan: Plan) -> list[dict[str, Any]]:
         """What has changed outside since the plan was made, step by step."""
-        return differences(plan, with_seen(plan, self._look(plan)))
+        return differences(plan, self.look_again(plan))
+
+    def look_again(self, plan: Plan) -> Plan:
+        """The same plan as it would be by what is there now. Looks at the outside, and changes nothing."""
+        return with_seen(plan, self._look(plan))
+
+    def listed(self, limit: int, offset: int = 0) -> list[tuple[PlanRow, Sequence[RunOfPlan]]]:
+        """Plans with the runs that were made of them, the newest first."""
+        with self._database.read() as conn:
+            rows = plan_rows.listed(conn, limit, offset)
+            made = plan_rows.runs_made(conn, [row.digest for row in rows])
+        return [(row, made.get(row.digest, ())) for row in rows]
+
+    def history(self, digest: str) -> tuple[float, Sequence[RunOfPlan]]:
+        """When a plan of this digest was first made, UTC seconds, and the runs made of it. Raises NotFound."""
+        with self._database.read() as conn:
+            made = plan_rows.made_at(conn, digest)
+            found = plan_rows.runs_made(conn, [digest])
+        if made is None:
+            raise _none_such(digest)
+        return made, found.get(digest, ())
 
     def _look(self, plan: Plan) -> dict[str, Seen]:
         changing = [step for step in plan.steps if _can_be_seen(step)]
@@ -204,6 +226,10 @@ class Plans:
         if row is None:
             return look
         return Seen.model_validate({**row.values, "stale": True, "message": look.message})
+
+
+def _none_such(digest: str) -> NotFound:
+    return NotFound(f"No plan has the digest {digest}. Make one with `bascule plan`.")
 
 
 def _looker(plan: Plan) -> SimpleNamespace:

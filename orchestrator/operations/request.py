@@ -78,6 +78,11 @@ class Paths:
         return self.data / "maps"
 
     @property
+    def examinations(self) -> Path:
+        """What was found when somebody had something looked at from a page."""
+        return self.data / "examinations"
+
+    @property
     def audit(self) -> Path:
         """The key that signs checkpoints, and the checkpoints themselves."""
         return self.data / "audit"

@@ -16,6 +16,7 @@ from orchestrator.operations.halt import require_free
 from orchestrator.operations.request import Conflict, NotFound, RequestError
 from orchestrator.store import runs, strays
 from orchestrator.store.database import Connection, Database
+from orchestrator.store.runs import Row
 from orchestrator.store.strays import StrayKey
 from providers.base import ProviderError
 from providers.compute.marked import Made
@@ -77,6 +78,11 @@ class Resources:
                 strays.forget_unseen(conn, scope, provider, begun)
                 found += self._with_decisions(conn, scope, things)
         return Holdings(found, unread)
+
+    def noted(self) -> Sequence[Row]:
+        """What has no run behind it, of all scopes, as it was seen last: nobody is asked."""
+        with self._database.read() as conn:
+            return strays.noted(conn)
 
     def sweep(self) -> int:
         """Look at every scope but rehearsals; answers how many strays wait for a person. Deletes nothing."""

@@ -102,6 +102,13 @@ class StandingApprovals:
         bundle = self._estates.bundle(self._estates.newest())
         return _proposed(_rule_of(bundle, rule), bundle)
 
+    def rules(self) -> Sequence[tuple[str, ProposalRule]]:
+        """The rules of the newest commit that propose, by name; none while no estate can be read."""
+        try:
+            return tuple(self._estates.bundle(self._estates.newest()).estate.policy.proposals.items())
+        except RequestError:
+            return ()
+
     def sign(self, approval_id: str, digest: str, by: str, comment: str = "", signed: Signed | None = None) -> Row:
         """One person's signature of exactly this digest; with the last that is needed it is in force.
 

@@ -112,6 +112,37 @@ def deliveries(conn: sa.Connection, number: int | None = None) -> Sequence[Row]:
     return conn.execute(query if number is None else query.where(audit_deliveries.c.number == number)).all()
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a witness has come. `number`: of the last checkpoint that it took; `message`: what it said last."""
+
+    witness: str
+    number: int | None
+    waiting: int
+    given_up: int
+    message: str
+
+
+def latest(conn: sa.Connection, limit: int) -> Sequence[Row]:
+    """The newest first, without their lines."""
+    c = audit_checkpoints.c
+    query = sa.select(c.number, c.at, c.covered, c.digest).order_by(c.number.desc()).limit(limit)
+    return list(conn.execute(query))
+
+
+def witnesses(conn: sa.Connection) -> list[Standing]:
+    """Every witness that was ever to be given a checkpoint, in the order of their names."""
+    d = audit_deliveries.c
+    number = sa.func.max(sa.case((d.state == SENT, d.number)))
+    waiting, given_up = (sa.func.sum(sa.case((d.state == state, 1), else_=0)) for state in (WAITING, GIVEN_UP))
+    query = sa.select(d.witness, number, waiting, given_up, sa.func.max(d.number)).group_by(d.witness)
+    found = []
+    for name, taken, waits, gone, last in conn.execute(query.order_by(d.witness)).all():
+        said = sa.select(d.message).where(d.witness == name, d.number == last)
+        found.append(Standing(name, taken, int(waits), int(gone), conn.execute(said).scalar_one()))
+    return found
+
+
 def _of(number: int, witness: str) -> "sa.Update":
     where = (audit_deliveries.c.number == number, audit_deliveries.c.witness == witness)
     return sa.update(audit_deliveries).where(*where)

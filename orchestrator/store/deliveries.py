@@ -85,6 +85,12 @@ def count_by_source(conn: sa.Connection) -> Mapping[str, tuple[int, int, int]]:
     return {name: (int(count), int(repeats), int(some)) for name, count, repeats, some in found}
 
 
+def last_heard(conn: sa.Connection) -> Mapping[str, float]:
+    """Source: when a delivery of it came last, repeated or not; UTC seconds. Of what is kept."""
+    query = sa.select(deliveries.c.source, sa.func.max(deliveries.c.last_at)).group_by(deliveries.c.source)
+    return {name: float(at) for name, at in conn.execute(query)}
+
+
 def sources_seen(conn: sa.Connection) -> Sequence[str]:
     return observations.sources_seen(conn, deliveries)
 

@@ -63,9 +63,10 @@ def vouch(conn: sa.Connection, accepted: Accepted, voucher: Voucher | None) -> N
     conn.execute(sa.update(estate_commits).where(estate_commits.c.seq == accepted.seq).values(**_columns(voucher)))
 
 
-def history(conn: sa.Connection, limit: int = 50) -> list[Accepted]:
-    """The newest first."""
-    rows = conn.execute(sa.select(estate_commits).order_by(estate_commits.c.seq.desc()).limit(limit))
+def history(conn: sa.Connection, limit: int = 50, before: int | None = None) -> list[Accepted]:
+    """The newest first; those before this `seq`, where there is one."""
+    query = sa.select(estate_commits).order_by(estate_commits.c.seq.desc()).limit(limit)
+    rows = conn.execute(query if before is None else query.where(estate_commits.c.seq < before))
     return [_accepted(row) for row in rows]
 
 

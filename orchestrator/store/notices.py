@@ -71,3 +71,11 @@ def listed(conn: sa.Connection, prefix: str) -> Sequence[Row]:
     """Those whose key begins so, in the order in which they were written."""
     query = sa.select(notices).where(notices.c.key.startswith(prefix, autoescape=True))
     return conn.execute(query.order_by(notices.c.id)).all()
+
+
+def page(conn: sa.Connection, before: int | None, limit: int, state: str = "") -> Sequence[Row]:
+    """Those before this number (None: the newest), the newest first; of one state, or of all."""
+    query = sa.select(notices).order_by(notices.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(notices.c.id < before)
+    return conn.execute(query.where(notices.c.state == state) if state else query).all()

@@ -37,6 +37,17 @@ def between(conn: sa.Connection, since: float, until: float, vendor: str = "") -
     return (Observation(*row) for row in found)
 
 
+def tallies(conn: sa.Connection, vendor: str, since: float, until: float, step: int) -> "Sequence[sa.Row[Any]]":
+    """Of one vendor: (slot, trust_domain, aspect, outcome, readings); a slot is so many times `step` seconds since the
+    epoch."""
+    columns = observations.c
+    slot = (sa.cast(columns.at, sa.BigInteger) // step).label("slot")
+    group = (slot, columns.trust_domain, columns.aspect, columns.outcome)
+    query = sa.select(*group, sa.func.count().label("readings"))
+    where = (columns.vendor == vendor, columns.at >= since, columns.at < until)
+    return conn.execute(query.where(*where).group_by(*group).order_by(*group)).all()
+
+
 def first_since(conn: sa.Connection, at: float) -> int:
     """The id below which nothing was observed at that time or later; 0 where nothing was at all."""
     found = conn.execute(sa.select(sa.func.min(observations.c.id)).where(observations.c.at >= at)).scalar_one()

@@ -71,6 +71,23 @@ def tokens_of(conn: sa.Connection, person: str = "") -> Sequence[Row]:
     return conn.execute(query.where(api_tokens.c.person == person) if person else query).all()
 
 
+def last_seen(conn: sa.Connection) -> Mapping[str, float]:
+    """Of everybody who has a session or a token that was used: when the last one was; UTC seconds."""
+    signed_in = sa.select(sessions.c.person, sa.func.max(sessions.c.seen_at).label("at")).group_by(sessions.c.person)
+    used = sa.select(api_tokens.c.person, sa.func.max(api_tokens.c.used_at)).group_by(api_tokens.c.person)
+    found: dict[str, float] = {}
+    for name, at in [*conn.execute(signed_in), *conn.execute(used)]:
+        if at is not None:
+            found[name] = max(found.get(name, 0.0), float(at))
+    return found
+
+
+def invited_until(conn: sa.Connection) -> Mapping[str, float]:
+    """Until when the link of each person who has one opens something; UTC seconds."""
+    query = sa.select(invitations.c.person, invitations.c.expires_at)
+    return {name: float(at) for name, at in conn.execute(query)}
+
+
 def used_token(conn: sa.Connection, token_id: str, at: float) -> None:
     conn.execute(sa.update(api_tokens).where(api_tokens.c.id == token_id).values(used_at=at))
 

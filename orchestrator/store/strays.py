@@ -54,6 +54,12 @@ def listed(conn: sa.Connection, scope: str) -> Sequence[Row]:
     return conn.execute(sa.select(strays).where(strays.c.scope == scope).order_by(*order)).all()
 
 
+def noted(conn: sa.Connection) -> Sequence[Row]:
+    """Of all scopes, as they were seen last."""
+    order = (strays.c.scope, strays.c.first_seen, strays.c.provider, strays.c.kind, strays.c.id)
+    return conn.execute(sa.select(strays).order_by(*order)).all()
+
+
 def undecided(conn: sa.Connection) -> int:
     """How many wait for a person, in all scopes."""
     return int(conn.execute(sa.select(sa.func.count()).where(strays.c.decision == "")).scalar_one())

@@ -38,6 +38,18 @@ def changes(conn: sa.Connection, subject: str = "", limit: int = 100) -> Sequenc
     return conn.execute(query.where(verdict_changes.c.subject == subject) if subject else query).all()
 
 
+def between(conn: sa.Connection, since: float, subject: str = "") -> Sequence[Row]:
+    """Changes from that time on, and of each subject the one before, so that it is known how the time began.
+
+    In the order in which they were recorded; their words, without their reasons.
+    """
+    columns = [verdict_changes.c[name] for name in ("id", "subject", "at", "verdict", "before", "since", "words")]
+    last = sa.select(sa.func.max(verdict_changes.c.id)).where(verdict_changes.c.at < since)
+    wanted = sa.or_(verdict_changes.c.at >= since, verdict_changes.c.id.in_(last.group_by(verdict_changes.c.subject)))
+    query = sa.select(*columns).where(wanted).order_by(verdict_changes.c.id)
+    return conn.execute(query.where(verdict_changes.c.subject == subject) if subject else query).all()
+
+
 def board(conn: sa.Connection) -> Board:
     """What all changes come to: of each subject, those since it was nominal last."""
     columns = (verdict_changes.c.subject, verdict_changes.c.verdict, verdict_changes.c.at, verdict_changes.c.since)
@@ -72,3 +84,15 @@ def acknowledged(conn: sa.Connection, after: int = 0) -> Sequence[Row]:
     """In the order in which they were given."""
     query = sa.select(acknowledgements).where(acknowledgements.c.id > after).order_by(acknowledgements.c.id)
     return conn.execute(query).all()
+
+
+def last_acknowledged(conn: sa.Connection) -> Sequence[Row]:
+    """Of each subject its last."""
+    newest = sa.select(sa.func.max(acknowledgements.c.id)).group_by(acknowledgements.c.subject)
+    return conn.execute(sa.select(acknowledgements).where(acknowledgements.c.id.in_(newest))).all()
+
+
+def acknowledgements_of(conn: sa.Connection, subject: str, limit: int) -> Sequence[Row]:
+    """The newest first."""
+    query = sa.select(acknowledgements).where(acknowledgements.c.subject == subject)
+    return conn.execute(query.order_by(acknowledgements.c.id.desc()).limit(limit)).all()

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from orchestrator.domain.model import StepState
+from orchestrator.domain.model import DONE_FORWARD, StepState
 from orchestrator.store.tables import edges, output_lines, steps
 
 Row = sa.Row[Any]
@@ -15,6 +15,14 @@ def steps_by_id(conn: sa.Connection, run_id: str, step_ids: Collection[str]) -> 
     if not step_ids:
         return []
     return conn.execute(_steps_of(run_id).where(steps.c.step_id.in_(step_ids))).all()
+
+
+_SHOWN = [column for column in steps.c if column.name not in ("before", "effect", "fence")]
+"""What people are shown of a step: the large values that only the engine reads are left where they are."""
+
+
+def steps_shown(conn: sa.Connection, run_id: str) -> Sequence[Row]:
+    return conn.execute(sa.select(*_SHOWN).where(steps.c.run_id == run_id).order_by(steps.c.ordinal)).all()
 
 
 def steps_in(conn: sa.Connection, run_id: str, states: Iterable[StepState]) -> Sequence[Row]:
@@ -31,6 +39,15 @@ def count_states(conn: sa.Connection, run_id: str) -> dict[str, int]:
     return {row.state: row.number for row in conn.execute(query)}
 
 
+def unmoved(conn: sa.Connection, run_id: str) -> frozenset[str]:
+    """The services of a run that have steps left to do."""
+    service = steps.c.spec["service"].as_string()
+    query = sa.select(service.label("service")).where(
+        steps.c.run_id == run_id, steps.c.state.not_in([state.value for state in DONE_FORWARD])
+    )
+    return frozenset(str(row.service) for row in conn.execute(query.distinct()))
+
+
 def needs_of(conn: sa.Connection, run_id: str, step_ids: Collection[str]) -> dict[str, list[str]]:
     """Step -> the steps it needs, for these steps alone."""
     found: dict[str, list[str]] = {}
@@ -40,6 +57,24 @@ def needs_of(conn: sa.Connection, run_id: str, step_ids: Collection[str]) -> dic
     for row in conn.execute(query):
         found.setdefault(row.dependent, []).append(row.need)
     return found
+
+
+def dependents_of(conn: sa.Connection, run_id: str, step_id: str) -> list[str]:
+    """The steps that need this one."""
+    query = sa.select(edges.c.dependent).where(edges.c.run_id == run_id, edges.c.need == step_id)
+    return list(conn.execute(query.order_by(edges.c.dependent)).scalars())
+
+
+def step_output(
+    conn: sa.Connection, run_id: str, step_id: str, *, limit: int, after: int | None = None, before: int | None = None
+) -> list[Row]:
+    """Lines that one step wrote, the oldest first: those after a line, else the last ones, or the last before one."""
+    query = sa.select(output_lines).where(output_lines.c.run_id == run_id, output_lines.c.step_id == step_id)
+    if after is not None:
+        return list(conn.execute(query.where(output_lines.c.id > after).order_by(output_lines.c.id).limit(limit)))
+    if before is not None:
+        query = query.where(output_lines.c.id < before)
+    return list(reversed(conn.execute(query.order_by(output_lines.c.id.desc()).limit(limit)).all()))
 
 
 def latest_output(conn: sa.Connection, run_id: str, limit: int) -> list[Row]:

@@ -4,15 +4,21 @@ import os
 import secrets
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 
 from orchestrator.store.database import Database
+from orchestrator.store.runs import Row
 from orchestrator.store.tables import workers
 
 FREE_FOR = 3.0
 """Seconds that a worker's lock must stay free before its work is taken: a cut-off worker has stopped by then."""
+
+
+def listed(conn: sa.Connection) -> Sequence[Row]:
+    """All that are known, the oldest first; those of earlier starts stay until their work is handed over."""
+    return conn.execute(sa.select(workers).order_by(workers.c.started_at, workers.c.id)).all()
 
 
 class LeaseLost(Exception):

@@ -33,6 +33,7 @@ from orchestrator.web.api import (
     secret_routes,
     session_routes,
     signal_routes,
+    situation_routes,
     standing_routes,
     verdict_routes,
 )
@@ -48,14 +49,33 @@ from orchestrator.web.edge.turnstile import Turnstile
 from orchestrator.web.live import STREAMS_AT_MOST, Busy, Live
 from orchestrator.web.metrics import CONTENT_TYPE, Metered, Metrics
 from orchestrator.web.pages import (
+    account_pages,
     approval_pages,
+    audit_pages,
+    credential_pages,
+    estate_pages,
+    glass_pages,
     halt_pages,
+    history_pages,
+    itself_pages,
     live_pages,
     map_pages,
+    now_pages,
     oidc_pages,
+    people_pages,
+    plan_pages,
+    proposal_pages,
+    resource_pages,
+    run_action_pages,
     run_pages,
+    secret_pages,
+    service_pages,
+    settings_pages,
     sign_in_pages,
     signal_pages,
+    source_pages,
+    standing_pages,
+    token_pages,
 )
 from orchestrator.web.pages.page import STATIC, plain_page
 from orchestrator.web.parts import Given, Parts
@@ -80,6 +100,7 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
 }
 """How a refusal is described. One of them brings the schema in: each model that is named costs each route time."""
 _API = (
+    situation_routes,
     session_routes,
     people_routes,
     plan_routes,
@@ -98,14 +119,33 @@ _API = (
     clock_routes,
 )
 _PAGES = (
+    run_action_pages,
+    now_pages,
+    service_pages,
     run_pages,
+    plan_pages,
     map_pages,
     signal_pages,
+    proposal_pages,
+    standing_pages,
     approval_pages,
     halt_pages,
+    history_pages,
+    audit_pages,
+    estate_pages,
     live_pages,
     sign_in_pages,
     oidc_pages,
+    settings_pages,
+    people_pages,
+    token_pages,
+    glass_pages,
+    secret_pages,
+    credential_pages,
+    source_pages,
+    resource_pages,
+    itself_pages,
+    account_pages,
 )
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
@@ -284,8 +324,10 @@ def _on_fault(request: Request, error: Exception) -> Response:
 def _said(request: Request, found: Problem, headers: Mapping[str, str] | None = None) -> Response:
     if request.scope["path"].startswith(("/api/", "/static/", "/healthz", "/readyz", "/metrics", "/webhooks/")):
         return answer(found, headers)
-    if found.code == "proof_too_old":
-        return sign_in_pages.prove_again(request)
+    if found.code in ("proof_too_old", "second_factor_needed"):
+        proving = account_pages.prove_again(request)
+        if proving is not None:
+            return proving
     key = "fault" if found.status >= 500 else "denied" if found.status in (401, 403) else "none"
     return plain_page(request, found.status, key, found.detail if key == "denied" else "")
 

@@ -1,12 +1,14 @@
 """Reads runs for the API and the page. What it costs follows what is shown, never the plan's size twice."""
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.domain.model import ENDED_RUN
 from orchestrator.store import moves, runs, watching
 from orchestrator.store.database import Connection, Database
+from orchestrator.store.journal import StepNotFound
 from orchestrator.web.api.answers import LogLine, RunAnswer, RunColumns, RunDetail, RunWithSteps, StepAnswer
 from orchestrator.web.attention import LOOKED_AT, waits_of
 
@@ -46,6 +48,42 @@ class Batch:
         return self.run.state in ENDED_RUN
 
 
+@dataclass(frozen=True, slots=True)
+class StepDetail:
+    """A step, what the engine was told to do, and who needs it."""
+
+    step: StepAnswer
+    spec: Mapping[str, Any]
+    needed_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinePage:
+    """Lines of one step, and whether there are earlier and later ones."""
+
+    lines: tuple[LogLine, ...]
+    earlier: bool
+    later: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingStep:
+    """Of a step that people are waited for at: its service, and since when it stands there (UTC seconds)."""
+
+    service: str = ""
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveRun:
+    """A run that has not ended. `expected`: seconds that its plan expected; `unmoved`: services with steps left."""
+
+    run: RunAnswer
+    expected: float
+    waiting: dict[str, WaitingStep]
+    unmoved: frozenset[str]
+
+
 class Reading:
     """Reads one database. A plan's numbers never change, so those of the last plans are kept in memory."""
 
@@ -74,7 +112,7 @@ class Reading:
         expected = self._expected(run_id)
         with self._database.read() as conn:
             run = _detail(conn, run_id, expected)
-            rows = runs.list_steps(conn, run_id)
+            rows = watching.steps_shown(conn, run_id)
             needs = runs.list_edges(conn, run_id)
         return RunWithSteps(run=run, steps=[StepAnswer.of(row, list(needs.get(row.step_id, ()))) for row in rows])
 
@@ -86,9 +124,62 @@ class Reading:
         with self._database.read() as conn:
             return [RunColumns.model_validate(row) for row in runs.list_runs(conn, limit, active_only=active_only)]
 
+    def active(self, limit: int) -> list[ActiveRun]:
+        """The newest runs that have not ended, with what they wait for."""
+        found = []
+        for listed in self.listed(limit, active_only=True):
+            expected, _ = self._expectation(listed.plan_digest)
+            with self._database.read() as conn:
+                rows = watching.steps_in(conn, listed.id, LOOKED_AT)
+                run = RunAnswer(
+                    **dict(RunColumns.model_validate(runs.get_run(conn, listed.id))),
+                    step_counts=watching.count_states(conn, listed.id),
+                )
+                unmoved = watching.unmoved(conn, listed.id)
+            run.waits = waits_of(run, rows)
+            waiting = {
+                row.step_id: WaitingStep(row.spec.get("service", ""), row.ended_at or row.started_at) for row in rows
+            }
+            if run.ended_at is None:
+                found.append(ActiveRun(run, expected, waiting, unmoved))
+        return found
+
     def latest_lines(self, run_id: str, limit: int) -> list[LogLine]:
         with self._database.read() as conn:
             return [LogLine.of(row) for row in watching.latest_output(conn, run_id, limit)]
+
+    def step(self, run_id: str, step_id: str) -> tuple[RunDetail, StepDetail]:
+        """As of one moment. Raises RunNotFound, StepNotFound."""
+        expected = self._expected(run_id)
+        with self._database.read() as conn:
+            run = _detail(conn, run_id, expected)
+            row = runs.get_step(conn, run_id, step_id)
+            if row is None:
+                raise StepNotFound(f"Run {run_id} has no step {step_id}.")
+            needs = watching.needs_of(conn, run_id, [step_id])
+            needed_by = watching.dependents_of(conn, run_id, step_id)
+        return run, StepDetail(StepAnswer.of(row, needs.get(step_id, [])), row.spec, tuple(needed_by))
+
+    def procedure(self, run_id: str) -> tuple[RunDetail, list[StepDetail]]:
+        """Every step with what the engine was told to do; who needs it is left out. Raises RunNotFound."""
+        expected = self._expected(run_id)
+        with self._database.read() as conn:
+            run = _detail(conn, run_id, expected)
+            rows = watching.steps_shown(conn, run_id)
+            needs = runs.list_edges(conn, run_id)
+        return run, [StepDetail(StepAnswer.of(row, list(needs.get(row.step_id, ()))), row.spec, ()) for row in rows]
+
+    def step_lines(
+        self, run_id: str, step_id: str, limit: int, *, after: int | None = None, before: int | None = None
+    ) -> LinePage:
+        """At most `limit` lines of a step: those after a line, else the last ones, or the last before one."""
+        with self._database.read() as conn:
+            found = watching.step_output(conn, run_id, step_id, limit=limit + 1, after=after, before=before)
+        lines = [LogLine.of(row) for row in found]
+        over = len(lines) > limit
+        if after is not None:
+            return LinePage(tuple(lines[:limit]), earlier=after > 0, later=over)
+        return LinePage(tuple(lines[-limit:]), earlier=over, later=before is not None)
 
     def after(self, run_id: str, cursor: Cursor) -> Batch:
         """What is new. Rows are read after the events that changed them, so never older. Raises RunNotFound."""

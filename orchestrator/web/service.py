@@ -3,17 +3,23 @@
 from typing import Protocol
 
 from orchestrator.engine.progress import Progress
+from orchestrator.operations.audit_verification import AuditVerification
 from orchestrator.operations.clocks import Clocks
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.doctor import Doctor
 from orchestrator.operations.estate import Estates
+from orchestrator.operations.estate_reading import EstateReading
+from orchestrator.operations.examinations import Examinations
 from orchestrator.operations.halt import Halt
 from orchestrator.operations.independence import Independence
 from orchestrator.operations.inventories import Inventories
+from orchestrator.operations.itself import Itself
 from orchestrator.operations.maps import Maps
+from orchestrator.operations.outlooks import Outlooks
 from orchestrator.operations.own_certificate import OwnCertificate
 from orchestrator.operations.people.people import People
 from orchestrator.operations.plans import Plans
+from orchestrator.operations.preparedness import Preparedness
 from orchestrator.operations.proposals import Proposals
 from orchestrator.operations.readiness import Readiness
 from orchestrator.operations.request import Paths
@@ -44,15 +50,21 @@ class Service(Protocol):
     halt: Halt
     people: People
     clocks: Clocks
+    preparedness: Preparedness
     estates: Estates
+    estate_reading: EstateReading
+    audit: AuditVerification
     resources: Resources
     secrets: Secrets
     doctor: Doctor
     independence: Independence
+    examinations: Examinations
+    itself: Itself
     inventories: Inventories
     maps: Maps
     signals: Signals
     verdicts: Verdicts
+    outlooks: Outlooks
     proposals: Proposals
     standing: StandingApprovals
     own_certificate: OwnCertificate

@@ -33,9 +33,19 @@ def day(language: Language, at: float) -> str:
     return _told(language, datetime.fromtimestamp(at).astimezone(), _DAY)
 
 
+def short_day(language: Language, at: float) -> str:
+    """`26 Nov`, in the service's zone."""
+    return _told(language, datetime.fromtimestamp(at).astimezone(), "d MMM")
+
+
 def clock(at: float) -> str:
     """`09:06:47`, in the service's zone."""
     return time.strftime("%H:%M:%S", time.localtime(at))
+
+
+def of_day(at: float) -> str:
+    """`09:06`, in the service's zone."""
+    return time.strftime("%H:%M", time.localtime(at))
 
 
 def zone() -> str:

@@ -8,6 +8,7 @@ import pyotp
 import pytest
 from playwright.sync_api import Browser, Error, expect, sync_playwright
 
+from orchestrator.domain.people.actor import FRESH
 from orchestrator.domain.people.role import Role
 from orchestrator.operations.people.factors import password_hash
 from orchestrator.store import people, sessions
@@ -62,7 +63,9 @@ def test_the_first_admin_enrols_and_signs_in_again_without_a_script(
         page.click("form[action^='/account/totp'] button")
         expect(page.locator("main")).to_contain_text(say(language, "account.totp.have"))
         expect(page.locator("main")).not_to_contain_text(say(language, "account.needs"))
-        expect(page.locator("main")).to_contain_text(f"admin · {say(language, 'account.everywhere')}")
+        expect(page.locator("main")).to_contain_text(
+            f"{say(language, 'settings.role.admin')} · {say(language, 'account.everywhere')}"
+        )
         page.locator("form[action='/account/sign-out'] button").click()
         expect(page.locator("h1")).to_have_text(say(language, "sign.title"))
         page.goto(f"{service.url}/welcome?code={link}")
@@ -110,3 +113,39 @@ def test_a_security_key_is_enrolled_and_signs_in(browser: Browser, service: Runn
         assert [line for line in said if "Content Security Policy" in line] == []
     with service.bascule.database.read() as conn:
         assert [row.proof for row in sessions.sessions_of(conn, "ada")] == ["key"]
+
+
+def test_a_security_key_is_shown_again_and_what_was_asked_for_is_done(
+    browser: Browser, service: RunningService
+) -> None:
+    """The form was open for too long: the key is touched, and the form goes on."""
+    enrol(service.bascule.database, "ada", Role.ADMIN)
+    enrol(service.bascule.database, "leo", Role.VIEWER)
+    with service.bascule.database.write() as conn:
+        people.change(conn, "ada", password=password_hash(PASSWORD))
+    url = service.url.replace("127.0.0.1", "localhost")
+    with browser.new_context(locale=LOCALES["fr"], viewport={"width": 360, "height": 740}) as context:
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        wire = context.new_cdp_session(page)
+        wire.send("WebAuthn.enable")
+        key = {"protocol": "ctap2", "transport": "usb", "hasResidentKey": True, "hasUserVerification": True}
+        wire.send("WebAuthn.addVirtualAuthenticator", {"options": {**key, "isUserVerified": True}})
+        page.goto(f"{url}/sign-in")
+        page.fill("input[name=name] >> nth=0", "ada")
+        page.fill("input[name=password]", PASSWORD)
+        page.click("form >> nth=0 >> button >> nth=0")
+        page.fill("form[data-key=enrol] input[name=label]", "bleue")
+        page.click("form[data-key=enrol] button")
+        expect(page.locator("main")).to_contain_text("bleue")
+        page.goto(f"{url}/settings/people/leo/disable")
+        page.fill("textarea[name=reason]", "parti")
+        page.fill("input[name=confirm]", "leo")
+        with service.bascule.database.write() as conn:
+            (own,) = sessions.sessions_of(conn, "ada")
+            sessions.change_session(conn, own.id, proved_at=own.proved_at - FRESH - 1)
+        page.click("main form button")
+        expect(page.locator("h1")).to_have_text(say("fr", "account.prove"))
+        page.click("button[data-key=prove]")
+        expect(page.locator("[role=status].did")).to_have_text(say("fr", "did.person-disabled"))
+    assert service.bascule.people.register.get("leo").disabled

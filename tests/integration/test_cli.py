@@ -147,6 +147,7 @@ class Village:
             **kept,
             "COLUMNS": "80",
             "LINES": "40",
+            "LC_ALL": "C.UTF-8",
             "BASCULE_AS": self.who or "olga",
             "XDG_STATE_HOME": state,
             **self.more,
@@ -234,7 +235,7 @@ def alone(tmp_path: Path) -> Iterator[Village]:
 def test_a_run_that_nobody_holds_up_ends_with_0(village: Village) -> None:
     said = village.said(0, "rehearse", "hurry")
     assert "hurry-failover/breathe done" in said
-    assert "succeeded" in said
+    assert said.splitlines()[-1].endswith(" Done")
 
 
 def test_a_hold_point_is_3_says_what_to_type_and_typing_it_brings_the_run_on(village: Village) -> None:
@@ -248,7 +249,7 @@ def test_a_hold_point_is_3_says_what_to_type_and_typing_it_brings_the_run_on(vil
     village.said(0, *command[1:-1], "bob")
     village.until(lambda: village.waits(run), "the task")
     assert village.json(0, "approve", run, "paper-failover/sheet", "--as", "carla")["state"] == "succeeded"
-    assert "succeeded" in village.said(0, "watch", run)
+    assert " Done" in village.said(0, "watch", run)
     assert [event["kind"] for event in village.json(0, "history", run)][-1] == "run.finished"
     assert run in village.said(0, "history")
 
@@ -256,7 +257,9 @@ def test_a_hold_point_is_3_says_what_to_type_and_typing_it_brings_the_run_on(vil
 def test_a_closed_gate_is_4(village: Village) -> None:
     run = village.rehearsed("paper")
     village.until(lambda: village.waits(run), "the hold point")
-    assert f"bascule approve {run} paper-failover/go" in village.said(0, "status")
+    said = village.said(0, "status")
+    assert said.startswith("1 run is active")
+    assert f"bascule approve {run} paper-failover/go" in said
     assert "someone else must approve it" in village.said(4, "approve", run, "paper-failover/go", "--as", "olga")
     village.end(run)
     assert "sign in (`bascule login`)" in village.said(4, "run", "hurry", "--scope", "live")
@@ -296,7 +299,7 @@ def test_a_failed_step_is_1_and_belongs_to_a_person(village: Village) -> None:
     assert f"127.0.0.1:{number}" in village.said(1, "status", run) or str(number) in said
     village.said(2, "skip", run, "port-failover/answers")
     village.said(0, "skip", run, "port-failover/answers", "--reason", "known")
-    assert "incomplete" in village.said(1, "watch", run)
+    assert "Ended, incomplete" in village.said(1, "watch", run)
     village.said(0, "undo", run, "--reason", "test over")
     assert village.json(0, "status", run)["run"]["state"] == "undone"
 
@@ -321,7 +324,7 @@ def test_plan_and_run_of_exactly_that_plan(village: Village) -> None:
     plan = village.json(0, "plan", "paper")
     assert village.json(0, "plan", "paper")["digest"] == plan["digest"]
     shown = village.said(0, "plan", "paper")
-    assert "2 approvers say yes; docs/go.md" in " ".join(shown.split())
+    assert "2 approvers say yes · With docs/go.md" in " ".join(shown.split())
     assert max(map(len, shown.splitlines()[:-2])) <= 80
     run = json.loads(village.said(0, "run", "--plan", plan["digest"], "--detach", "--json"))
     again = json.loads(village.said(0, "run", "--plan", plan["digest"], "--detach", "--json"))

@@ -150,7 +150,7 @@ def test_it_reads_well_at_80_columns(practice: Practice) -> None:
     assert "! too wide: secrets live" in said
     assert "✘ not ready: compute ovhcloud, OVHcloud GRA11" in said
     assert "✔ ready: storage source" in said
-    assert said.rstrip().endswith("8 entries examined, 1 entry not ready; 1 needless right.")
+    assert said.rstrip().endswith("8 entries examined, 1 entry not ready, 1 needless right.")
 
 
 def test_needless_rights_are_warnings(practice: Practice) -> None:

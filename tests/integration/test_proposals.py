@@ -616,15 +616,15 @@ def test_the_api_tells_all_of_it_and_takes_peoples_word(town: Town, http: httpx.
 
 @pytest.mark.every_day("en-Proposed: move Switchboard")
 @pytest.mark.parametrize(
-    ("language", "words"),
-    [("fr", "Proposé\N{NO-BREAK SPACE}: basculer Standard"), ("en", "Proposed: move Switchboard")],
+    ("language", "words"), [("fr", "Proposé\u00a0: basculer Standard"), ("en", "Proposed: move Switchboard")]
 )
 def test_the_pages_show_it_in_both_languages(town: Town, http: httpx.Client, language: str, words: str) -> None:
     row = town.lose()
     page = http.get("/signals", params={"lang": language}).text
     assert words in page
     assert f"bascule proposals release {row.id}" in page
-    assert "token-refresh" in page, "the readings that it rests on"
+    for place in ("/signals/microsoft-365", f"/proposals/{row.id}"):
+        assert "token-refresh" in http.get(place).text, "the readings that it rests on"
     assert row.evidence["words"][language] in html.unescape(http.get("/", params={"lang": language}).text)
 
 

@@ -17,8 +17,9 @@ from orchestrator.store import runs
 from orchestrator.store.runs import NewStep
 from orchestrator.store.tables import steps
 from providers.simulator.fleet_parts import Server, ServerOrder
-from tests.integration.service_fixture import RunningService, commit, running_service
-from tests.known_people import token_of
+from tests.integration.service_fixture import RunningService, commit, running_service, until
+from tests.known_people import enrol, token_of
+from tests.page_visitor import visiting, words_of
 from tests.vendor_stand_ins import TOKEN, CloudStandIn, cloud_stand_in
 
 
@@ -119,6 +120,29 @@ def test_a_person_keeps_or_releases(yard: Yard, monkeypatch: pytest.MonkeyPatch)
         "twin": ("left behind", False),
         "undone": ("left behind", True),
     }
+    assert set(yard.cloud.fleet.servers) == {made[name].id for name in ("used", "twin", "undone", "foreign")}
+
+
+def test_a_person_keeps_or_releases_from_the_page(yard: Yard) -> None:
+    """Looked for in the background; released by the name that is typed, and not by another one."""
+    made = filled(yard)
+    enrol(yard.service.bascule.database, "anne", Role.OPERATOR)
+    with visiting(yard.service.bascule, yard.service.url, "anne") as anne:
+        page = anne.get("/settings/resources")
+        assert "Nothing waits for a decision" in words_of(page)
+        anne.send(page, "/settings/resources/look")
+
+        def found() -> str | None:
+            said = words_of(anne.get("/settings/resources"))
+            return said if "4 things that Bascule made are there, 1 of them in use" in said else None
+
+        assert "3 wait for a decision" in until(found, 20, lambda: "the look does not end")
+        release = f"/settings/resources/release?scope=drill&id={made['lost'].id}"
+        wrong = anne.do(release, reason="nobody knows it", confirm="used")
+        assert (wrong.status_code, len(yard.cloud.fleet.servers)) == (422, 5)
+        anne.do(release, reason="nobody knows it", confirm="lost")
+        anne.do(f"/settings/resources/keep?scope=drill&id={made['twin'].id}", reason="spare")
+        assert "1 waits for a decision" in words_of(anne.get("/settings/resources"))
     assert set(yard.cloud.fleet.servers) == {made[name].id for name in ("used", "twin", "undone", "foreign")}
 
 

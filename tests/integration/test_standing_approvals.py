@@ -378,7 +378,7 @@ def test_the_api_asks_who_it_is(town: Town, http: Callable[..., httpx.Client]) -
     assert olga.post(f"{one}/sign", json=body).status_code == 403
     assert http("desk-only").post(f"{one}/sign", json=body).status_code == 404, "it is of a service that is not theirs"
     for language, words in (
-        ("fr", "Signé d’avance : quand microsoft-365 est coupé"),
+        ("fr", "Signé d’avance\u00a0: quand microsoft-365 est coupé"),
         ("en", "Signed in advance: when"),
     ):
         assert f"/approve/standing/{said['id']}" in anne.get("/signals", params={"lang": language}).text
@@ -395,8 +395,8 @@ def test_the_api_asks_who_it_is(town: Town, http: Callable[..., httpx.Client]) -
     (proposal,) = machine.get("/api/v1/proposals", params={"waiting": True}).json()["proposals"]
     assert (proposal["id"], proposal["standing"]) == (row.id, {"id": said["id"], "signers": ["anne", "bruno"]})
     for language, goes, stands in (
-        ("fr", "Elle part d’elle-même, par l’accord permanent", "Accord permanent de anne, bruno"),
-        ("en", "It goes by itself, by the standing approval", "Standing approval of anne, bruno"),
+        ("fr", "ELLE PART D’ELLE-MÊME à la fin du compte à rebours", "signé par anne, bruno (2 sur 2)"),
+        ("en", "IT GOES BY ITSELF when the countdown ends", "signed by anne, bruno (2 of 2)"),
     ):
         page = html.unescape(anne.get("/signals", params={"lang": language}).text)
         assert goes in page
@@ -465,7 +465,7 @@ def test_the_command_line_lists_asks_signs_and_revokes(
     assert (code, "it goes by itself" in text) == (0, True), "loud, also while nothing waits"
     town.lose()
     code, text = said("", "proposals")
-    assert (code, "IT GOES BY ITSELF" in text) == (3, True)
+    assert (code, "!! IT GOES BY ITSELF" in text) == (3, True)
     code, text = said("", "standing", "revoke", row.id, "--reason", "over", "--as", "olga")
     assert (code, text.startswith("Revoked by olga.")) == (0, True)
     assert "ended" in said("", "standing", "list", "--all")[1]

@@ -16,7 +16,8 @@ from orchestrator.domain.people.actor import Actor, Proof
 from orchestrator.domain.people.role import Grant, Role
 from orchestrator.domain.proposals.standing_approval import Covered
 from orchestrator.domain.signals.quorum import Verdict
-from orchestrator.store import people, proposals, sessions, standing_approvals
+from orchestrator.store import people, proposals, sessions, standing_approvals, strays
+from orchestrator.store.strays import StrayKey
 from orchestrator.web import live
 from orchestrator.web.application import create_app
 from tests.integration.service_fixture import RunningService, running_service
@@ -69,7 +70,18 @@ def _words(service: RunningService) -> dict[str, str]:
         proposals.insert(conn, row, 0.0, "policy:r")
         covered = Covered(STANDING, "r", "s", ("desk",), "live", "c", Verdict.CUT, 0.0, "olga", time.time() + 3600)
         standing_approvals.insert(conn, covered, 2, "", time.time())
-    return {"RUN": run, "DRILL": asked.json()["id"], "PLAN": plan, "DRILLPLAN": drill} | {
+        strays.note(conn, StrayKey("drill", "cloud", "server", "s-1"), "portal", "r-1", "a/server", 0.0)
+    known = service.bascule.people
+    known.register.add("robot", "", [Grant(Role.VIEWER)], "local", program=True)
+    token = known.tokens.make("robot", "test", [Grant(Role.VIEWER)], 1, Actor("local", Proof.MACHINE)).id
+    return {
+        "TOKEN": token,
+        "STRAY": "s-1",
+        "RUN": run,
+        "DRILL": asked.json()["id"],
+        "PLAN": plan,
+        "DRILLPLAN": drill,
+    } | {
         "PROPOSAL": PROPOSAL,
         "STANDING": STANDING,
     }

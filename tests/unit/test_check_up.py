@@ -102,4 +102,4 @@ def test_an_entry_is_told_what_is_missing_first() -> None:
         (13, "It ends in 3 days."),
         (2, "✔ held     2 rights"),
     ]
-    assert summary("live", [one]) == "Scope live: 1 entry examined, 1 entry not ready; 1 needless right."
+    assert summary("live", [one]) == "Scope live: 1 entry examined, 1 entry not ready, 1 needless right."

@@ -25,7 +25,10 @@ def mx(*values: str) -> dict[str, Any]:
 def test_records_before_and_after() -> None:
     with_ = {"zone": "valbourg.example", "records": [{"name": "@", "type": "MX", "ttl": 60, "values": ["10 b."]}]}
     found = seen("absent", {"records": [mx("0 a.")]})
-    assert lines("dns.records", with_, seen=found) == ["DNS valbourg.example", "  @ MX: 0 a. (300 s) → 10 b. (60 s)"]
+    assert lines("dns.records", with_, seen=found) == [
+        "DNS zone valbourg.example",
+        "  @ MX: 0 a. (300 s) → 10 b. (60 s)",
+    ]
 
 
 def test_a_record_set_that_is_made_and_one_that_goes() -> None:
@@ -36,8 +39,7 @@ def test_a_record_set_that_is_made_and_one_that_goes() -> None:
     gone: dict[str, Any] = {"name": "portal", "type": "A", "ttl": None, "values": []}
     found = seen("absent", {"records": [gone, mx("0 a.")]})
     assert lines("dns.records", {"zone": "v.example", "records": records}, seen=found)[1:] == [
-        "  Portal A: nothing",
-        "    → <address after server> (60 s)",
+        "  Portal A: nothing → <address of server> (60 s)",
         "  @ MX: 0 a. (300 s) → nothing",
     ]
 
@@ -52,15 +54,15 @@ def test_a_snapshot_says_its_age_and_why() -> None:
     found |= {"at": NOW - 7200, "stale": True, "message": "No answer."}
     place = {"from": {"store": "source", "bucket": "b"}, "to": {"store": "target", "bucket": "b"}}
     assert lines("storage.copy", place, seen=found) == [
-        "copy 2 objects (3.4 kB) from source/b to target/b",
-        "! as it was 2 h ago; now it can't be read: No answer.",
+        "Copy 2 objects (3.4 kB) from source/b to target/b",
+        "! Planned as it was 2 h ago; it can’t be read now: No answer.",
     ]
 
 
 def test_what_cannot_be_read_is_said() -> None:
     found = {"presence": "unreadable", "message": "No route\nto host."}
     server = {"provider": "scaleway", "name": "portal", "size": "S", "image": "i"}
-    assert lines("compute.server", server, seen=found)[-1] == "! can't be read now: No route to host."
+    assert lines("compute.server", server, seen=found)[-1] == "! It can’t be read now, and never was: No route to host."
 
 
 def test_texts_from_elsewhere_cannot_steer_the_terminal() -> None:
@@ -75,23 +77,24 @@ def test_zones_in_which_the_same_was_found_stand_together_and_all_are_named() ->
     other = {"records": [mx("5 third.")]}
     zones = {"a.example": {"records": [mx("0 a.")]}, "b.example": other, "c.example": {"records": [mx("0 a.")]}}
     assert lines("dns.records", with_, seen=seen("absent", {"zones": zones})) == [
-        "DNS, in each of 2 zones: a.example, c.example",
+        "In each of 2 DNS zones: a.example, c.example",
         "  @ MX: 0 a. (300 s) → 10 b. (60 s)",
-        "DNS b.example",
+        "DNS zone b.example",
         "  @ MX: 5 third. (300 s) → 10 b. (60 s)",
     ]
-    assert lines("dns.records", with_)[0] == "DNS, in each of 3 zones: a.example, b.example, c.example"
+    assert lines("dns.records", with_)[0] == "In each of 3 DNS zones: a.example, b.example, c.example"
 
 
 def test_a_ttl_says_how_long_caches_are_waited_for() -> None:
     with_ = {"zone": "v.example", "ttl": 60, "records": [{"name": "@", "type": "MX"}]}
     assert lines("dns.ttl", with_, seen=seen("absent", {"records": [mx("0 a.")]})) == [
-        "DNS v.example: TTL 60 s, where it is longer",
-        "  @ MX: 0 a. (300 s)",
-        "then waits 5 min, until no cache can hold a longer one",
+        "TTL 60 s, where it is longer",
+        "DNS zone v.example",
+        "  @ MX: 0 a. (300 s) → 0 a. (60 s)",
+        "Then it waits 5 min, until no cache can hold a longer one",
     ]
     low = {"records": [{**mx("0 a."), "ttl": 30}]}
-    assert lines("dns.ttl", with_, seen=seen("already", low))[1:] == ["  @ MX: 0 a. (30 s)"]
+    assert lines("dns.ttl", with_, seen=seen("already", low))[2:] == ["  @ MX: 0 a. (30 s), as it is"]
 
 
 def test_every_kind_is_described_without_its_inputs() -> None:
@@ -121,7 +124,7 @@ def test_an_edit_after_another_of_the_same_record_set_is_told_in_words() -> None
     found = seen("absent", {"records": [txt('"v=spf1 -all"')]})
     assert lines("dns.records", {"zone": "v.example", "records": records}, seen=found, after="r/first")[1:] == [
         "  @ TXT: what is there then",
-        "    → − <y after x>, − include:old.example",
+        "    → − <y of x>, − include:old.example",
         "  _dmarc TXT: what is there then",
         "    → DMARC at most quarantine",
         "  _mta-sts TXT: what is there then → a new id",
@@ -141,8 +144,8 @@ def test_a_notice_says_who_is_told_what() -> None:
     fact = {"what": {"fr": "Courriel", "en": "Mail"}, "old": "old.example", "new": "${{ steps.mail.outputs.host }}"}
     with_ = {"channels": ["crisis", "paper"], "subject": {"fr": "A", "en": "Mail moves"}, "facts": [fact]}
     assert lines("people.inform", with_, seen=seen("absent", message="Would tell.")) == [
-        "tell people by crisis, paper: Mail moves",
-        "  Mail: old.example → <host after mail>",
+        "Tell people by crisis, paper: Mail moves",
+        "  Mail: old.example → <host of mail>",
         "  Would tell.",
     ]
 
@@ -150,5 +153,12 @@ def test_a_notice_says_who_is_told_what() -> None:
 def test_meetings_say_where_they_go() -> None:
     with_ = {"calendar": "https://dav.example/a/", "from_vendors": ["teams"], "link": "https://visio.example/{room}"}
     assert lines("calendar.reissue", with_) == [
-        "meetings of https://dav.example/a/ from teams to https://visio.example/{room}"
+        "Meetings of https://dav.example/a/ from teams to https://visio.example/{room}"
     ]
+
+
+def test_people_and_the_sheet_that_they_follow_stand_on_one_line() -> None:
+    assert lines("human.approval", {"count": 2, "instructions": "docs/go.md"}) == [
+        "2 approvers say yes · With docs/go.md"
+    ]
+    assert lines("human.approval", {"role": "operator"}) == ["1 operator says yes"]

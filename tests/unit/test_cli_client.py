@@ -7,7 +7,7 @@ import pytest
 from orchestrator.cli.client import Service, StreamEvent, read_events
 from orchestrator.cli.exits import CommandError, NoService
 from orchestrator.cli.inside import database_address, estate_address
-from orchestrator.cli.wording import duration, size
+from orchestrator.cli.wording import size
 
 STREAM = [": hello", "", "id: 7", "event: step", 'data: {"a":', "data: 1}", "", "event: run", "data:{}", "", "data: 2"]
 
@@ -45,14 +45,6 @@ def test_a_directory_becomes_an_absolute_estate(tmp_path: Path, monkeypatch: pyt
     assert estate_address("estate") == str(tmp_path / "estate")
     assert estate_address("ssh://git@forge.example/estate") == "ssh://git@forge.example/estate"
     assert estate_address("") == ""
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.42, "0.4 s"), (59.4, "59 s"), (72, "1 min 12 s"), (120, "2 min"), (7500, "2 h 05 min"), (200_000, "2 d 7 h")],
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (999, "999 B"), (3400, "3.4 kB"), (2_500_000, "2.5 MB")])

@@ -63,7 +63,7 @@ def test_the_terminal_shows_it_in_80_columns_and_in_french() -> None:
             lines = list(clock_lines(said, language, ONSET + 2 * HOUR))
             assert max(map(len, lines)) <= 80
             text = "\n".join(lines)
-            assert ("Ce qui s'arrête" if language == "fr" else "What stops") in text
+            assert ("Ce qui s’arrête" if language == "fr" else "What stops") in text
             assert ("!" in text) is board.running
     assert list(clock_lines({"running": False, "clocks": []}, "fr", 0.0)) == [
         "Aucun service ne dépend de ce qui expire."

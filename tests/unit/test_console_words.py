@@ -6,14 +6,41 @@ import string
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import pytest
 
+from orchestrator import cli
 from orchestrator.web import times
 from orchestrator.web.words import LANGUAGES, Language, forms, french, keys, knows, language_of, say, say_marked
 
 WEB = Path(times.__file__).parent
+CLI = Path(cli.__file__).parent
+SPEAKING = sorted([*WEB.rglob("*.py"), *CLI.rglob("*.py")])
+PRESSED = (
+    "run_commands",
+    "record_commands",
+    "decision_commands",
+    "halt_command",
+    "proposal_commands",
+    "standing_commands",
+    "verdict_commands",
+    "webhook_commands",
+    "clocks_command",
+    "doctor_command",
+    "doctor_page",
+    "plan_commands",
+    "plan_page",
+    "changes",
+    "signals_page",
+    "signals_commands",
+    "board",
+    "tree",
+    "objectives",
+    "watching",
+)
+"""Modules of the command line that say nothing but what is in the catalogues: what is typed under pressure."""
 TEMPLATES = sorted((WEB / "pages" / "templates").glob("*.html"))
 NAMES = frozenset({"Bascule", "UTC"})
 """What is the same in every language."""
@@ -39,7 +66,7 @@ def spoken() -> Iterator[str]:
     for path in TEMPLATES:
         for found in re.finditer(r"""\bsay\(\s*"([a-z0-9_.\-]+)"(\s*~)?""", path.read_text()):
             yield found[1] + ("*" if found[2] else "")
-    for path in sorted(WEB.rglob("*.py")):
+    for path in SPEAKING:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
                 yield f"{node.values[0].value!s}*"
@@ -54,13 +81,54 @@ def test_everything_that_is_said_is_in_the_catalogues() -> None:
                 assert any(key.startswith(found[1]) for key in keys("en")), f"{path.name}: {found[1]}"
             else:
                 assert knows("en", found[1]), f"{path.name}: {found[1]}"
-    for path in sorted(WEB.rglob("*.py")):
+    for path in SPEAKING:
         for node in ast.walk(ast.parse(path.read_text())):
-            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say"):
-                continue
-            for key in node.args[1:2]:
-                if isinstance(key, ast.Constant):
-                    assert knows("en", str(key.value)), f"{path.name}:{node.lineno}: {key.value!s}"
+            for key in keys_said(node):
+                assert knows("en", key), f"{path.name}: {key}"
+
+
+def keys_said(node: Any) -> list[str]:
+    """Of `say(language, key)`, `here(key)`, `tell(key)`, `session.say(key)` and `CommandError.of(key)`."""
+    if not isinstance(node, ast.Call):
+        return []
+    at = None
+    if isinstance(node.func, ast.Name):
+        at = {"say": 1, "here": 0, "tell": 0}.get(node.func.id)
+    elif isinstance(node.func, ast.Attribute) and (node.func.attr == "say" or of_an_error(node.func)):
+        at = 0
+    if at is None or len(node.args) <= at:
+        return []
+    given = node.args[at]
+    chosen = [given.body, given.orelse] if isinstance(given, ast.IfExp) else [given]
+    found = [str(one.value) for one in chosen if isinstance(one, ast.Constant)]
+    is_told = isinstance(node.func, ast.Name) and node.func.id == "tell"  # the demonstration tells whole sentences
+    return [key for key in found if " " not in key] if is_told else found
+
+
+def of_an_error(made: ast.Attribute) -> bool:
+    return made.attr == "of" and isinstance(made.value, ast.Name) and made.value.id in ("CommandError", "Unreachable")
+
+
+@pytest.mark.parametrize("module", PRESSED)
+def test_what_is_typed_under_pressure_has_no_words_of_its_own(module: str) -> None:
+    for node in ast.walk(ast.parse((CLI / f"{module}.py").read_text())):
+        for text in texts_shown(node):
+            assert words_in(re.sub(r"bascule [a-z ]*|--[a-z]+", "", text)) <= NAMES, f"{module}: {text}"
+
+
+def texts_shown(node: Any) -> Iterator[str]:
+    """Texts that are written where they are shown: `line`, `note`, `Text`, `append`, columns, errors, `yield`."""
+    shows = {"line", "note", "Text", "append", "add_column", "add_row", "CommandError", "BadParameter", "_wrapped"}
+    if isinstance(node, ast.Call):
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        shown = node.args if name in shows else []
+    else:
+        shown = [node.value] if isinstance(node, ast.Yield) and node.value is not None else []
+    for one in shown:
+        if isinstance(one, ast.Constant) and isinstance(one.value, str):
+            yield one.value
+        elif isinstance(one, ast.JoinedStr):
+            yield " ".join(str(part.value) for part in one.values if isinstance(part, ast.Constant))
 
 
 def test_nothing_is_in_the_catalogues_that_nobody_says() -> None:

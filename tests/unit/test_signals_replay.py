@@ -16,6 +16,7 @@ from orchestrator.domain.signals.observation import BadObservation, Observation,
 from orchestrator.domain.signals.recording import as_arrived, read_recording
 from orchestrator.domain.signals.replay import Replay, replay
 from orchestrator.web.pages.signals_chart import chart
+from orchestrator.web.words import Language
 from tests.unit.signals_readings import HOUR, START, after, refused, rounds
 
 PLAIN = {
@@ -99,7 +100,8 @@ def test_a_clock_that_was_set_back_is_no_matter_of_order() -> None:
 
 def test_a_replay_is_told_in_eighty_columns_in_both_languages() -> None:
     found = replay(recording(), shipped())
-    for language, word in (("en", "✘ cut"), ("fr", "✘ coupé")):
+    told: tuple[tuple[Language, str], ...] = (("en", "✘ cut"), ("fr", "✘ coupé"))
+    for language, word in told:
         lines = list(replay_lines(found, language))
         assert max(map(len, lines)) <= WIDTH
         assert any(word in line and "microsoft-365" in line for line in lines)
@@ -141,4 +143,4 @@ def test_the_command_prints_draws_and_names_what_it_could_not_read(
     assert svg.read_text(encoding="utf-8").startswith("<svg")
     code, _, err = said(str(tmp_path / "no"))
     assert code == 1
-    assert "can't be read" in err
+    assert "can’t be read" in err

@@ -15,12 +15,13 @@ from orchestrator.cli.demo.proof import Facts, broken_promises, fetched_facts
 from orchestrator.cli.demo.town import Town
 from orchestrator.cli.exits import CommandError, Exit
 from orchestrator.cli.follow import Followed
-from orchestrator.cli.plan_page import machine_seconds, show_plan
+from orchestrator.cli.plan_page import show_plan
 from orchestrator.cli.session import Session
 from orchestrator.cli.watching import FORWARD, watch
-from orchestrator.cli.wording import duration
 from orchestrator.domain.model import RunState
 from orchestrator.domain.plan import Plan
+from orchestrator.operations.plan_outline import machine_seconds
+from orchestrator.web.times import duration
 
 SERVICES = ["identity", "portal", "mail", "office", "visio"]
 OPERATOR = "olga-demo"
@@ -119,8 +120,8 @@ class Show:
         took = self.result["seconds"]
         self.result["expected_seconds"] = least
         self._say(
-            f"It took {duration(took)}. Expected: {duration(least)} when people answer at once, "
-            f"{duration(whole)} with the time they take."
+            f"It took {duration(took, 'en')}. Expected: {duration(least, 'en')} when people answer at once, "
+            f"{duration(whole, 'en')} with the time they take."
         )
 
     def _judge(self, broken: list[str], praise: str) -> bool:

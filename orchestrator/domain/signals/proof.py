@@ -12,6 +12,9 @@ WINDOW = 300.0
 """Seconds that a signed timestamp may be away from our clock, to either side."""
 SUBJECT_HEADER = "x-client-subject"
 
+PROXY_HEADER = "x-bascule-proxy"
+
+_USUAL = ("x-signature", "")
 _HEADERS: Mapping[Format, tuple[str, str]] = {
     "grafana": ("x-grafana-alerting-signature", ""),
     "nagios": ("x-bascule-signature", "x-bascule-timestamp"),
@@ -42,6 +45,25 @@ def fault_in(source: Source, secret: str, headers: Mapping[str, str], body: byte
     return _fault_in_signature(source, secret, headers, body, now)
 
 
+def headers_of(source: Source) -> tuple[str, str]:
+    """Where the source shows that it is itself, as people write it; and where it says when, empty where it need not."""
+    auth = source.auth
+    if auth.kind in ("bearer", "basic"):
+        return "Authorization", ""
+    if auth.kind == "token":
+        return str(auth.header), ""
+    if auth.kind == "mtls":
+        return auth.header or _said(PROXY_HEADER), ""
+    if source.format in STANDARD:
+        return _said("webhook-signature"), _said("webhook-timestamp")
+    usual, usual_time = _HEADERS.get(source.format, _USUAL)
+    return auth.header or _said(usual), auth.timestamp_header or _said(usual_time)
+
+
+def _said(header: str) -> str:
+    return "-".join(part.capitalize() for part in header.split("-"))
+
+
 def sign(secret: str, timestamp: str, body: bytes) -> str:
     """HMAC-SHA256 (RFC 2104) in hexadecimal; with a timestamp, of `timestamp:body`."""
     message = timestamp.encode() + b":" + body if timestamp else body
@@ -59,7 +81,7 @@ def sign_standard(secret: str, sent: str, timestamp: str, body: bytes) -> str:
 
 
 def _fault_in_signature(source: Source, secret: str, headers: Mapping[str, str], body: bytes, now: float) -> str:
-    usual, usual_time = _HEADERS.get(source.format, ("x-signature", ""))
+    usual, usual_time = _HEADERS.get(source.format, _USUAL)
     time_header = source.auth.timestamp_header or usual_time
     timestamp = _header(headers, time_header) if time_header else ""
     if time_header and not _within(timestamp, now):
@@ -83,7 +105,7 @@ def _fault_in_standard(secret: str, headers: Mapping[str, str], body: bytes, now
 
 
 def _fault_in_proxy(auth: Auth, secret: str, headers: Mapping[str, str]) -> str:
-    if not _same(_header(headers, auth.header or "x-bascule-proxy"), secret):
+    if not _same(_header(headers, auth.header or PROXY_HEADER), secret):
         return "it did not come through the proxy that checks certificates"
     if not _same(headers.get(SUBJECT_HEADER, ""), auth.subject or ""):
         return "the client's certificate has another subject"

@@ -14,6 +14,7 @@ from orchestrator.domain.signals.change import JURISDICTION, Change, law_change,
 from orchestrator.domain.signals.controls import Control, Failing, Health, health, our_side, shared
 from orchestrator.domain.signals.jurisdiction import Bound, jurisdiction_verdict
 from orchestrator.domain.signals.observation import CONTROL, Observation
+from orchestrator.domain.signals.outlook import Outlook, next_verdict
 from orchestrator.domain.signals.quorum import Verdict, evidence_of
 from orchestrator.domain.signals.sensor import Sensor
 from orchestrator.domain.signals.standing import acknowledged, remembered_cut, weighed
@@ -85,6 +86,17 @@ class Watch:
             if verdict is not None:
                 found[f"{JURISDICTION}{country}"] = verdict
         return found
+
+    def outlooks(self) -> dict[str, Outlook]:
+        """By vendor, what its verdict becomes if the observations go on saying what they say."""
+        return {name: self._outlook(one) for name, one in self._vendors.items()}
+
+    def _outlook(self, vendor: WatchedVendor) -> Outlook:
+        standing, evidence = vendor.standing, vendor.evidence
+        becomes, at = next_verdict(standing, evidence, self._weighed, self._bars)
+        unseen = standing.cooling_until is not None and self._weighed < standing.cooling_until
+        told = None if at is None else self.arrivals.told(at)
+        return Outlook(evidence.verdict, evidence.well, becomes, told, unseen)
 
     def onsets(self) -> dict[str, float]:
         """Of each vendor that erodes or is cut, when that began (UTC seconds): clocks run from there."""

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.domain.authority import is_nobody
@@ -14,6 +14,8 @@ from orchestrator.store.database import Connection, Database
 from orchestrator.store.runs import Row
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._\-]{0,62}")
+_Times = tuple[Mapping[str, float], Mapping[str, float]]
+"""Of each person: when they were seen last, and until when their link opens something."""
 INVITED_FOR = 24 * 3600.0
 """Seconds that an invitation opens something."""
 
@@ -29,7 +31,11 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """`factors`: password, totp, key."""
+    """`factors`: password, totp, key. Times are UTC seconds.
+
+    `seen_at`: when a session or token that is there was used last, None where there is none. `invited_until`: of the
+    link that waits to be used. `linked`: to an account of the identity provider.
+    """
 
     name: str
     title: str
@@ -37,6 +43,9 @@ class Person:
     disabled: bool
     factors: tuple[str, ...]
     roles: tuple[Held, ...]
+    seen_at: float | None = None
+    invited_until: float | None = None
+    linked: bool = False
 
 
 class Register:
@@ -158,16 +167,36 @@ class Register:
 
     def listed(self) -> list[Person]:
         with self._database.read() as conn:
-            grants = people.grant_rows(conn)
+            grants, times = people.grant_rows(conn), self._times(conn)
             rows = people.listed(conn)
-            return [self._person(conn, row, [one for one in grants if one.person == row.name]) for row in rows]
+            return [self._person(conn, row, [one for one in grants if one.person == row.name], times) for row in rows]
 
     def get(self, name: str) -> Person:
         """Raises NotFound."""
         with self._database.read() as conn:
-            return self._person(conn, _known(conn, name), people.grant_rows(conn, name))
+            return self._person(conn, _known(conn, name), people.grant_rows(conn, name), self._times(conn))
 
-    def _person(self, conn: Connection, row: Row, grants: Sequence[Row]) -> Person:
+    def confirms(self, name: str) -> bool:
+        """Whether this person can be a second person: for roles, and for sealed codes."""
+        with self._database.read() as conn:
+            return name in people.confirmers(conn, ())
+
+    def unconfirmed(self, by: str) -> list[tuple[str, Held]]:
+        """Who waits for a second person, with which role: what `by` may agree to. Nothing for who may agree to none."""
+        with self._database.read() as conn:
+            if by not in people.confirmers(conn, ()):
+                return []
+            rows = [one for one in people.grant_rows(conn) if by not in (one.person, one.granted_by)]
+        found = [(one.person, Held(Grant(Role(one.role), one.service), one.granted_by, False)) for one in rows
+                 if one.role in GUARDED and one.confirmed_by is None]  # fmt: skip
+        return sorted(found, key=lambda pair: pair[0])
+
+    def _times(self, conn: Connection) -> _Times:
+        now = self._clock()
+        open_links = {name: at for name, at in sessions.invited_until(conn).items() if at > now}
+        return sessions.last_seen(conn), open_links
+
+    def _person(self, conn: Connection, row: Row, grants: Sequence[Row], times: _Times) -> Person:
         factors = [name for name, there in (("password", row.password), ("totp", row.totp)) if there]
         factors += ["key"] if sessions.keys_of(conn, row.name) else []
         counts = set(people.grants_of(conn, row.name))
@@ -176,7 +205,17 @@ class Register:
             grant = Grant(Role(one.role), one.service)
             roles.append(Held(grant, one.granted_by, grant in counts))
         disabled = row.disabled_at is not None
-        return Person(row.name, row.title, row.program, disabled, tuple(factors), tuple(roles))
+        return Person(
+            row.name,
+            row.title,
+            row.program,
+            disabled,
+            tuple(factors),
+            tuple(roles),
+            times[0].get(row.name),
+            times[1].get(row.name),
+            row.subject is not None,
+        )
 
     def _insert(self, conn: Connection, name: str, title: str, by: str, *, program: bool) -> None:
         now = self._clock()

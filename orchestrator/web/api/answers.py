@@ -1,12 +1,14 @@
 """What the API answers about runs, steps and the estate. Times are seconds since the epoch, UTC."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator.domain.independence import Standing
 from orchestrator.domain.model import RunState, StepState
-from orchestrator.domain.plan import PlannedStep, expected
+from orchestrator.domain.plan import Seen, expected
 from orchestrator.domain.sovereignty import Used
 from orchestrator.operations.doctor import CheckUp
 from orchestrator.operations.independence import SelfMap
@@ -65,6 +67,16 @@ class RunDetail(RunAnswer):
     exceptions: list[Used] = Field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Timed:
+    """Of a step of a run, what its expected time follows from. What was seen when it was planned stays in the plan."""
+
+    uses: str
+    with_: Mapping[str, Any]
+    expect: float | None
+    seen: Seen | None = None
+
+
 class StepAnswer(BaseModel):
     """A step as it stands. `expect`: seconds that it is expected to take."""
 
@@ -93,7 +105,7 @@ class StepAnswer(BaseModel):
     @classmethod
     def of(cls, row: Row, needs: list[str]) -> "StepAnswer":
         spec = row.spec
-        planned = PlannedStep.model_construct(**{**spec, "id": row.step_id, "with_": spec.get("with", {})})
+        timed = _Timed(row.uses, spec.get("with", {}), spec.get("expect"))
         return cls(
             id=row.step_id,
             ordinal=row.ordinal,
@@ -113,7 +125,7 @@ class StepAnswer(BaseModel):
             ended_at=row.ended_at,
             wake_at=row.wake_at,
             outputs=row.outputs,
-            expect=expected(planned),
+            expect=expected(timed),
             timeout=spec.get("timeout"),
             on_failure=spec.get("on_failure", "pause"),
         )

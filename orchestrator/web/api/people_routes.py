@@ -6,14 +6,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field, StrictBool
 
-from orchestrator.domain.people.actor import Actor
 from orchestrator.operations.people.break_glass import Bundle
 from orchestrator.operations.people.register import Person
 from orchestrator.operations.request import Denied
 from orchestrator.web.api.orders import Remark
 from orchestrator.web.api.session_routes import GrantSaid, Login, SaidModel
-from orchestrator.web.edge.authority import LOCAL, Acting, FactorNeeded, ProofTooOld, SignInNeeded
-from orchestrator.web.parts import Given, Parts
+from orchestrator.web.edge.authority import LOCAL, Acting, require_second_person
+from orchestrator.web.parts import Given
 
 router = APIRouter(tags=["people"])
 
@@ -57,7 +56,7 @@ class RoleAnswer(GrantSaid):
 
 
 class PersonAnswer(BaseModel):
-    """`factors`: password, totp, key."""
+    """`factors`: password, totp, key. `seen_at` (UTC seconds): null while no session or token of theirs is there."""
 
     name: str
     title: str
@@ -65,6 +64,7 @@ class PersonAnswer(BaseModel):
     disabled: bool
     factors: list[str]
     roles: list[RoleAnswer]
+    seen_at: float | None
 
 
 class PeopleAnswer(BaseModel):
@@ -158,7 +158,7 @@ def grant_role(name: Who, order: GrantSaid, acting: Acting, given: Given) -> Gra
 @router.post("/people/{name}/confirm")
 def confirm_role(name: Who, order: GrantSaid, acting: Acting, given: Given) -> DoneAnswer:
     """Agree, as a second person, to a role that somebody else gave."""
-    _require_second_person(given, acting)
+    require_second_person(given, acting)
     given.service.people.register.confirm(name, order.grant, acting.name)
     return DoneAnswer(name=name)
 
@@ -224,19 +224,9 @@ def seal_codes(order: SealOrder, acting: Acting, given: Given) -> CodesAnswer:
 @router.post("/break-glass/confirm")
 def confirm_codes(acting: Acting, given: Given) -> AgreedAnswer:
     """Agree, as a second person, to codes that somebody else sealed."""
-    _require_second_person(given, acting)
+    require_second_person(given, acting)
     given.service.people.break_glass.confirm(acting.name)
     return AgreedAnswer()
-
-
-def _require_second_person(given: Parts, acting: Actor) -> None:
-    """A person, with a second factor shown just now; which role they need, the register says. Raises Denied."""
-    if not acting.is_person:
-        raise SignInNeeded("A second person agrees in their own name: sign in.")
-    if not acting.shows_second_factor:
-        raise FactorNeeded("Sign in with your second factor for that.")
-    if not acting.is_fresh(given.service.progress.clock()):
-        raise ProofTooOld("Show your second factor again (`bascule login --again`): it was more than 15 minutes ago.")
 
 
 def _sealed(one: Bundle) -> SealedAnswer:
@@ -271,4 +261,5 @@ def _answer(one: Person) -> PersonAnswer:
         disabled=one.disabled,
         factors=list(one.factors),
         roles=roles,
+        seen_at=one.seen_at,
     )

@@ -100,8 +100,12 @@ def read_logs(
     step: Annotated[str | None, Query(max_length=200)] = None,
     after: After = 0,
     limit: Annotated[int, Query(ge=1, le=5000)] = 5000,
+    latest: Annotated[int | None, Query(ge=1, le=500)] = None,
 ) -> LogLines:
-    """What the steps wrote while they ran; ask again after the last line for more."""
+    """What the steps wrote while they ran; ask again after the last line for more. `latest`: the newest alone."""
+    if latest is not None:
+        given.reading.run(run_id)
+        return LogLines(lines=given.reading.latest_lines(run_id, latest))
     with given.service.database.read() as conn:
         runs.get_run(conn, run_id)
         found = runs.list_output(conn, run_id, step_id=step, after=after, limit=limit)

@@ -357,7 +357,7 @@ def make_token(order: TokenOrder, acting: Acting, given: Given) -> TokenMade:
     if owner != acting.name:
         require(given, acting, Permission.MANAGE)
     else:
-        _require_second_factor(acting)
+        require_second_factor(acting)
     grants = [one.grant for one in order.roles]
     made = given.service.people.tokens.make(owner, order.label, grants, order.days, acting)
     return TokenMade(id=made.id, token=made.secret, expires_at=made.expires_at)
@@ -370,7 +370,7 @@ def revoke_token(token_id: ShortId, acting: Acting, given: Given) -> None:
     given.service.people.tokens.revoke(token_id, acting, manages=manages)
 
 
-def _require_second_factor(acting: Actor) -> None:
+def require_second_factor(acting: Actor) -> None:
     """A token makes no further tokens, and a password alone none either. Raises Denied."""
     if not acting.shows_second_factor:
         raise Denied("Sign in with your second factor for that: a token does not make tokens.")

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from orchestrator.domain.catalogue import Aspect
+from orchestrator.domain.signals.source import Source
 from orchestrator.store import deliveries, observations
 from orchestrator.store.database import DatabaseAwayError
 from orchestrator.store.delivery_writer import NoRoom
@@ -84,7 +85,11 @@ class ObservationsAnswer(BaseModel):
 
 
 class SourceAnswer(BaseModel):
-    """A source of the estate, or one that it no longer has and that deliveries are kept of (`format` empty)."""
+    """A source of the estate, or one that it no longer has and that deliveries are kept of (`format` empty).
+
+    `heard_at`: when it delivered last, as far as that is known (UTC seconds). `silent`: what it said holds no more,
+    since it delivered nothing for longer than the estate lets it.
+    """
 
     name: str
     format: str
@@ -93,6 +98,9 @@ class SourceAnswer(BaseModel):
     deliveries: int
     repeated: int
     unmapped: int
+    heard_at: float | None
+    silent_after: float | None
+    silent: bool
 
 
 class SourcesAnswer(BaseModel):
@@ -162,26 +170,35 @@ def list_observations(
 
 @router.get("/sources")
 def list_sources(given: Given) -> SourcesAnswer:
-    """Who may post, and how much of it arrived and is still known."""
+    """Who may post, how much of it arrived and is still known, and when it was heard last."""
+    return SourcesAnswer(sources=read_sources(given))
+
+
+def read_sources(given: Given) -> list[SourceAnswer]:
     configured = given.service.signals.sources()
     with given.service.database.read() as conn:
-        counts = deliveries.count_by_source(conn)
-    found = []
-    for name in sorted({*configured, *counts}):
-        source = configured.get(name)
-        count, repeated, left = counts.get(name, (0, 0, 0))
-        found.append(
-            SourceAnswer(
-                name=name,
-                format=source.format if source else "",
-                trust_domain=source.trust_domain if source else "",
-                rules=len(source.map) if source else 0,
-                deliveries=count,
-                repeated=repeated,
-                unmapped=left,
-            )
-        )
-    return SourcesAnswer(sources=found)
+        counts, heard = deliveries.count_by_source(conn), deliveries.last_heard(conn)
+    now = given.service.progress.clock()
+    names = sorted({*configured, *counts})
+    return [_source(name, configured.get(name), counts.get(name, (0, 0, 0)), heard.get(name), now) for name in names]
+
+
+def _source(
+    name: str, source: Source | None, counts: tuple[int, int, int], heard: float | None, now: float
+) -> SourceAnswer:
+    count, repeated, left = counts
+    return SourceAnswer(
+        name=name,
+        format=source.format if source else "",
+        trust_domain=source.trust_domain if source else "",
+        rules=len(source.map) if source else 0,
+        deliveries=count,
+        repeated=repeated,
+        unmapped=left,
+        heard_at=heard,
+        silent_after=source.silent_after if source else None,
+        silent=source is not None and (heard is None or now - heard > source.silent_after),
+    )
 
 
 def read_unmapped(given: Given, limit: int, source: str = "") -> list[UnmappedDelivery]:

@@ -87,6 +87,21 @@ def require(
     raise kind(why)
 
 
+def require_second_person(given: Parts, actor: Actor) -> None:
+    """A person, with a second factor shown just now; which role they need, the register says. Raises Denied."""
+    if not actor.is_person:
+        raise SignInNeeded("A second person agrees in their own name: sign in.")
+    if not actor.shows_second_factor:
+        raise FactorNeeded("Sign in with your second factor for that.")
+    if not actor.is_fresh(given.service.progress.clock()):
+        raise ProofTooOld("Show your second factor again (`bascule login --again`): it was more than 15 minutes ago.")
+
+
+def may_come_to(actor: Actor, permission: Permission) -> bool:
+    """Whether a page leads there: by role. A second factor that must be shown is asked for when one goes there."""
+    return actor.lacks(permission) in (None, Lack.FACTOR, Lack.STALE)
+
+
 def require_role(
     given: Parts, actor: Actor, role: str, services: Collection[str], mode: Mode, *, approves: bool
 ) -> None:

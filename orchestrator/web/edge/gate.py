@@ -104,6 +104,8 @@ class Gate:
                     or await self._wrong_json(scope, bytes(body))
                     or self._forged(request, bytes(body))
                 )
+            if not scope["path"].startswith((*_API, *_OPEN)):
+                request.state.sent = bytes(body)  # what whoever must prove themselves again goes on with
             await (refusal or self._app)(scope, _again(bytes(body), receive), guarded)
         finally:
             share.let_go(len(body))

@@ -106,10 +106,14 @@ def subscriber(address: str) -> str:
 
 _COSTLY: tuple[tuple[str, str], ...] = (
     ("POST", "/api/v1/plans"),
+    ("POST", "/plans/new"),
     ("POST", "/api/v1/map"),
     ("POST", "/api/v1/doctor"),
     ("POST", "/api/v1/inventories"),
     ("GET", "/api/v1/audit"),
+    ("POST", "/settings/credentials/examine"),
+    ("POST", "/settings/itself/examine"),
+    ("POST", "/settings/resources/look"),
 )
 
 

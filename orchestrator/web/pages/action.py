@@ -58,8 +58,19 @@ class Action:
     command: str = ""
 
 
-Act = Callable[[Mapping[str, str]], str | None]
-"""Does it with what was typed, by the names of the fields; answers where to go, else it is the action's `back`."""
+Act = Callable[[Mapping[str, str]], str | Response | None]
+"""Does it with what was typed, by the names of the fields; answers where to go, else it is the action's `back`.
+
+A page of its own is for what is told once and stands in no address: see `told_once`.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """An action, and what does it."""
+
+    action: Action
+    act: Act
 
 
 def ask(
@@ -81,12 +92,14 @@ def answer(request: Request, language: Language, action: Action, form: Fields, a
     """Do it and go back, or say why not."""
     typed = {field.name: form.get(field.name, "").strip() for field in action.fields}
     refused = _missing(language, action, typed, form)
-    where = None
+    where: str | Response | None = None
     if refused is None:
         try:
             where = act(typed)
         except ANSWERABLE as error:
             refused = problem_of(error)
+    if isinstance(where, Response):
+        return where
     if refused is not None:
         return ask(request, language, action, refused=refused, typed={**typed, "confirm": form.get("confirm", "")})
     return RedirectResponse(told(where or action.back, action.did), status_code=303)

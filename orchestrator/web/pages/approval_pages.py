@@ -8,7 +8,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from orchestrator.domain.model import Mode
+from orchestrator.domain.choices import BY_PEOPLE
+from orchestrator.domain.model import Mode, StepState
 from orchestrator.domain.people.actor import Actor, Lack, Proof
 from orchestrator.domain.people.role import Permission
 from orchestrator.domain.plan import Plan
@@ -18,12 +19,16 @@ from orchestrator.operations.people.approvals import Signed
 from orchestrator.operations.request import RequestError
 from orchestrator.store import runs
 from orchestrator.store.journal import StepNotFound
+from orchestrator.web.api.answers import StepAnswer
 from orchestrator.web.api.orders import RunId, StepId
 from orchestrator.web.api.proposal_routes import ProposalId
 from orchestrator.web.api.standing_routes import ApprovalId
 from orchestrator.web.edge.authority import Acting, require_role
+from orchestrator.web.pages.action import told
 from orchestrator.web.pages.form import Fields, Form
 from orchestrator.web.pages.page import Lang, render
+from orchestrator.web.pages.plan_pages import short_list
+from orchestrator.web.pages.run_view import step_name
 from orchestrator.web.parts import Given, Parts
 from orchestrator.web.problem import problem_of
 from orchestrator.web.times import duration, moment
@@ -51,6 +56,12 @@ class Matter:
     """What is signed in advance, in the page's language."""
     approves: bool = True
     """False where a task is done, which approves nothing."""
+    rejects: bool = False
+    """Whether no is an answer here, with its reason."""
+    name: str = ""
+    instructions: str = ""
+    """The file of the estate that says what to do or to look at, and its text."""
+    sheet: str = ""
 
 
 @router.get("/run/{run_id}")
@@ -72,14 +83,14 @@ def give_release(request: Request, run_id: RunId, form: Form, given: Given, acti
 def ask_step(
     request: Request, run_id: RunId, step_id: StepId, given: Given, acting: Acting, language: Lang
 ) -> Response:
-    return _page(request, given, acting, language, _step_of(given, run_id, step_id))
+    return _page(request, given, acting, language, _step_of(given, language, run_id, step_id))
 
 
 @router.post("/step/{run_id}/{step_id:path}")
 def give_step(
     request: Request, run_id: RunId, step_id: StepId, form: Form, given: Given, acting: Acting, language: Lang
 ) -> Response:
-    matter = _step_of(given, run_id, step_id)
+    matter = _step_of(given, language, run_id, step_id)
 
     def act(actor: Actor, signed: Signed | None) -> None:
         if form.get("answer_is") == "no":
@@ -146,13 +157,14 @@ def _release_of(given: Parts, run_id: str) -> Matter:
     )
 
 
-def _step_of(given: Parts, run_id: str, step_id: str) -> Matter:
+def _step_of(given: Parts, language: Language, run_id: str, step_id: str) -> Matter:
     with given.service.database.read() as conn:
         row = runs.get_run(conn, run_id)
         step = runs.get_step(conn, run_id, step_id)
     if step is None:
         raise StepNotFound(f"Run {run_id} has no step {step_id}.")
     waits = step.waits_for or {}
+    instructions = str(step.spec.get("with", {}).get("instructions") or "")
     service = step.spec.get("service")
     return Matter(
         title=f"{step_id} · {row.scope}",
@@ -167,6 +179,10 @@ def _step_of(given: Parts, run_id: str, step_id: str) -> Matter:
         back=f"/runs/{run_id}",
         step=step_id,
         approves=step.uses == "human.approval",
+        rejects=step.state == StepState.WAITING.value and waits.get("for") in BY_PEOPLE,
+        name=step_name(language, StepAnswer.of(step, [])),
+        instructions=instructions,
+        sheet=given.service.estates.sheet(row.commit, instructions) if instructions else "",
     )
 
 
@@ -227,9 +243,16 @@ def _answered(
         require_role(given, actor, matter.role, matter.services, matter.mode, approves=matter.approves)
         act(actor, _signed(form))
     except RequestError as error:
-        said = {"wrong": str(error), "comment": form.get("comment", "")}
+        said = {"wrong": str(error), "why" if form.get("answer_is") == "no" else "comment": form.get("comment", "")}
         return _page(request, given, acting, language, matter, problem_of(error).status, **said)
-    return RedirectResponse(matter.back, status_code=303)
+    return RedirectResponse(told(matter.back, _did(matter, form)), status_code=303)
+
+
+def _did(matter: Matter, form: Fields) -> str:
+    """What the page that one arrives at says, of steps."""
+    if not matter.step:
+        return ""
+    return "reject" if form.get("answer_is") == "no" else "approve" if matter.approves else "task"
 
 
 def _proved(given: Parts, acting: Actor, form: Fields) -> Actor:
@@ -255,7 +278,7 @@ def _page(
 ) -> Response:
     now = given.service.progress.clock()
     lack = acting.lacks(Permission.APPROVE, matter.services, matter.mode, now)
-    values = {"wrong": "", "comment": "", **more}
+    values = {"wrong": "", "comment": "", "why": "", **more}
     plan = _plan(given, matter)
     return render(
         request,
@@ -264,9 +287,10 @@ def _page(
         status,
         matter=matter,
         steps=len(plan.steps) if plan is not None else 0,
+        outlined=short_list(given, language, plan) if plan is not None else [],
         about=json.dumps(dict(matter.about)),
         asks_code=lack is Lack.STALE,
-        keyed=acting.keyed and matter.mode is not Mode.REHEARSAL,
+        keyed=acting.keyed and matter.approves and matter.mode is not Mode.REHEARSAL,
         **values,
     )
 

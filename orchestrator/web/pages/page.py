@@ -24,6 +24,7 @@ STATIC = Path(__file__).parent / "static"
 PLACES = (
     ("now", "/"),
     ("services", "/services"),
+    ("plans", "/plans"),
     ("history", "/history"),
     ("signals", "/signals"),
     ("map", "/map"),

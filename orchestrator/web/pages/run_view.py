@@ -1,13 +1,17 @@
 """What the page shows of a run, in the reader's language. The first picture and the live ones are made here alike."""
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from pydantic import BaseModel
 
+from orchestrator.domain.choices import RunChoice, StepChoice, run_choices, step_choices
 from orchestrator.domain.kinds import KINDS
 from orchestrator.domain.model import DONE_FORWARD, ENDED_RUN, RunState, StepState
+from orchestrator.domain.people.role import Permission, Role
 from orchestrator.web.api.answers import LogLine, RunAnswer, RunColumns, StepAnswer
 from orchestrator.web.attention import Wait, commands
 from orchestrator.web.pages.text import clean, short
@@ -60,6 +64,19 @@ _MOVING = (S.READY, S.RUNNING, S.SETTLING, S.VERIFYING, S.UNDO_READY, S.UNDOING,
 _TIMED = frozenset({S.RUNNING, S.SETTLING, S.VERIFYING, S.WAITING, S.UNDOING, S.UNDO_SETTLING, S.FAILED, S.HELD})
 _TIMED |= {S.SUCCEEDED, S.TOLERATED, S.UNKNOWN}
 _WAYS_BACK = frozenset({R.UNDOING, R.UNDONE, R.PARTLY_UNDONE})
+_OBJECTIVES_COUNT = frozenset({R.AWAITING_RELEASE, R.RUNNING, R.SUCCEEDED, R.INCOMPLETE})
+MOST_OF_A_VALUE = 600
+"""Characters of what a step was told, of one name."""
+WAITS_SHOWN = 20
+"""Things that wait for people, of those that a page shows one by one."""
+
+
+class WayOn(BaseModel):
+    """Where people do something about what waits for them. `needs`: the permission that it is offered with."""
+
+    href: str
+    label: str
+    needs: str
 
 
 class WaitView(BaseModel):
@@ -70,12 +87,20 @@ class WaitView(BaseModel):
     detail: str
     message: str
     commands: list[str]
-    link: str = ""
-    """Where people answer it on a page of its own."""
+    ways: list[WayOn]
+
+    @property
+    def link(self) -> str:
+        """Where people answer it on a page of its own; empty where they decide something else."""
+        first = self.ways[0].href
+        return first if first.startswith("/approve/") else ""
 
 
 class RunView(BaseModel):
-    """The run's head. Times are seconds since the epoch; `since` is absent before it starts, `until` before it ends."""
+    """The run's head. Times are seconds since the epoch; `since` is absent before it starts, `until` before it ends.
+
+    `can`: what may be decided about it now. `counting`: whether its services' objectives still count.
+    """
 
     icon: str
     word: str
@@ -87,12 +112,22 @@ class RunView(BaseModel):
     since: float | None
     until: float | None
     waits: list[WaitView]
+    more: str
+    """What is said of those that wait for people and are not shown."""
+    can: list[RunChoice]
+    counting: bool
+    state: RunState
 
 
 class StepView(BaseModel):
-    """One row. `since` is absent where no time is shown."""
+    """One row. `since` is absent where no time is shown. `number`: its place in the plan, from 1.
+
+    `can`: what may be decided about it now, in a run that goes on; `back`: in one that is being undone.
+    """
 
     id: str
+    number: int
+    service: str
     name: str
     icon: str
     word: str
@@ -102,6 +137,13 @@ class StepView(BaseModel):
     since: float | None
     until: float | None
     expect: float
+    can: list[StepChoice]
+    back: list[StepChoice]
+
+
+class Pair(NamedTuple):
+    name: str
+    value: str
 
 
 class LineView(BaseModel):
@@ -138,7 +180,11 @@ def run_view(language: Language, run: RunAnswer) -> RunView:
         total=total,
         since=run.started_at,
         until=run.ended_at,
-        waits=[_wait_view(language, run, wait) for wait in run.waits],
+        waits=[_wait_view(language, run, wait) for wait in run.waits[:WAITS_SHOWN]],
+        more=say(language, "wait.more", count=len(run.waits) - WAITS_SHOWN) if len(run.waits) > WAITS_SHOWN else "",
+        can=run_choices(run.state, paused=run.paused),
+        counting=run.state in _OBJECTIVES_COUNT,
+        state=run.state,
     )
 
 
@@ -147,7 +193,9 @@ def step_view(language: Language, step: StepAnswer) -> StepView:
     timed = step.state in _TIMED
     return StepView(
         id=step.id,
-        name=_name(language, step),
+        number=step.ordinal + 1,
+        service=step.service,
+        name=step_name(language, step),
         icon=icon,
         word=say(language, f"step.{step.state.value}"),
         tone=tone,
@@ -156,11 +204,23 @@ def step_view(language: Language, step: StepAnswer) -> StepView:
         since=step.started_at if timed else None,
         until=step.ended_at if timed else None,
         expect=step.expect,
+        can=step_choices(R.RUNNING, step.state, step.uses, step.waits_for),
+        back=step_choices(R.UNDOING, step.state, step.uses, step.waits_for),
     )
 
 
 def line_view(line: LogLine) -> LineView:
-    return LineView(id=line.id, step=short(line.step), at=clock(line.at), text=clean(line.text))
+    return LineView(id=line.id, step=line.step, at=clock(line.at), text=clean(line.text))
+
+
+def said_inputs(values: Mapping[str, Any]) -> list[Pair]:
+    """What a step was told, or handed out, as it may stand on a page: long values are cut."""
+    return [Pair(clean(str(name)), _said(value)) for name, value in values.items() if value not in (None, "", [], {})]
+
+
+def _said(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    return clean(text if len(text) <= MOST_OF_A_VALUE else f"{text[:MOST_OF_A_VALUE]}…")
 
 
 def as_page_json(language: Language, said: LogLine | StepAnswer | RunAnswer) -> str:
@@ -201,14 +261,47 @@ def _wait_view(language: Language, run: RunAnswer, wait: Wait) -> WaitView:
         detail=" · ".join(detail),
         message=clean(wait.message),
         commands=commands(run, wait),
-        link=_link(run, wait),
+        ways=_ways(language, run, wait),
     )
 
 
-def _link(run: RunAnswer, wait: Wait) -> str:
+def _ways(language: Language, run: RunAnswer, wait: Wait) -> list[WayOn]:
+    """What the person who is waited for can do, the likeliest first."""
+    at = step_path(run.id, wait.step)
     if wait.cause == "release":
-        return f"/approve/run/{quote(run.id)}"
-    return f"/approve/step/{quote(run.id)}/{quote(wait.step)}" if wait.cause in ("approval", "task") else ""
+        href, needs = f"/approve/run/{quote(run.id)}", Permission.APPROVE
+        return [WayOn(href=href, label=say(language, "do.release"), needs=needs)]
+    if wait.cause == "paused":
+        return [
+            WayOn(href=run_action_path(run.id, "resume"), label=say(language, "do.resume"), needs=Permission.OPERATE)
+        ]
+    if wait.cause in ("approval", "task"):
+        href = f"/approve/step/{quote(run.id)}/{quote(wait.step)}"
+        roles = {"": Role.APPROVER if wait.cause == "approval" else Role.OPERATOR}
+        needs = _ASKED.get(roles.get(wait.role, wait.role), Permission.LOOK)
+        return [WayOn(href=href, label=say(language, f"do.answer.{wait.cause}"), needs=needs)]
+    skip = "do.leave" if run.state is R.UNDOING else "do.skip"
+    return [
+        WayOn(href=f"{at}/do/retry", label=say(language, "do.retry"), needs=Permission.OPERATE),
+        WayOn(href=f"{at}/do/skip", label=say(language, skip), needs=Permission.OPERATE),
+        WayOn(href=at, label=say(language, "do.look"), needs=Permission.LOOK),
+    ]
+
+
+_ASKED: Mapping[str, Permission] = {Role.APPROVER: Permission.APPROVE, Role.OPERATOR: Permission.OPERATE}
+"""The role that a hold point names, and what shows that somebody has it."""
+
+
+def run_path(run_id: str) -> str:
+    return f"/runs/{quote(run_id)}"
+
+
+def run_action_path(run_id: str, action: str) -> str:
+    return f"{run_path(run_id)}/do/{action}"
+
+
+def step_path(run_id: str, step_id: str) -> str:
+    return f"{run_path(run_id)}/steps/{quote(step_id)}"
 
 
 def _case(wait: Wait) -> str:
@@ -219,7 +312,7 @@ def _case(wait: Wait) -> str:
     return wait.cause
 
 
-def _name(language: Language, step: StepAnswer) -> str:
+def step_name(language: Language, step: StepAnswer) -> str:
     if step.title and step.title.get(language):
         return step.title[language]
     kind = KINDS.get(step.uses)

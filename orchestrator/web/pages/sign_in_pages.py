@@ -1,20 +1,17 @@
-"""The pages of signing in, of an invitation, of one's account. All work without a script; security keys need one."""
+"""The pages of signing in and of an invitation. All work without a script; security keys need one."""
 
 import json
 from collections.abc import Callable
 from typing import Annotated, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-import segno
-from fastapi import APIRouter, Path, Query, Request
-from markupsafe import Markup
+from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from orchestrator.domain.people.actor import Actor, Proof
-from orchestrator.operations.people.enrolment import Invited, NewTotp
+from orchestrator.domain.people.actor import Proof
+from orchestrator.operations.people.enrolment import Invited
 from orchestrator.operations.people.sign_in import Opened
 from orchestrator.operations.request import RequestError
-from orchestrator.store import people as stored_people
 from orchestrator.web.edge.access import is_loopback
 from orchestrator.web.edge.authority import Acting
 from orchestrator.web.pages.form import Fields, Form
@@ -99,75 +96,15 @@ def take_welcome(request: Request, form: Form, given: Given, language: Lang) -> 
     return with_session(request, made, "/account?enrol=totp")
 
 
-@router.get("/account")
-def show_account(
-    request: Request, given: Given, acting: Acting, language: Lang, enrol: Annotated[str, Query(max_length=10)] = ""
-) -> Response:
-    totp = None
-    if enrol == "totp" and acting.is_person:
-        try:
-            totp = given.service.people.enrolment.begin_totp(acting)
-        except RequestError as error:
-            return _account(request, given, acting, language, wrong=str(error))
-    return _account(request, given, acting, language, totp=totp)
-
-
-@router.post("/account/{what}")
-def change_account(
-    request: Request,
-    what: Annotated[str, Path(pattern=r"^[a-z\-]{1,30}$")],
-    form: Form,
-    given: Given,
-    acting: Acting,
-    language: Lang,
-) -> Response:
-    """One change of one's own account, then the page again."""
-    enrolment, signing, tokens = (
-        given.service.people.enrolment,
-        given.service.people.sign_in,
-        given.service.people.tokens,
-    )
-    said = form.get("id", "")
-    changes = {
-        "totp": lambda: enrolment.confirm_totp(acting, form.get("secret", ""), form.get("code", "")),
-        "prove": lambda: signing.prove(acting, form.get("code", "")),
-        "password": lambda: enrolment.change_password(acting, form.get("old", ""), form.get("new", "")),
-        "remove-key": lambda: enrolment.remove_key(acting, said),
-        "end-session": lambda: signing.end(acting, said),
-        "revoke-token": lambda: tokens.revoke(said, acting, manages=False),
-        "sign-out": lambda: signing.sign_out(acting),
-        "sign-out-everywhere": lambda: signing.sign_out_everywhere(acting),
-    }
-    change = changes.get(what)
-    if change is None:
-        return RedirectResponse("/account", status_code=303)
-    try:
-        change()
-    except RequestError as error:
-        totp = None
-        if what == "totp" and form.get("secret"):
-            totp = NewTotp(form["secret"], "")
-        return _account(request, given, acting, language, totp=totp, wrong=str(error))
-    if what.startswith("sign-out"):
-        return _signed_out(request, given)
-    return RedirectResponse(_local(form.get("next", "/account")), status_code=303)
-
-
-def prove_again(request: Request) -> Response:
-    """For what asks for a second factor shown just now: one shows it, and goes on where one was."""
-    wanted = request.url.path if request.method == "GET" else _local(urlsplit(request.headers.get("referer", "/")).path)
-    return render(request, "prove.html", language_asked(request), 403, next=_local(wanted))
-
-
 @router.post("/sign-out")
 def sign_out(request: Request, given: Given, acting: Acting) -> Response:
     given.service.people.sign_in.sign_out(acting)
-    return _signed_out(request, given)
+    return signed_out(request, given)
 
 
 def _taken(request: Request, form: Fields, opened: Callable[[str, str], Opened]) -> Response:
     """`opened` is given the name and what the browser calls itself."""
-    wanted, name = _local(form.get("next", "/")), form.get("name", "").strip().lower()
+    wanted, name = local_path(form.get("next", "/")), form.get("name", "").strip().lower()
     try:
         made = opened(name, request.headers.get("user-agent", ""))
     except RequestError as error:
@@ -189,7 +126,7 @@ def refused_sign_in(request: Request, why: str) -> Response:
     return _sign_in_page(request, wrong=why)
 
 
-def _signed_out(request: Request, given: Parts) -> Response:
+def signed_out(request: Request, given: Parts) -> Response:
     response = RedirectResponse("/sign-in", status_code=303)
     for name in (given.access.cookie_name, f"__Host-{given.access.cookie_name}"):
         response.delete_cookie(name, path="/", secure=name.startswith("__Host-"), httponly=True, samesite="strict")
@@ -203,7 +140,7 @@ def _sign_in_page(request: Request, *, wanted: str = "/", status: int = 401, **m
     values = {"again": False, "login": "", "wrong": "", "idp": parts.service.people.through_provider.is_there, **more}
     at_home = is_loopback(request.url.hostname or "")
     values |= {"file": str(parts.service.paths.token) if at_home else "", "base": str(request.base_url)}
-    values["next"] = _local(wanted)
+    values["next"] = local_path(wanted)
     if request.method != "GET" or request.url.path.startswith("/oidc/"):
         values["path"] = "/sign-in"  # where the page can be asked for in another language
     return render(request, "sign_in.html", language, status, **values)
@@ -216,36 +153,7 @@ def _welcome(
     return render(request, "welcome.html", language, status, invited=invited, code=code, login=name, wrong=wrong)
 
 
-def _account(
-    request: Request, given: Parts, acting: Actor, language: Language, *, totp: NewTotp | None = None, wrong: str = ""
-) -> Response:
-    people = given.service.people
-    with given.service.database.read() as conn:
-        row = stored_people.get(conn, acting.name) if acting.is_person else None
-    has_totp = row is not None and bool(row.totp)
-    values = {
-        "machine": not acting.is_person,
-        "needs": acting.proof is Proof.PASSWORD,
-        "roles": [(one.role.value, one.service) for one in acting.grants],
-        "has_totp": has_totp,
-        "totp": totp,
-        "square": _square(totp.link) if totp is not None and totp.link else "",
-        "keys": people.enrolment.keys_of(acting),
-        "sessions": people.sign_in.sessions_of(acting),
-        "session": acting.session,
-        "tokens": people.tokens.listed(acting.name or "-"),
-        "wrong": wrong,
-    }
-    return render(request, "account.html", language, 200 if not wrong else 422, **values)
-
-
-def _square(text: str) -> Markup:
-    """Drawn by the service: the secret goes to nobody else for that."""
-    drawn = segno.make(text, error="m").svg_inline(scale=5)
-    return Markup(drawn)  # noqa: S704  # nosec B704  # nosemgrep: not-escaped  # squares only, none of the text
-
-
-def _local(wanted: str) -> str:
+def local_path(wanted: str) -> str:
     """Only a path of this site is gone back to."""
     if not wanted.startswith("/") or wanted.startswith(("//", "/\\")) or any(ord(sign) < 33 for sign in wanted):
         return "/"

@@ -1,169 +1,355 @@
-"""The page of signals: verdicts, proposals, and deliveries that no rule speaks of. Foreign text is shown as text."""
+"""The pages of signals: what is said of vendors, why, what comes next, and what no rule speaks of.
 
-from collections.abc import Mapping
+Foreign text is shown as text.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from orchestrator.domain.proposals.proposal import ProposalState
-from orchestrator.domain.proposals.standing_approval import StandingState
-from orchestrator.domain.signals.change import JURISDICTION
 from orchestrator.domain.signals.clock_board import ClockBoard
 from orchestrator.domain.signals.quorum import Verdict
-from orchestrator.domain.signals.words import VERDICTS
-from orchestrator.operations.request import RequestError
-from orchestrator.web.api.proposal_routes import ProposalAnswer, read_proposals
-from orchestrator.web.api.signal_routes import read_unmapped
-from orchestrator.web.api.standing_routes import StandingAnswer, read_standing
-from orchestrator.web.api.verdict_routes import VerdictAnswer, read_verdicts
-from orchestrator.web.edge.authority import Acting, sees
+from orchestrator.domain.signals.suggestion import Suggestion, suggested
+from orchestrator.operations.request import NotFound, RequestError
+from orchestrator.store import observations, verdicts
+from orchestrator.store.runs import Row
+from orchestrator.web.api.proposal_routes import read_proposals
+from orchestrator.web.api.signal_routes import LeftAnswer, UnmappedDelivery, read_sources, read_unmapped
+from orchestrator.web.api.standing_routes import read_standing
+from orchestrator.web.api.verdict_routes import Subject, VerdictAnswer, read_verdicts
+from orchestrator.web.edge.authority import Acting, name_of, sees
+from orchestrator.web.pages.action import Action, answer, ask, reason
+from orchestrator.web.pages.form import Form
 from orchestrator.web.pages.page import Lang, render, service_titles
+from orchestrator.web.pages.proposal_view import proposal_view, standing_view
+from orchestrator.web.pages.signal_view import (
+    LOOKS,
+    MOST_SEEN,
+    bars,
+    needs,
+    outlook_lines,
+    reason_views,
+    rule_lines,
+    seen_line,
+    verdict_view,
+    verdict_word,
+)
+from orchestrator.web.pages.text import clean
+from orchestrator.web.pages.timeline import (
+    WINDOWS,
+    WORST,
+    Lane,
+    Mark,
+    Seen,
+    Since,
+    Span,
+    Spell,
+    Window,
+    outcome_bars,
+    spans_of,
+    spells_of,
+    verdict_bars,
+)
 from orchestrator.web.parts import Given, Parts
-from orchestrator.web.times import duration, moment
+from orchestrator.web.times import duration, moment, of_day, short_day
 from orchestrator.web.words import Language, say
 
 LISTED = 50
-MOST_SEEN = 12
-"""Observations of one verdict that are shown."""
+SHOWN = 40
+"""Changes and lanes that a page shows; the API has them all."""
+SPELLS = 6
+"""Times of trouble of one trust domain and aspect that the table names."""
 
+SinceQuery = Annotated[Since, Query()]
 router = APIRouter(include_in_schema=False)
 
-_LOOKS = {
-    Verdict.UNKNOWN: ("later", "quiet"),
-    Verdict.NOMINAL: ("done", "good"),
-    Verdict.SUSPECT: ("check", "waits"),
-    Verdict.ERODING: ("decide", "bad"),
-    Verdict.CUT: ("failed", "bad"),
-}
-"""Icon and tone."""
 
-
-@dataclass(frozen=True)
-class VerdictView:
+@dataclass(frozen=True, slots=True)
+class ChangeView:
+    at: float
     title: str
+    link: str
+    before: str
     word: str
     icon: str
     tone: str
-    at: float | None
     words: str
-    services: list[str]
-    observations: list[dict[str, Any]]
-    acknowledge: str
 
 
-@dataclass(frozen=True)
-class ProposalView:
-    title: str
-    icon: str
-    tone: str
-    raised_at: float
-    words: str
-    standing: str
-    why: str
-    weak_since: float | None
-    commands: list[str]
-    link: str
+@dataclass(frozen=True, slots=True)
+class SpellsView:
+    """One trust domain and aspect in words: readings by outcome, and when it was not well."""
+
+    domain: str
+    aspect: str
+    ok: int
+    fail: int
+    denied: int
+    unknown: int
+    bad: list[str]
+    more: int
 
 
-@dataclass(frozen=True)
-class StandingView:
-    """`line`: who signed, or who must still; it ends where the command stands. `link`: where it is signed."""
+@dataclass(frozen=True, slots=True)
+class LeftView:
+    reason: str
+    labels: list[str]
+    rule: Suggestion | None
 
-    title: str
-    line: str
-    icon: str
-    command: str
-    link: str
+
+@dataclass(frozen=True, slots=True)
+class DeliveryView:
+    source: str
+    received_at: float
+    repeats: int
+    content_type: str
+    left: list[LeftView]
+    more: int
+    body: str | None
 
 
 @router.get("/signals")
-def show_signals(request: Request, given: Given, acting: Acting, language: Lang) -> Response:
-    now = given.service.progress.clock()
-    waiting = [one for one in read_proposals(given, LISTED, waiting=True) if sees(acting, one.services)]
+def show_signals(request: Request, given: Given, acting: Acting, language: Lang, since: SinceQuery = "24h") -> Response:
+    window = Window.of(since, given.service.progress.clock())
     titles = service_titles(given, language)
-    standing = [one for one in read_standing(given) if sees(acting, one.services)]
+    waiting = [one for one in read_proposals(given, LISTED, waiting=True) if sees(acting, one.services)]
+    answers = read_verdicts(given)
+    ahead = given.service.outlooks.of(one.subject for one in answers)
+    by_rule = {one.rule: one.id for one in waiting}
+    views = [verdict_view(language, one, ahead[one.subject], titles, by_rule) for one in answers]
+    with given.service.database.read() as conn:
+        changes = verdicts.between(conn, window.start)
+    names = {one.subject: one.title for one in views}
+    lanes = _verdict_lanes(language, changes, window, names)
+    within = [row for row in reversed(changes) if row.at >= window.start]
     return render(
         request,
         "signals.html",
         language,
-        verdicts=[verdict_view(language, one, titles) for one in read_verdicts(given)],
-        proposals=[proposal_view(language, one, titles, now) for one in waiting],
-        standing=[standing_view(language, one, titles) for one in standing],
+        bad=[one for one in views if one.rank],
+        well=[one for one in views if not one.rank],
+        proposals=[proposal_view(language, one, titles) for one in waiting],
+        standing=[standing_view(language, one, titles) for one in read_standing(given) if sees(acting, one.services)],
         clocks=_clocks(given),
-        deliveries=read_unmapped(given, LISTED),
+        titles=titles,
+        deliveries=_deliveries(given, language),
+        sources=read_sources(given),
+        sinces=list(WINDOWS),
+        since=since,
+        lanes=lanes[:SHOWN],
+        marks=window.marks(),
+        mark_text=_mark_text(language),
+        changes=[_change(language, row, names) for row in within[:SHOWN]],
+        more=max(len(within) - SHOWN, 0),
     )
 
 
-def verdict_view(language: Language, one: VerdictAnswer, titles: Mapping[str, str]) -> VerdictView:
-    icon, tone = _LOOKS[one.verdict]
-    seen = [found for reason in one.change.reasons for found in reason.observations] if one.change else []
-    stands = one.verdict.rank > 0 and not one.subject.startswith(JURISDICTION)
-    return VerdictView(
-        title=getattr(one.title, language),
-        word=VERDICTS[one.verdict][0 if language == "fr" else 1],
-        icon=icon,
-        tone=tone,
-        at=one.change.at if one.change else None,
-        words=getattr(one.words, language),
-        services=[titles.get(name, name) for name in one.services],
-        observations=seen[:MOST_SEEN],
-        acknowledge=f"bascule signals acknowledge {one.subject}" if stands else "",
+@router.get("/signals/{vendor}")
+def show_vendor(
+    request: Request, vendor: Subject, given: Given, acting: Acting, language: Lang, since: SinceQuery = "24h"
+) -> Response:
+    found, others = _found(given, vendor)
+    window = Window.of(since, given.service.progress.clock())
+    titles = service_titles(given, language)
+    waiting = [one for one in read_proposals(given, LISTED, waiting=True) if sees(acting, one.services)]
+    by_rule = {one.rule: one.id for one in waiting}
+    ahead = given.service.outlooks.of([vendor])[vendor]
+    view = verdict_view(language, found, ahead, titles, by_rule)
+    about = _about(found)
+    with given.service.database.read() as conn:
+        changes = verdicts.between(conn, window.start)
+        tallies = [] if view.is_law else observations.tallies(conn, vendor, window.start, window.end, window.slot)
+        seen = verdicts.acknowledgements_of(conn, vendor, LISTED)
+    changes = [row for row in changes if row.subject in about]
+    names = {one.subject: clean(getattr(one.title, language)) for one in others}
+    spells = spells_of(tallies, window)
+    within = [row for row in reversed(changes) if row.at >= window.start]
+    reasons = found.change.reasons if found.change else []
+    return render(
+        request,
+        "vendor.html",
+        language,
+        one=view,
+        since_at=found.change.since if found.change and view.rank else None,
+        targeted=clean(found.change.targeted or "") if found.change else "",
+        reasons=reason_views(language, reasons),
+        most_seen=MOST_SEEN,
+        needs=needs(language, reasons) if not view.is_law and view.rank else [],
+        bars=bars(language),
+        coming=[*outlook_lines(language, found, ahead), *rule_lines(language, found, ahead, titles, by_rule)],
+        watched_here=ahead.outlook is not None,
+        seen=[seen_line(language, row) for row in seen],
+        lanes=_verdict_lanes(language, changes, window, names),
+        observed=[_observed_lane(language, key, one, window) for key, one in spells.items()],
+        spells=[_spells_view(language, key, one) for key, one in spells.items()],
+        sinces=list(WINDOWS),
+        since=since,
+        marks=window.marks(),
+        mark_text=_mark_text(language),
+        changes=[_change(language, row, names) for row in within[:SHOWN]],
+        more=max(len(within) - SHOWN, 0),
+        clocks=[line for line in _clocks(given).lines if line.vendor == vendor],
+        running=_clocks(given).running,
+        titles=titles,
     )
 
 
-def proposal_view(language: Language, one: ProposalAnswer, titles: Mapping[str, str], now: float) -> ProposalView:
-    armed = one.state is ProposalState.ARMED
-    order = f"bascule proposals release {one.id} --digest {one.digest[:19]}"
-    refusal = f"bascule proposals reject {one.id} --reason …"
-    return ProposalView(
-        title=say(language, f"proposal.{one.state}", names=", ".join(titles.get(name, name) for name in one.services)),
-        icon="waits" if armed else "decide",
-        tone="waits" if armed else "bad",
-        raised_at=one.raised_at,
-        words=getattr(one.words, language),
-        standing=_standing(language, one, now)
-        if armed
-        else say(language, "proposal.again" if one.blocked else "proposal.made"),
-        why=one.blocked.text if one.blocked else "",
-        weak_since=one.weak_since,
-        commands=[f"bascule proposals show {one.id} --plan", order, refusal, *_stops(one)] if armed else [refusal],
-        link=f"/approve/proposal/{one.id}" if armed else "",
+@router.get("/signals/{vendor}/acknowledge")
+def ask_acknowledge(request: Request, vendor: Subject, given: Given, language: Lang) -> Response:
+    return ask(request, language, _acknowledging(given, language, vendor))
+
+
+@router.post("/signals/{vendor}/acknowledge")
+def acknowledge(
+    request: Request, vendor: Subject, form: Form, given: Given, acting: Acting, language: Lang
+) -> Response:
+    def act(typed: Mapping[str, str]) -> None:
+        given.service.verdicts.acknowledge(vendor, name_of(acting, None), typed["reason"])
+
+    return answer(request, language, _acknowledging(given, language, vendor), form, act)
+
+
+def _acknowledging(given: Parts, language: Language, subject: str) -> Action:
+    found, _ = _found(given, subject)
+    title = clean(getattr(found.title, language))
+    return Action(
+        title=say(language, "seen.ask", name=title),
+        does=say(language, "seen.does", name=title),
+        touches=[clean(getattr(found.words, language))],
+        safe=say(language, "seen.safe"),
+        button=say(language, "seen.do"),
+        back=f"/signals/{subject}",
+        did="acknowledge",
+        fields=[reason(language, required=False)],
+        command=f"bascule signals acknowledge {subject}",
     )
 
 
-def standing_view(language: Language, one: StandingAnswer, titles: Mapping[str, str]) -> StandingView:
-    names = ", ".join(titles.get(name, name) for name in one.services)
-    if one.state is StandingState.IN_FORCE:
-        who, at = ", ".join(signature.by for signature in one.signatures), moment(language, one.expires_at)
-        line = say(language, "standing.line", who=who, rule=one.rule, at=at)
-        command, link = f"bascule standing revoke {one.id} --reason …", ""
-    else:
-        said = {"rule": one.rule, "by": one.asked_by, "given": len(one.signatures), "needed": one.needed}
-        line = say(language, "standing.missing", **said)
-        command = f"bascule standing sign {one.id} --digest {one.digest[:19]} --comment …"
-        link = f"/approve/standing/{one.id}"
-    icon = "waits" if one.state is StandingState.IN_FORCE else "decide"
-    return StandingView(say(language, f"standing.{one.state}", names=names), line, icon, command, link)
+def _found(given: Parts, subject: str) -> tuple[VerdictAnswer, list[VerdictAnswer]]:
+    """What is said of one, beside all. Raises NotFound."""
+    others = read_verdicts(given)
+    found = next((one for one in others if one.subject == subject), None)
+    if found is None:
+        raise NotFound(f"Nothing was ever said of {subject}; /signals shows what was.")
+    return found, others
 
 
-def _standing(language: Language, one: ProposalAnswer, now: float) -> str:
-    if one.state is not ProposalState.ARMED:
-        return say(language, "proposal.again" if one.blocked else "proposal.made")
-    left = (one.armed_until or now) - now
-    count = (
-        say(language, "proposal.left", time=duration(left, language)) if left > 0 else say(language, "proposal.over")
+def _about(found: VerdictAnswer) -> set[str]:
+    """The subject itself, and of a law the vendors that its verdict rests on."""
+    reasons = found.change.reasons if found.change else []
+    return {found.subject, *(one.subject for one in reasons if one.subject)}
+
+
+def _verdict_lanes(language: Language, changes: Sequence[Row], window: Window, names: Mapping[str, str]) -> list[Lane]:
+    spans = spans_of(changes, window)
+    order = [one for one in names if one in spans]
+    return [_verdict_lane(language, one, spans[one], window, names[one]) for one in order]
+
+
+def _verdict_lane(language: Language, subject: str, spans: Sequence[Span], window: Window, name: str) -> Lane:
+    def word(verdict: Verdict) -> str:
+        return verdict_word(language, verdict)
+
+    def title(span: Span) -> str:
+        said = {"word": word(span.verdict), "from": moment(language, span.start), "to": moment(language, span.end)}
+        return say(language, "timeline.span", **said)
+
+    lasts: dict[str, float] = {}
+    for span in spans:
+        lasts[word(span.verdict)] = lasts.get(word(span.verdict), 0.0) + span.end - span.start
+    told = ", ".join(f"{one} {duration(seconds, language)}" for one, seconds in lasts.items())
+    label = say(language, "timeline.lane", name=name, told=told)
+    note = word(spans[-1].verdict) if spans else ""
+    return Lane(name, note, f"/signals/{subject}", label, verdict_bars(spans, window, word, title))
+
+
+def _observed_lane(language: Language, key: Seen, spells: Sequence[Spell], window: Window) -> Lane:
+    name, note = say(language, f"aspect.{key[1]}"), clean(key[0])
+    counts = {one: sum(spell.counts.get(one, 0) for spell in spells) for one in WORST}
+    label = say(language, "timeline.lane", name=f"{name}, {note}", told=_counted(language, counts))
+    return Lane(name, note, "", label, outcome_bars(spells, window, lambda one: _spell(language, one)))
+
+
+def _spell(language: Language, one: Spell) -> str:
+    said = {"word": _counted(language, one.counts), "from": moment(language, one.start)}
+    return say(language, "timeline.span", **said, to=moment(language, one.end))
+
+
+def _counted(language: Language, counts: Mapping[str, int]) -> str:
+    return ", ".join(
+        f"{counts[outcome]} × {say(language, f'outcome.{outcome}')}" for outcome in WORST if counts.get(outcome)
     )
-    if one.standing is not None:
-        who = say(language, "proposal.itself", id=one.standing.id, names=", ".join(one.standing.signers))
-        return f"{who} · {count}"
-    who = say(language, "proposal.missing", count=one.missing)
-    return f"{who} · {count}"
 
 
-def _stops(one: ProposalAnswer) -> list[str]:
-    return [f"bascule standing revoke {one.standing.id} --reason …"] if one.standing is not None else []
+def _spells_view(language: Language, key: Seen, spells: Sequence[Spell]) -> SpellsView:
+    bad = [one for one in reversed(spells) if one.bad]
+    counts = {one: sum(spell.counts.get(one, 0) for spell in spells) for one in WORST}
+    return SpellsView(
+        domain=clean(key[0]),
+        aspect=say(language, f"aspect.{key[1]}"),
+        bad=[_spell(language, one) for one in bad[:SPELLS]],
+        more=max(len(bad) - SPELLS, 0),
+        **counts,
+    )
+
+
+def _mark_text(language: Language) -> Callable[[Mark], str]:
+    def text(mark: Mark) -> str:
+        return short_day(language, mark.at) if mark.day else of_day(mark.at)
+
+    return text
+
+
+def _change(language: Language, row: Row, names: Mapping[str, str]) -> ChangeView:
+    verdict = Verdict(row.verdict)
+    icon, tone = LOOKS[verdict]
+    return ChangeView(
+        row.at,
+        names.get(row.subject, row.subject),
+        f"/signals/{row.subject}",
+        verdict_word(language, Verdict(row.before)),
+        verdict_word(language, verdict),
+        icon,
+        tone,
+        clean(row.words[language]),
+    )
+
+
+def _deliveries(given: Parts, language: Language) -> list[DeliveryView]:
+    found = read_unmapped(given, LISTED)
+    vendors = _vendors(given, language) if found else {}
+    return [_delivery(given, one, vendors) for one in found]
+
+
+def _delivery(given: Parts, one: UnmappedDelivery, vendors: Mapping[str, Sequence[str]]) -> DeliveryView:
+    return DeliveryView(
+        source=one.source,
+        received_at=one.received_at,
+        repeats=one.repeats,
+        content_type=clean(one.content_type),
+        left=[_left(given, one.source, left, vendors) for left in one.left],
+        more=max(one.unmapped - len(one.left), 0),
+        body=clean(one.body) if one.body is not None else None,
+    )
+
+
+def _left(given: Parts, source: str, one: LeftAnswer, vendors: Mapping[str, Sequence[str]]) -> LeftView:
+    rule = suggested(source, given.service.signals.sources().get(source), one.labels, vendors)
+    return LeftView(clean(one.reason), [clean(f"{name}={value}") for name, value in one.labels.items()], rule)
+
+
+def _vendors(given: Parts, language: Language) -> dict[str, list[str]]:
+    """Those that the estate depends on, with what they are called besides."""
+    try:
+        bundle = given.service.estates.bundle(given.service.estates.newest())
+    except RequestError:
+        return {}
+    names = dict.fromkeys(one.vendor for one in bundle.estate.services.values())
+    products = {name: bundle.catalogue.product(name) for name in names}
+    return {name: [one.title.en, one.title.fr] if one is not None else [] for name, one in products.items()}
 
 
 def _clocks(given: Parts) -> ClockBoard:

@@ -2,11 +2,13 @@
 
 import re
 
-_CONTROLS = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROLS = re.compile(
+    r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def clean(text: str) -> str:
-    """Without control characters, terminal sequences and signs that turn the direction of text."""
+    """Without control characters, terminal sequences, signs that turn the direction of text, and what is no text."""
     return _CONTROLS.sub("", text)
 
 

@@ -71,6 +71,17 @@
     }));
   }
 
+  for (const button of document.querySelectorAll("button[data-key=prove]")) {
+    const { form } = button;
+    button.hidden = false;
+    button.addEventListener("click", guarded(form, async () => {
+      const asked = await post("/api/v1/session/challenge", {}, form.elements.page_token.value);
+      form.elements.proof_answer.value = JSON.stringify(await sign(asked));
+      form.elements.proof_challenge.value = asked.challenge;
+      form.submit();
+    }));
+  }
+
   for (const form of document.querySelectorAll("form[data-key=enrol]")) {
     const pageToken = document.getElementById("account").dataset.pageToken;
     form.hidden = false;

@@ -60,6 +60,12 @@ const bascule = (() => {
     else showLink("lost");
   });
   body.addEventListener("htmx:afterSwap", () => { showLink("live"); tick(); });
+  // What somebody opened stays open when the page takes over what moved.
+  document.addEventListener("DOMContentLoaded", () => {
+    if (typeof Idiomorph === "undefined") return;
+    const keep = (name, element) => !(name === "open" && element.localName === "details");
+    Idiomorph.defaults.callbacks.beforeAttributeUpdated = keep;
+  });
   tick();
   setInterval(tick, 1000);
   return { put, now, duration, showTime, showLink, tick };
