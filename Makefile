@@ -7,9 +7,10 @@
 BIN := .venv/bin
 ARGS ?=
 
-# The tests start hundreds of programs: each would compile what it imports if bytecode were not kept.
+# The tests start hundreds of programs: each would compile what it imports if bytecode were not kept. The tests
+# themselves are compiled as pytest does it, or each of its workers would.
 unexport PYTHONDONTWRITEBYTECODE
-COMPILE := $(BIN)/python -m compileall -q orchestrator providers tests
+COMPILE := $(BIN)/python -m compileall -q -j 0 orchestrator providers tests && $(BIN)/python -m tests.compiled
 
 # For two cores: most tests wait half of their time for what they started.
 TOGETHER := 4

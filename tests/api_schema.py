@@ -35,7 +35,7 @@ EXCLUDED: Mapping[str, str] = {
     "/api/v1/session": "ends the session that the requests are made with; tests/security looks at it",
     "/api/v1/sessions": "ends all of them",
     "/api/v1/people/after-restore": "ends everybody's, and all tokens; tests/integration/test_doors.py looks at it",
-    "/api/v1/people/{name}/disable": "a name may be the tester's own; tests/integration/test_people_sign_in.py looks at it",
+    "/api/v1/people/{name}/disable": "maybe the tester; tests/integration/test_people_sign_in.py looks at it",
     "/api/v1/people/{name}/invite": "as well; tests/integration/test_people_admitted.py looks at it",
     "/api/v1/people/{name}/revoke": "as well; tests/security/test_37_self_approval.py looks at it",
     "/api/v1/runs/{run_id}/stream": "answers for as long as somebody listens; tests/integration/test_api.py reads it",

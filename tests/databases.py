@@ -21,8 +21,9 @@ _numbers = itertools.count(1)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What is tried on either database is tried on PostgreSQL with the faults, unless it says `both_databases`."""
     for item in items:
-        of_both = isinstance(item, pytest.Function) and hasattr(item, "callspec")
-        if of_both and "postgresql" in item.callspec.params.values() and not item.get_closest_marker("both_databases"):
+        variant = getattr(item, "callspec", None)
+        on_postgresql = variant is not None and "postgresql" in variant.params.values()
+        if on_postgresql and not item.get_closest_marker("both_databases"):
             item.add_marker("faults")
 
 

@@ -14,7 +14,7 @@ PLACES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 @pytest.hookimpl
 def pytest_configure() -> None:
-    transports.create_ssl_context = shared_ssl_context
+    transports.create_ssl_context = shared_ssl_context  # type: ignore[attr-defined]
 
 
 def shared_ssl_context(

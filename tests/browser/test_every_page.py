@@ -40,6 +40,8 @@ LOOKS: dict[str, dict[str, Any]] = {
     "small and dark": {"viewport": {"width": 360, "height": 780}, "color_scheme": "dark", "locale": "fr-FR"},
 }
 ROUTES = sorted(page_routes())
+IN_TURN = [f"{list(LOOKS)[turn % len(LOOKS)]}-{route}" for turn, route in enumerate(ROUTES)]
+"""Every page in one look or the other: what the default suite looks at."""
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +117,7 @@ def context(request: pytest.FixtureRequest, browser: Browser, service: RunningSe
         yield made
 
 
+@pytest.mark.every_day(*IN_TURN)
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_page(context: BrowserContext, service: RunningService, names: Names, route: str) -> None:
     """Anybody can use it, it asks nothing of another host, it fits the screen, and the console is silent."""

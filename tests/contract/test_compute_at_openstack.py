@@ -117,6 +117,7 @@ def test_a_server_comes_up_with_all_that_is_its(case: Case, cloud: OpenStackStan
     assert [len(recorded[kind]) for kind in ("volumes", "ips", "firewalls")] == [1, 1, 1]
 
 
+@pytest.mark.faults
 def test_a_death_after_each_write_leaves_nothing_twice_and_nothing_behind(
     cloud: OpenStackStandIn, make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -292,6 +292,7 @@ def test_a_refusal_without_a_signature_is_no_lost_answer(tmp_path: Path) -> None
         assert powerdns_world.server.records() == held
 
 
+@pytest.mark.faults
 def test_a_secondary_that_lags_leaves_the_step_pending(tmp_path: Path) -> None:
     (first := tmp_path / "first").mkdir()
     (second := tmp_path / "second").mkdir()

@@ -35,6 +35,8 @@ SWAP = Records(
 WRITES = {"ovh": 12, "scaleway": 1, "gandi": 8}
 """How many requests of each API that makes."""
 VENDORS = ["ovh", "scaleway", "gandi"]
+EVERY_DAY = {"ovh": ("CNAME0", "SRV", "CAA"), "scaleway": ("CNAME1", "MX", "NS"), "gandi": ("A", "AAAA", "SRV")}
+"""Types that are written at a vendor in the default suite: each at one, and each vendor three."""
 
 
 def case_of(host: Host, crash: Any) -> Case:
@@ -172,6 +174,7 @@ def test_the_bounds_of_a_texts_strings_are_a_change(host: Host) -> None:
         assert f"odd 300 TXT {value}" in host.records()
 
 
+@pytest.mark.every_day(*(f"{vendor}--{kind}" for vendor in VENDORS for kind in EVERY_DAY[vendor]))
 @pytest.mark.parametrize(
     ("want", "line"),
     [

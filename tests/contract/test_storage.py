@@ -174,6 +174,7 @@ def test_an_undo_cut_off_does_not_mistake_its_own_work_for_others(
     assert set(target.store.keys("new", "")) == {"www/index.html", OVERWRITTEN, "www/only-here"}
 
 
+@pytest.mark.faults
 def test_undo_of_a_copy_cut_at_any_write_restores_the_world(case: Case, stores: dict[str, StoreStandIn]) -> None:
     target, world, before = stores["target"], case.world(), case.before()
     for cut in range(WRITES):

@@ -59,6 +59,7 @@ def stores(request: pytest.FixtureRequest) -> Iterator[dict[str, StoreStandIn]]:
         yield {"source": source, "target": target}
 
 
+@pytest.mark.every_day("virtual", "path", "checksums of its own", "neither versions nor locks")
 def test_a_bucket_is_made_filled_verified_and_removed_again(
     stores: dict[str, StoreStandIn], make_context: MakeContext
 ) -> None:

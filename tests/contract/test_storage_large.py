@@ -191,6 +191,7 @@ def test_a_large_object_is_read_and_sent_once(case: Case, stores: dict[str, Stor
     assert heads == []
 
 
+@pytest.mark.faults
 def test_many_requests_are_never_needed_for_small_objects(case: Case, stores: dict[str, StoreStandIn]) -> None:
     for number in range(50):
         stores["source"].put("old", f"small/{number:02}", b"x" * number)
@@ -204,6 +205,7 @@ def test_many_requests_are_never_needed_for_small_objects(case: Case, stores: di
     assert len(sent) == 50
 
 
+@pytest.mark.faults
 def test_fewer_parts_are_larger(case: Case, stores: dict[str, StoreStandIn]) -> None:
     """Some stores take a thousand parts of an object, not ten thousand."""
     stores["target"].block["max_parts"] = 3
@@ -218,6 +220,7 @@ def test_progress_is_told_in_bytes(case: Case) -> None:
     assert said[-1] == "Copied 2 of 2 objects, 15.7 MB of 15.7 MB"
 
 
+@pytest.mark.faults
 def test_an_undo_cut_at_any_request_goes_on(case: Case, target: StoreStandIn) -> None:
     before, world = case.before(), case.world()
     for cut in range(3):

@@ -207,6 +207,7 @@ def test_an_api_call_is_not_sent_again_while_the_first_may_arrive(api: Zone) -> 
     assert api.server.serial() == serial + 1
 
 
+@pytest.mark.faults
 def test_an_api_call_that_never_arrives_is_waited_for_and_then_sent_again(api: Zone) -> None:
     before, _ = api.cut_off()
     end = time.monotonic() + LONGEST

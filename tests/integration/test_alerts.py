@@ -124,6 +124,7 @@ def test_a_service_that_stops_and_returns_is_heard_of_from_each_trust_domain(wor
     assert world.service.http.get("/api/v1/runs").json()["runs"] == []
 
 
+@pytest.mark.faults
 def test_a_service_that_refuses_everybody_is_heard_of_as_denied(world: Watched) -> None:
     begun = world.clock.forward(HOURS)
     world.vendor.refuses = True

@@ -110,6 +110,7 @@ def test_a_whole_run_with_two_approvers(service: RunningService) -> None:
     assert later == events[-1:]
 
 
+@pytest.mark.faults
 def test_nothing_comes_after_the_highest_number_that_there_can_be(service: RunningService) -> None:
     run_id = service.start(service.plan("phone", port=service.listening_port)["digest"])
     service.wait(run_id, "succeeded")

@@ -7,7 +7,6 @@ import json
 import random
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -16,9 +15,10 @@ import pytest
 
 from tests.hostile_bodies import payloads
 from tests.integration.service_fixture import RunningService, running_service
+from tests.sampling import sampled
 from tests.signal_senders import SIGNALS, store_secrets
 
-EACH = 5
+SOME, MANY = 2, 10
 """Requests of each operation."""
 STREAMS = "/stream"
 """These answer for as long as somebody listens."""
@@ -46,13 +46,14 @@ def operations(description: dict[str, Any]) -> Iterator[tuple[str, str, dict[str
                 yield path, method, operation
 
 
+@pytest.mark.parametrize("each", sampled([SOME, MANY], lambda each: each == SOME))
 def test_no_operation_fails_and_every_answer_is_announced(
-    service: RunningService, description: dict[str, Any], tmp_path: Path
+    service: RunningService, description: dict[str, Any], each: int
 ) -> None:
     chance = random.Random("the API")
     wrong: list[str] = []
     for path, method, operation in operations(description):
-        for _ in range(EACH):
+        for _ in range(each):
             request = _request(chance, description, path, method, operation)
             answer = service.http.send(request(service.http))
             told = f"{method} {answer.request.url}: {answer.status_code} {answer.text[:200]}"

@@ -150,7 +150,8 @@ Test cases:
 def test_a_report_of_doors_that_stayed_closed_is_not_good() -> None:
     """The token that the requests are made with may end on the way: what follows would hold for the wrong reason."""
     found = outcome(0, REPORT)
-    assert (found.good, found.closed) == (False, {"POST /webhooks/{source}", "GET /api/v1/runs"})
+    assert found.closed == {"POST /webhooks/{source}", "GET /api/v1/runs"}
+    assert not found.good
     known = REPORT.replace("2 operations", "1 operation").replace("  - GET /api/v1/runs\n", "")
     assert outcome(0, known).good
     assert not outcome(1, known).good

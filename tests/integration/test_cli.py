@@ -265,6 +265,7 @@ def test_a_closed_gate_is_4(village: Village) -> None:
     assert "sign in (`bascule login`)" in village.said(4, "run", "hurry", "--scope", "live")
 
 
+@pytest.mark.faults
 def test_a_drill_waits_for_the_release_of_exactly_its_plan(village: Village) -> None:
     assert "Nobody: this installation's token" in village.said(0, "whoami")
     village.enrol("olga", "operator")

@@ -160,6 +160,7 @@ def test_needless_rights_are_warnings(practice: Practice) -> None:
     assert "secret://forgotten" in said
 
 
+@pytest.mark.every_day("None-bascule secrets set live ssh-key")
 @pytest.mark.parametrize(
     ("value", "advice"),
     [(None, "bascule secrets set live ssh-key"), (SSH_KEY, "bascule secrets seal")],
@@ -175,6 +176,7 @@ def test_a_live_secret_is_sealed_or_does_not_do(practice: Practice, value: str |
     assert not found["ssh key"]["ok"]
 
 
+@pytest.mark.faults
 def test_a_scope_that_does_not_exist(practice: Practice) -> None:
     assert "has no scope 'life'" in practice.said(1, "--scope", "life")
 

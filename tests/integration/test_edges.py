@@ -124,8 +124,8 @@ def test_a_program_that_asks_too_often_waits_and_people_do_not(service: RunningS
             assert (reads[0], reads[-1]) == (200, 429)
             assert int(http.get("/api/v1/runs", headers=headers).headers["Retry-After"]) >= 1
             cookie = http.get("/", params={"token": service.bascule.token}).headers["set-cookie"].partition(";")[0]
-            viewers = [http.get("/", headers={"Cookie": cookie}).status_code for _ in range(200)]
-            assert viewers == [200] * 200
+            viewers = [http.get("/", headers={"Cookie": cookie}).status_code for _ in range(60)]
+            assert viewers == [200] * 60
             wrong = [http.get("/", headers={"Cookie": "bascule_x=y"}).status_code for _ in range(20)]
             assert wrong == [401] * 20
 

@@ -408,6 +408,7 @@ def test_two_who_release_at_the_same_moment_begin_the_run(town: Town, monkeypatc
     assert (town.only().state, len(town.only().approvals)) == ("released", 2)
 
 
+@pytest.mark.faults
 def test_an_estate_that_cannot_be_read_for_a_while_changes_nothing(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     row = town.lose()
     commit(town.estate, {"docs/more.md": "more"})
@@ -451,6 +452,7 @@ def test_an_estate_that_is_gone_for_good_keeps_nobody_from_ending_it(
     assert town.titles[-1] == "Failover proposal rejected: Switchboard", "however long the reason"
 
 
+@pytest.mark.faults
 def test_a_rule_that_changed_withdraws_and_one_that_asks_for_more_people_asks_them(town: Town) -> None:
     row = town.lose()
     sheet = (town.estate / "bascule.yaml").read_text()
@@ -612,6 +614,7 @@ def test_the_api_tells_all_of_it_and_takes_peoples_word(town: Town, http: httpx.
     assert seen.status_code == 204
 
 
+@pytest.mark.every_day("en-Proposed: move Switchboard")
 @pytest.mark.parametrize(
     ("language", "words"), [("fr", "Proposé\u00a0: basculer Standard"), ("en", "Proposed: move Switchboard")]
 )

@@ -88,6 +88,7 @@ def test_a_killed_one_leaves_nothing_and_its_index_is_free_again(index: int, tmp
         start_server(again)
 
 
+@pytest.mark.faults
 def test_one_index_runs_once(index: int, tmp_path: Path) -> None:
     with running_simulator(index, tmp_path / "first") as simulator:
         command = [sys.executable, "-m", "providers.simulator", "--index", str(index), "--data", str(tmp_path)]

@@ -15,8 +15,6 @@ from tests.databases import new_postgres_database
 from tests.integration.service_fixture import RunningService, running_service
 from tests.software_key import SoftwareKey, signed
 
-pytestmark = pytest.mark.both_databases
-
 APPROVERS = ("anne", "bruno", "carla", "dora", "emil", "fanny")
 HOLD = "desk-failover/go"
 
@@ -65,6 +63,7 @@ def events(service: RunningService, run_id: str, kind: str) -> list[dict[str, An
     return [one for one in found if one["kind"] == kind]
 
 
+@pytest.mark.both_databases
 def test_many_who_release_at_once_are_exactly_so_many_distinct_people(service: RunningService) -> None:
     run_id, digest = drill(service, 3)
     path, body = f"/api/v1/runs/{run_id}/release", {"digest": digest}

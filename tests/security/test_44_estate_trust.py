@@ -215,6 +215,9 @@ def test_a_change_of_policy_needs_a_second_person(village: World) -> None:
     assert {one.name for one in voucher.policy} == {village.alice.name, village.bruno.name}
 
 
+@pytest.mark.every_day(
+    "sheet0-files0-scopes.live", "sheet2-files2-policy", "sheet5-files5-catalogue/vendors/oldcloud.yaml"
+)
 @pytest.mark.parametrize(
     ("sheet", "files", "where"),
     [
