@@ -8,6 +8,7 @@ os.environ["BASCULE_LANG"] = "en"
 pytest_plugins = [
     "tests.databases",
     "tests.examples",
+    "tests.faults.summary",
     "tests.garbage",
     "tests.in_memory",
     "tests.in_parts",

@@ -1,4 +1,4 @@
-"""The stand that all crash points share, the cloud that others do, and the table at the end."""
+"""The stand that all crash points share, and the cloud that others do."""
 
 import zlib
 from collections.abc import Iterator
@@ -10,10 +10,7 @@ from tests.databases import new_postgres_database
 from tests.faults.cloud_run import CloudRun, cloud_run
 from tests.faults.reference import References
 from tests.faults.stand import Stand
-from tests.faults.summary import Summary
 from tests.simulator_fixture import Simulator
-
-_SUMMARY = pytest.StashKey[Summary]()
 
 
 @pytest.fixture(scope="package")
@@ -54,15 +51,6 @@ def run_id(request: pytest.FixtureRequest) -> str:
     return f"r-{zlib.crc32(request.node.name.encode())}"
 
 
-@pytest.fixture
-def summary(pytestconfig: pytest.Config) -> Summary:
-    return pytestconfig.stash[_SUMMARY]
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_SUMMARY] = Summary()
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """`-m faults` means every point; the few that also run every day are only there without the mark."""
@@ -70,11 +58,3 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.path.parent == Path(__file__).parent:
                 item.add_marker("faults")
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    lines = list(config.stash[_SUMMARY].lines())
-    if lines:
-        terminalreporter.section("crash points")
-        for line in lines:
-            terminalreporter.write_line(line)

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.faults.cases import Point, name_and_turn
+import pytest
+
+from tests.faults.cases import Point, all_points, name_and_turn
 
 COLUMNS = (
     "intent",
@@ -23,6 +25,9 @@ COLUMNS = (
     "between",
 )
 """A point with two crashes stands under the second one; `between` are those between two boundaries."""
+PROPERTY = "crash point"
+"""What a test's report says of its point: the report comes from the worker that ran it, the table from the session."""
+Properties = list[tuple[str, object]]
 
 
 @dataclass(slots=True)
@@ -43,6 +48,28 @@ class Told:
             return "unknown"
         return "again" if self.again else "same"
 
+
+@contextmanager
+def telling(point: Point, properties: Properties) -> Iterator[Told]:
+    """Adds what came of the point to the properties of the test that it is."""
+    told = Told(point)
+    began = time.monotonic()
+    try:
+        yield told
+        told.failed = False
+    finally:
+        told.seconds = time.monotonic() - began
+        properties.append((PROPERTY, [point.id, told.outcome, told.seconds]))
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What came of one point, as the table tells it."""
+
+    point: Point
+    outcome: str
+    seconds: float
+
     @property
     def row(self) -> str:
         case = self.point.case
@@ -54,21 +81,24 @@ class Told:
 
 
 class Summary:
-    """Collects outcomes; `lines` shows them."""
+    """A plugin of the session that collects outcomes, of whichever worker; `lines` shows them."""
 
     def __init__(self) -> None:
-        self._told: list[Told] = []
+        self._told: list[Ended] = []
 
-    @contextmanager
-    def of(self, point: Point) -> Iterator[Told]:
-        told = Told(point)
-        self._told.append(told)
-        began = time.monotonic()
-        try:
-            yield told
-            told.failed = False
-        finally:
-            told.seconds = time.monotonic() - began
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        for name, value in report.user_properties if report.when == "call" else ():
+            if name == PROPERTY:
+                assert isinstance(value, list | tuple)
+                point_id, outcome, seconds = value
+                points = {point.id: point for point in all_points()}
+                self._told.append(Ended(points[str(point_id)], str(outcome), float(seconds)))
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for number, line in enumerate(self.lines()):
+            if number == 0:
+                terminalreporter.section("crash points")
+            terminalreporter.write_line(line)
 
     def lines(self) -> Iterator[str]:
         """The table, each unknown with its reason, each failure, and how many there were and how long they took."""
@@ -80,7 +110,7 @@ class Summary:
                 yield f"unknown  {told.point.id}: {told.point.unknown}"
             elif told.outcome == "again":
                 yield f"again    {told.point.id}: {told.point.case.again}"
-            elif told.failed:
+            elif told.outcome == "FAILED":
                 yield f"FAILED   {told.point.id}"
         seconds = [told.seconds for told in self._told]
         count = Counter(told.outcome for told in self._told)
@@ -103,6 +133,10 @@ class Summary:
         for row in rows:
             texts = [shown.get((row, column), "") for column in columns]
             yield "  ".join([row.ljust(first), *map(str.ljust, texts, widths)]).rstrip()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Summary())
 
 
 def _cell(outcomes: Counter[str]) -> str:

@@ -16,7 +16,7 @@ import orchestrator.engine
 from orchestrator.domain.model import RunState
 from tests.faults.cases import Case, Point, all_points, cases, counted, name_and_turn
 from tests.faults.reference import References
-from tests.faults.summary import Summary
+from tests.faults.summary import telling
 from tests.faults.walk import Walk
 
 POINTS = all_points()
@@ -73,9 +73,11 @@ def _marked(point: Point) -> object:
 
 @pytest.mark.timeout(POINT_SECONDS)
 @pytest.mark.parametrize("point", [_marked(point) for point in POINTS])
-def test_a_crash_changes_nothing_that_lasts(point: Point, references: References, summary: Summary) -> None:
+def test_a_crash_changes_nothing_that_lasts(
+    point: Point, references: References, request: pytest.FixtureRequest
+) -> None:
     reference = references.of(point.case)
-    with summary.of(point) as told:
+    with telling(point, request.node.user_properties) as told:
         walk = Walk(references.stand, point.case, point).go()
         told.unproven = walk.unproven
         told.again = walk.effects != reference.walk.effects
