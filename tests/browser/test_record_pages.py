@@ -58,6 +58,7 @@ def entered(context: BrowserContext, service: RunningService) -> None:
     context.add_cookies([{"name": name, "value": secret, "url": service.url}])
 
 
+@pytest.mark.faults
 def test_full_pages_fit_and_are_accessible(browser: Browser, service: RunningService) -> None:
     size = ViewportSize(width=360, height=800)
     with browser.new_context(viewport=size, locale=LOCALES["fr"], color_scheme="dark") as context:
@@ -72,6 +73,7 @@ def test_full_pages_fit_and_are_accessible(browser: Browser, service: RunningSer
             assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in found] == [], path
 
 
+@pytest.mark.every_day("fr")
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_everything_is_done_without_a_script(browser: Browser, service: RunningService, language: Language) -> None:
     with browser.new_context(locale=LOCALES[language], java_script_enabled=False) as context:

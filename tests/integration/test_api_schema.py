@@ -20,7 +20,7 @@ PARTS = (
     "^/api/v1/(?:account|tokens|break-glass)",
     "^/api/v1/people",
     "^/api/v1/(?:proposals|standing-approvals|verdicts|signals|clocks|halt|webhooks)|^/webhooks",
-    "^/api/v1/(?:doctor|estate|inventories|map|resources|secrets)|^/(?:healthz|readyz|metrics)$",
+    "^/api/v1/(?:doctor|estate|inventories|map|now|resources|secrets|services)|^/(?:healthz|readyz|metrics)$",
 )
 """Paths whose limits are looked at together; each path is in one of them."""
 

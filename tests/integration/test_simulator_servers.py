@@ -4,6 +4,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,7 +151,10 @@ def leftovers(simulator: Simulator) -> tuple[list[str], list[str], list[str]]:
         return subprocess.run([*inside, *command], capture_output=True, text=True, check=True).stdout.split("\n")
 
     children = Path(f"/proc/{simulator.pid}/task")
-    pids = [pid for task in children.iterdir() for pid in (task / "children").read_text().split()]
+    pids: list[str] = []
+    for task in children.iterdir():
+        with suppress(FileNotFoundError):  # a thread that ended while it was looked at
+            pids += (task / "children").read_text().split()
     return sorted(pids), sorted(lines("ip", "netns", "list")), sorted(lines("ls", str(simulator.data / "disks")))
 
 

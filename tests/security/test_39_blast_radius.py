@@ -183,7 +183,7 @@ def test_the_command_line_shows_it_and_ends_with_4(service: RunningService, caps
     code, text = said("plan", "farm")
     assert code == 0
     assert "Makes and touches: 1 service (at most 1), 4 servers (at most 3)" in text
-    assert "! Over the limit: 4 servers made, at most 3. It can't be started." in text
+    assert "! Over the limit: 4 servers made, at most 3. It can’t be started." in text
     digest = json.loads(said("plan", "farm", "--json")[1])["digest"]
     assert said("run", "--plan", digest)[0] == 4
 
