@@ -1,11 +1,9 @@
 """What monitoring systems posted: who may, and what no rule speaks of."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
-from rich.text import Text
 
 from orchestrator.cli import completion
 from orchestrator.cli.client import Service
@@ -27,7 +25,9 @@ def sources(context: typer.Context, as_json: Json = False) -> None:
     elif not found["sources"]:
         session.line(session.say("cli.sources.none"))
     else:
-        session.out.print(_table(session, found["sources"]))
+        for one in found["sources"]:
+            for line in _source(session, one):
+                session.line(line)
 
 
 def unmapped(
@@ -67,19 +67,18 @@ def _show(session: Session, one: dict[str, Any]) -> None:
     session.line(f"  {body}")
 
 
-def _table(session: Session, found: list[dict[str, Any]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("source", "format", "domain", "rules", "deliveries", "repeated", "unmapped", "heard"):
-        table.add_column(session.say(f"cli.sources.{heading}"), overflow="fold", no_wrap=heading == "source")
-    for one in found:
-        cells = (one["name"], one["format"] or session.say("cli.sources.unknown"), one["trust_domain"] or "–")
-        counts = (one["rules"], one["deliveries"], one["repeated"], one["unmapped"], _heard(session, one))
-        table.add_row(*(Text(clean(str(cell))) for cell in (*cells, *counts)))
-    return table
+def _source(session: Session, one: dict[str, Any]) -> Iterator[str]:
+    """Three lines: who it is, how much came of it, when it was heard."""
+    told = clean(one["format"] or session.say("cli.sources.unknown"))
+    domain = session.say("cli.sources.domain", name=clean(one["trust_domain"] or "–"))
+    yield f"{clean(one['name'])}  {told}, {domain}"
+    counts = ("rules", "deliveries", "repeated", "unmapped")
+    yield "  " + ", ".join(session.say(f"cli.sources.{name}", count=one[name]) for name in counts)
+    yield f"  {_heard(session, one)}"
 
 
 def _heard(session: Session, one: dict[str, Any]) -> str:
     if one["heard_at"] is None:
         return session.say("cli.sources.never")
     at = moment(session.language, one["heard_at"])
-    return session.say("cli.sources.silent", at=at) if one["silent"] else at
+    return session.say("cli.sources.silent" if one["silent"] else "cli.sources.heard", at=at)
