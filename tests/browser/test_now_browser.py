@@ -45,6 +45,7 @@ def test_a_run_that_begins_and_waits_is_seen_without_reloading(browser: Browser,
     assert all(address.startswith(service.url) for address in watched.asked)
 
 
+@pytest.mark.every_day("dark")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_without_a_script_on_a_small_screen_all_is_there(
     browser: Browser, service: RunningService, scheme: str

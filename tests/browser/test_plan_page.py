@@ -48,6 +48,7 @@ def signed_in(browser: Browser, service: RunningService, **context: Any) -> Page
     return page
 
 
+@pytest.mark.every_day("fr-FR-360-dark")
 @pytest.mark.parametrize(("locale", "width", "scheme"), [("en-GB", 1280, "light"), ("fr-FR", 360, "dark")])
 def test_nothing_keeps_anybody_from_reading(
     browser: Browser, service: RunningService, digest: str, locale: str, width: int, scheme: str

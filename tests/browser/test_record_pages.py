@@ -72,6 +72,7 @@ def test_full_pages_fit_and_are_accessible(browser: Browser, service: RunningSer
             assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in found] == [], path
 
 
+@pytest.mark.every_day("fr")
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_everything_is_done_without_a_script(browser: Browser, service: RunningService, language: Language) -> None:
     with browser.new_context(locale=LOCALES[language], java_script_enabled=False) as context:

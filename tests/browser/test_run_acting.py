@@ -167,6 +167,7 @@ def test_a_line_is_on_screen_within_a_second_and_the_page_keeps_the_last(
         expect(step.locator("#log")).not_to_contain_text("of another step")
 
 
+@pytest.mark.faults
 def test_what_was_said_while_the_service_was_away_comes_once(
     browser: Browser, service: RunningService, run_id: str
 ) -> None:
@@ -205,6 +206,7 @@ def test_it_prints_as_a_procedure(browser: Browser, service: RunningService, run
         assert page.locator('details[data-group="desk"]').get_attribute("open") is None
 
 
+@pytest.mark.every_day("dark-fr-FR-360")
 @pytest.mark.parametrize(("scheme", "locale", "width"), [("light", "en-GB", 1280), ("dark", "fr-FR", 360)])
 def test_everybody_can_use_it(
     browser: Browser, service: RunningService, run_id: str, scheme: str, locale: str, width: int
@@ -239,6 +241,7 @@ def stale(page: Page, service: RunningService, run_id: str, transitions: int) ->
     return waits
 
 
+@pytest.mark.faults
 def test_no_change_is_shown_late(browser: Browser, service: RunningService, run_id: str) -> None:
     with signed_in(browser, service, f"/runs/{run_id}") as page:
         expect(page.locator("#link")).to_have_text("Live")
