@@ -115,6 +115,7 @@ def test_a_security_key_is_enrolled_and_signs_in(browser: Browser, service: Runn
         assert [row.proof for row in sessions.sessions_of(conn, "ada")] == ["key"]
 
 
+@pytest.mark.faults
 def test_a_security_key_is_shown_again_and_what_was_asked_for_is_done(
     browser: Browser, service: RunningService
 ) -> None:

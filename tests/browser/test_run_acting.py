@@ -167,6 +167,7 @@ def test_a_line_is_on_screen_within_a_second_and_the_page_keeps_the_last(
         expect(step.locator("#log")).not_to_contain_text("of another step")
 
 
+@pytest.mark.faults
 def test_what_was_said_while_the_service_was_away_comes_once(
     browser: Browser, service: RunningService, run_id: str
 ) -> None:

@@ -49,18 +49,21 @@ def test_a_key_that_may_update(server: Server, tmp_path: Path) -> None:
     assert states(found) == {f"answer for {ZONE}: {server.address}": State.HELD, f"update {ZONE}": State.HELD}
 
 
+@pytest.mark.every_day("bind")
 def test_a_key_that_is_wrong(server: Server, tmp_path: Path) -> None:
     found = examined(server, tmp_path, OTHER_KEY)
     assert not found.ok
     assert "TSIG" in found.message
 
 
+@pytest.mark.every_day("bind")
 def test_a_key_of_an_unknown_name(server: Server, tmp_path: Path) -> None:
     found = examined(server, tmp_path, key_name="nobody")
     assert not found.ok
     assert "TSIG key" in found.message
 
 
+@pytest.mark.every_day("bind")
 def test_a_key_that_is_known_and_may_update_nothing(server: Server, tmp_path: Path) -> None:
     found = examined(server, tmp_path, key_name=VISITOR)
     assert not found.ok
@@ -79,12 +82,14 @@ def test_a_policy_for_some_types_or_some_names(tmp_path: Path, policy: str, stat
     assert states(found)[f"update {ZONE}"] is state
 
 
+@pytest.mark.every_day("bind")
 def test_a_zone_that_the_server_does_not_have(server: Server, tmp_path: Path) -> None:
     found = examined(server, tmp_path, zone="elsewhere.example")
     assert not found.ok
     assert states(found)[f"answer for elsewhere.example: {server.address}"] is State.MISSING
 
 
+@pytest.mark.every_day("bind")
 def test_a_secondary_that_is_not_there(server: Server, tmp_path: Path) -> None:
     gone = f"127.0.0.1:{free_port()}"
     found = examined(server, tmp_path, servers=[server.address, gone])

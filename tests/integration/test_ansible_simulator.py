@@ -55,6 +55,7 @@ def context(fresh_simulator: Simulator, tmp_path: Path) -> Context:
     )
 
 
+@pytest.mark.faults
 def test_play_reaches_the_server_and_nothing_else(context: Context, tmp_path: Path) -> None:
     server = Server(provider="scaleway", name="portal", size="DEV1-S", image="debian_bookworm")
     end = time.monotonic() + SERVER_SECONDS

@@ -133,6 +133,7 @@ def test_a_step_of_which_every_zone_moved_is_held(own_database: Database, server
         engine.wait("r", RunState.SUCCEEDED)
 
 
+@pytest.mark.faults
 def test_the_wait_for_caches_goes_on_over_a_restart(own_database: Database, server: Server, tmp_path: Path) -> None:
     old = 6  # longer than an attempt waits by itself
     for zone in ZONES:

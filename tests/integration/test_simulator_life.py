@@ -75,6 +75,7 @@ def test_a_clean_end_leaves_its_secrets_only(index: int, tmp_path: Path) -> None
         assert json.dumps(again.state()) == seed
 
 
+@pytest.mark.faults
 def test_a_killed_one_leaves_nothing_and_its_index_is_free_again(index: int, tmp_path: Path) -> None:
     with running_simulator(index, tmp_path) as simulator:
         start_server(simulator)

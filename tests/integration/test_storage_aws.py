@@ -16,6 +16,7 @@ SHARES = {"scaleway": (0.5,)}
 """Of the small objects: where the copy is killed besides, at a vendor."""
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     "vendor", [pytest.param(one, marks=() if one == "scaleway" else pytest.mark.faults) for one in STORES]
 )
@@ -40,7 +41,6 @@ def test_a_large_object_takes_little_memory(moto: Moto, tmp_path: Path) -> None:
         assert answer.grown < 30 * MIB
 
 
-@pytest.mark.faults
 def test_a_copy_longer_than_its_call_goes_on_in_the_next(moto: Moto, tmp_path: Path) -> None:
     with move_to("outscale", moto, tmp_path) as move:
         fill(move, OBJECTS // 4, 10 * MIB)

@@ -31,7 +31,7 @@ ALL = "all"
 """Somebody with every role, whose answer shows that a request is not refused for another reason."""
 REFUSED = (401, 403, 404, 409, 422)
 """A handler's own no is another answer than the one that was wanted."""
-SHARES = 3
+SHARES = 5
 """In which the callers are dealt out at each row: one share is tried every day."""
 PROPOSAL, STANDING = "p-of-the-desk", "s-of-the-desk"
 JSON = {"Content-Type": "application/json"}
@@ -164,7 +164,7 @@ def test_the_shares_are_all_callers_and_each_has_some_who_get_through_and_some_w
 
 
 def _dealt(number: int, share: int) -> list[str]:
-    """The callers of that share at a row: a third of those who get through, and of the others; others at each row."""
+    """The callers of that share at a row: a part of those who get through, and of the others; others at each row."""
     row = ROWS[number]
     through = set(CALLERS) if row.get("door") else members(row["through"])
     found = []
