@@ -51,7 +51,7 @@ class Gathered:
     wanted: dict[int, int] = field(default_factory=dict)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def gathered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gathered]:
     with running_service(tmp_path_factory.mktemp("matrix")) as service:
         yield Gathered(service, _words(service), _bearers(service))
