@@ -53,8 +53,9 @@ def bash(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, str], tupl
         "HOME": str(folder),
         PATIENCE: "30",
     }
+    # As `--show-completion` writes it, which asks the processes above it what shell they are.
     script = subprocess.run(
-        [command, "--show-completion", "bash"], env=kept, capture_output=True, text=True, check=True
+        [command], env=kept | {"_BASCULE_COMPLETE": "source_bash"}, capture_output=True, text=True, check=True
     ).stdout
 
     def completed(data: Path, line: str) -> tuple[list[str], str]:
