@@ -1,6 +1,6 @@
 # `make demo` and `make test` prepare everything themselves on Debian or Ubuntu; `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-security test-security-rows test-guards test-faults test-wide bench bench-audit bench-detection bench-dns bench-page \
+.PHONY: help demo test test-pages test-security test-security-rows test-guards test-faults test-wide bench bench-audit bench-detection bench-dns bench-page \
 	bench-plays bench-servers bench-rulebook bench-webhooks bench-viewers screenshots lint \
 	types scan sbom format lock compose clean
 
@@ -37,7 +37,12 @@ demo: ## set up, then rehearse the starter estate's failover against the simulat
 test: ## the default test suite (ARGS="-k name" picks)
 	@.ci/setup test
 	@$(COMPILE)
-	$(PYTEST) -n $(TOGETHER) -m "not faults and not wide" --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(PYTEST) -n $(TOGETHER) -m "not faults and not wide and not pages" --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-pages: ## every page in a real browser, and the walk from the first sign to the undo (some minutes)
+	@.ci/setup test
+	@$(COMPILE)
+	$(PYTEST) -n 3 -m "pages and not faults" --dist loadfile --no-loadscope-reorder tests/browser $(ARGS)
 
 test-security: test-security-rows test-guards ## attacks by the number of their row, then each guard taken away (half an hour)
 

@@ -32,6 +32,7 @@ WITHIN = 60.0
 HOURS = 3600.0
 EVERYTHING = {(domain, aspect): len(places) for domain in DOMAINS for aspect, places in PLACES.items()}
 """Observations when every place of the vendor has news in both trust domains."""
+EACH_CONTROL = {(domain, "tcp"): 1 for domain in DOMAINS}
 REFUSALS = {(domain, "denial"): sum(map(len, PLACES.values())) for domain in DOMAINS}
 
 POLICY = """
@@ -100,18 +101,23 @@ def see(world: Watched, there: Callable[[Monitor], bool]) -> None:
     until(lambda: all(map(there, world.monitors.values())), WITHIN, lambda: world._logs())
 
 
+def controls_answer(world: Watched) -> None:
+    """From now on, as long as the world lasts; it was heard before that they did not."""
+    world.hears(CONTROL, "fail", EACH_CONTROL)
+    for site in world.controls.values():
+        site.start()
+    world.hears(CONTROL, "ok", EACH_CONTROL)
+
+
 @pytest.mark.faults
 def test_a_service_that_stops_and_returns_is_heard_of_from_each_trust_domain(world: Watched) -> None:
     every_place = vendor_targets(world.vendor)
     see(world, lambda one: all(one.seen(place) == 1 for place in every_place))
-    each_control = {(domain, "tcp"): 1 for domain in DOMAINS}
-    world.hears(CONTROL, "fail", each_control)
+    world.hears(CONTROL, "fail", EACH_CONTROL)
 
     world.vendor.stop()
-    for site in world.controls.values():
-        site.start()
+    controls_answer(world)
     world.hears(VENDOR, "fail", EVERYTHING)
-    world.hears(CONTROL, "ok", each_control)
     assert world.told(VENDOR, "ok") == []
 
     later = world.clock.forward(4 * HOURS)
@@ -136,6 +142,7 @@ def test_a_service_that_refuses_everybody_is_heard_of_as_denied(world: Watched) 
 
 
 def test_a_cut_becomes_a_proposal_that_withdraws_when_the_service_returns(world: Watched) -> None:
+    controls_answer(world)
     world.clock.forward(9 * HOURS)
     assert proposals_of(world) == []
     begun = world.clock.forward(HOURS)

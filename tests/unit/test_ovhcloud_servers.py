@@ -1,6 +1,7 @@
 """OVHcloud's servers through the driver, over HTTP against the stand-in: the mends, one by one, and a server's life."""
 
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -53,7 +54,21 @@ def bodies(cloud: OvhStandIn, path: str) -> list[dict[str, Any]]:
 # A server's life
 
 
-def test_a_server_is_ours_from_the_create_request_on(cloud: OvhStandIn) -> None:
+@pytest.fixture
+def slow() -> Iterator[tuple[OvhStandIn, threading.Event]]:
+    """Its servers have not booted until the event is set."""
+    may_boot = threading.Event()
+
+    def wait(_: float) -> None:
+        may_boot.wait(30)
+
+    with ovhcloud_stand_in(wait=wait) as stand_in:
+        yield stand_in, may_boot
+        may_boot.set()
+
+
+def test_a_server_is_ours_from_the_create_request_on(slow: tuple[OvhStandIn, threading.Event]) -> None:
+    cloud, may_boot = slow
     driver = cloud.driver()
     node = driver.ex_create(order_of(driver, user_data="#cloud-config\n", ssh_key="bascule"))
     assert cloud.paths("POST") == ["/instance"]
@@ -62,6 +77,7 @@ def test_a_server_is_ours_from_the_create_request_on(cloud: OvhStandIn) -> None:
     assert (body["region"], body["userData"], body["monthlyBilling"]) == (REGION, "#cloud-config\n", False)
     assert (node.name, node.state, node.extra["state"]) == ("portal", NodeState.STARTING, "BUILD")
     assert set(node.extra["tags"]) == tags()
+    may_boot.set()
     driver.ex_complete(node, order_of(driver))
     found = running(driver, node)
     server = cloud.fleet.servers[str(node.id)]
