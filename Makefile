@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 COMPILE := $(BIN)/python -m compileall -q -j 0 orchestrator providers tests && $(BIN)/python -m tests.compiled
 
 # For two cores: most tests wait half of their time for what they started.
-TOGETHER := 4
+TOGETHER := 5
 
 # Tests start simulated servers, which are network namespaces: an ordinary user runs them through sudo, and is told so.
 # CACHE: where pytest keeps what failed. Nothing in this checkout is to belong to root.

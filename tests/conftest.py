@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.databases",
     "tests.examples",
     "tests.faults.summary",
+    "tests.frozen",
     "tests.garbage",
     "tests.in_memory",
     "tests.in_parts",

@@ -156,6 +156,7 @@ def test_what_people_and_servers_say_is_text(browser: Browser, service: RunningS
     assert watched.console == []
 
 
+@pytest.mark.pages
 def test_french_by_the_browser_and_english_by_choice(browser: Browser, service: RunningService, run_id: str) -> None:
     with opened(browser, service, f"/runs/{run_id}", locale="fr-FR") as watched:
         page = watched.page
@@ -208,7 +209,7 @@ CONTRAST = """
 """
 
 
-@pytest.mark.every_day("waiting-light", "failed-dark")
+@pytest.mark.every_day("waiting-light")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("state", ["waiting", "failed"])
 def test_on_a_small_screen_all_is_there_and_readable(
@@ -231,6 +232,7 @@ def test_on_a_small_screen_all_is_there_and_readable(
     assert watched.console == []
 
 
+@pytest.mark.pages
 def test_without_a_script_the_page_shows_the_same_and_refreshes(
     browser: Browser, service: RunningService, run_id: str
 ) -> None:
@@ -245,6 +247,7 @@ def test_without_a_script_the_page_shows_the_same_and_refreshes(
     assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in sent
 
 
+@pytest.mark.pages
 def test_the_list_leads_to_each_run(browser: Browser, service: RunningService, run_id: str) -> None:
     with opened(browser, service, "/history") as watched:
         row = watched.page.locator("tr").filter(has_text=run_id)

@@ -224,6 +224,7 @@ def test_a_message_is_found_and_only_that_one_deleted(at: Town, boxes: Dovecot) 
     assert [path.read_text().splitlines()[1] for path in left] == ["Message-ID: <1@third.example>"]
 
 
+@pytest.mark.faults
 def test_a_mailbox_lets_only_its_owner_in(at: Town, boxes: Dovecot) -> None:
     at.secrets["box"] = "another-password"
     with pytest.raises(ProviderError, match="does not let canary@") as caught:

@@ -98,7 +98,8 @@ def wave(*providers: str, **more: Any) -> list[NewStep]:
     ]
 
 
-@pytest.mark.parametrize("limit", ["stock", pytest.param("quota", marks=pytest.mark.faults)])
+@pytest.mark.faults
+@pytest.mark.parametrize("limit", ["stock", "quota"])
 def test_the_rest_of_the_wave_is_made_at_the_second_cloud(clouds: Clouds, run_id: str, limit: str) -> None:
     clouds.ends_with(limit)
     engine = clouds.engine

@@ -141,6 +141,7 @@ def test_a_service_that_refuses_everybody_is_heard_of_as_denied(world: Watched) 
     world.hears(VENDOR, "denied", REFUSALS, since=begun)
 
 
+@pytest.mark.faults
 def test_a_cut_becomes_a_proposal_that_withdraws_when_the_service_returns(world: Watched) -> None:
     controls_answer(world)
     world.clock.forward(9 * HOURS)

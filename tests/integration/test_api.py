@@ -423,6 +423,7 @@ def test_lines_of_two_workers_become_visible_in_their_order(service: RunningServ
     assert [line["text"] for line in lines] == ["first", "second"]
 
 
+@pytest.mark.faults
 def test_streams_are_bounded_and_given_back(service: RunningService) -> None:
     run_id = service.start(service.plan("desk")["digest"])
     lines = [

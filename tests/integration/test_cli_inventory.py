@@ -113,6 +113,7 @@ def test_a_source_is_read_without_a_service_shown_and_written(village: Village, 
     assert "www.example.org. 60 IN A 192.0.2.1" in (folder / "zones/example.org.zone").read_text()
 
 
+@pytest.mark.faults
 def test_what_was_known_is_there_when_the_source_is_silent(village: Village) -> None:
     village.said(0, "aws")
     before = json.loads(village.said(0, "aws", "--last", "--json")[0])
@@ -124,6 +125,7 @@ def test_what_was_known_is_there_when_the_source_is_silent(village: Village) -> 
     assert json.loads(village.said(0, "aws", "--last", "--json")[0]) == before
 
 
+@pytest.mark.faults
 def test_one_silent_api_is_filled_from_before_and_said(village: Village) -> None:
     village.said(0, "aws")
     village.settle(route53=NOWHERE)

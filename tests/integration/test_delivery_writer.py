@@ -20,7 +20,6 @@ def delivery(number: int, received: float = 100.0) -> Delivery:
     return Delivery("a", f"{number}", received, "", b"x" * 10, Meaning([Seen(seen, f"key-{number}")], [], 0))
 
 
-@pytest.mark.both_databases
 def test_one_that_cannot_be_written_takes_no_other_with_it(database: Database) -> None:
     writer = DeliveryWriter(database)
     writer._open = True

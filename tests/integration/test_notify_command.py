@@ -77,6 +77,7 @@ def test_what_no_rule_speaks_of_is_shown_on_the_command_line_without_steering_it
     assert "own-nagios" in said("sources")
 
 
+@pytest.mark.faults
 def test_a_core_does_not_wait_for_a_bascule_that_hangs_and_the_message_arrives_later(
     service: RunningService, tmp_path: Path, secret: Path
 ) -> None:

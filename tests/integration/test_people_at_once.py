@@ -21,8 +21,6 @@ from orchestrator.store.database import Database
 from tests.integration.service_fixture import until
 from tests.known_people import enrol
 
-pytestmark = pytest.mark.both_databases
-
 
 @dataclass
 class Unsealed:

@@ -114,6 +114,7 @@ def test_an_agent_posts_what_it_saw_and_the_estate_says_whose_word_it_is(
     assert agent.waiting() == []
 
 
+@pytest.mark.faults
 def test_nothing_is_lost_while_the_service_is_away(
     service: RunningService, place: tuple[Site, Site], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

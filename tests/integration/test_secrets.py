@@ -196,7 +196,6 @@ def test_what_cannot_be_compared_is_not_stored(room: Room) -> None:
         other.require_comparable(conn, "second")
 
 
-@pytest.mark.both_databases
 def test_many_threads_reveal_while_keys_change(room: Room) -> None:
     store, beside = room.worker(), room.worker()
     for number in range(6):

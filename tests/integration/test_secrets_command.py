@@ -277,6 +277,7 @@ def test_codes_of_people_are_sealed_anew_with_the_secrets(service: RunningServic
     assert "other keys seal one-time codes/ada" in said.advice[0]
 
 
+@pytest.mark.faults
 def test_a_prompt_does_not_show_what_is_typed(tmp_path: Path) -> None:
     commit(tmp_path / "estate", estate_files(9))
     pid, terminal = pty.fork()

@@ -137,6 +137,7 @@ def test_without_root_it_says_sudo() -> None:
     assert done.stderr == ("The simulator makes servers from network namespaces and needs root: run it with sudo.\n")
 
 
+@pytest.mark.faults
 def test_a_taken_address_is_named(index: int, tmp_path: Path) -> None:
     with socket.create_server((f"127.77.{index}.91", 9000)):
         command = [sys.executable, "-m", "providers.simulator", "--index", str(index), "--data", str(tmp_path)]

@@ -128,6 +128,7 @@ def test_a_change_since_the_plan_holds_the_step_that_it_concerns(town_hall: Town
     assert endpoints(town_hall.simulator) == before
 
 
+@pytest.mark.faults
 def test_a_run_stays_on_its_commit_and_a_gone_remote_changes_nothing(town_hall: TownHall) -> None:
     before = world(town_hall.simulator)
     estates = town_hall.bascule.estates

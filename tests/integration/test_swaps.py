@@ -266,6 +266,7 @@ def test_a_wrong_mail_server_is_found_before_mail_is_led_there(hall: TownHall, t
         assert told, f"{target} {wrong} was not found"
 
 
+@pytest.mark.faults
 def test_a_run_stops_at_a_wrong_place_and_nobody_is_led_there(hall: TownHall) -> None:
     before = world(hall.simulator)
     hall.simulator.conditions(onlyoffice="maintenance")

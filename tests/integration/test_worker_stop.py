@@ -55,7 +55,6 @@ def held(database: Database) -> Held:
     return made
 
 
-@pytest.mark.both_databases
 def test_work_under_way_is_ended_and_nothing_new_begun(held: Held) -> None:
     stopping = held.stopping()
     stopping.join(0.5)

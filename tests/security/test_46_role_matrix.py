@@ -31,7 +31,7 @@ ALL = "all"
 """Somebody with every role, whose answer shows that a request is not refused for another reason."""
 REFUSED = (401, 403, 404, 409, 422)
 """A handler's own no is another answer than the one that was wanted."""
-SHARES = 10
+SHARES = 20
 """In which the callers are dealt out at each row: one share is tried every day."""
 PROPOSAL, STANDING = "p-of-the-desk", "s-of-the-desk"
 JSON = {"Content-Type": "application/json"}

@@ -194,7 +194,6 @@ def test_what_was_tampered_with_and_committed_is_found(written: tuple[str, Path,
     assert all(one.message and one.seq >= 0 for one in report.findings)
 
 
-@pytest.mark.both_databases
 def test_what_nobody_touched_is_whole_on_both_databases(database: Database, database_url: str, tmp_path: Path) -> None:
     populate(database)
     signed = checkpoint(database, signing_key(tmp_path / "audit"))

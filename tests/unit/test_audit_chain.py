@@ -64,6 +64,7 @@ def test_what_has_no_one_form_is_refused(text: str) -> None:
         recanonical(text)
 
 
+@pytest.mark.faults
 @given(st.lists(DATA, min_size=1, max_size=8), st.sampled_from(["edit", "delete", "reorder", "cut", "fork"]), st.data())
 @settings(max_examples=100, deadline=None)
 def test_every_change_is_found_and_an_untouched_chain_is_whole(
