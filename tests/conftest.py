@@ -9,7 +9,6 @@ pytest_plugins = [
     "tests.databases",
     "tests.examples",
     "tests.faults.summary",
-    "tests.frozen",
     "tests.garbage",
     "tests.in_memory",
     "tests.in_parts",

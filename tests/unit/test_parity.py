@@ -47,7 +47,7 @@ def test_it_can_be_typed_and_clicked(row: dict[str, str | None]) -> None:
 
 def exists(command: str) -> bool:
     """Whether its words lead to a command."""
-    found: Any = typer.main.get_command(app)
+    found: Any = COMMANDS
     for word in command.split()[1:]:
         if not re.fullmatch(r"[a-z-]+", word) or word.startswith("-"):
             options = {option for parameter in found.params for option in parameter.opts}
