@@ -1,8 +1,12 @@
 """Limits by address and by identity, on an injected clock; and what counts as a failure."""
 
+from collections.abc import Mapping
+
 import pytest
 
+from orchestrator.domain.people.role import Permission
 from orchestrator.web.edge.limits import MOST_KEYS, Bucket, Limits, Rate, Rates, is_costly, subscriber
+from orchestrator.web.edge.permissions import NEEDS
 
 
 class Clock:
@@ -91,7 +95,12 @@ def test_a_subscriber_is_one(address: str, counts_as: str) -> None:
         ("POST", "/api/v1/doctor/sovereignty", True),
         ("POST", "/api/v1/map", True),
         ("POST", "/api/v1/inventories", True),
-        ("GET", "/api/v1/audit", True),
+        ("GET", "/api/v1/plans/sha256:1/moved", True),
+        ("GET", "/plans/sha256:1/moved", False),
+        ("GET", "/plans/sha256:1", False),
+        ("POST", "/plans/sha256:1/start", False),
+        ("GET", "/map/make", False),
+        ("GET", "/history/audit/verify", False),
         ("GET", "/api/v1/runs", False),
         ("POST", "/api/v1/halt", False),
         ("POST", "/api/v1/plansible", False),
@@ -99,3 +108,33 @@ def test_a_subscriber_is_one(address: str, counts_as: str) -> None:
 )
 def test_what_is_costly(method: str, path: str, costly: bool) -> None:
     assert is_costly(method, path) is costly
+
+
+SAME: Mapping[str, str] = {
+    "POST /plans/new": "POST /api/v1/plans",
+    "POST /plans/{digest}/moved": "GET /api/v1/plans/{digest}/moved",
+    "POST /map/make": "POST /api/v1/map",
+    "POST /map/self": "POST /api/v1/doctor/sovereignty",
+    "POST /settings/credentials/examine": "POST /api/v1/doctor",
+    "POST /settings/itself/examine": "POST /api/v1/doctor/sovereignty",
+    "POST /settings/resources/look": "GET /api/v1/resources",
+}
+"""A page's form that looks at everything or at the outside, and the route of the API that does the same."""
+AUDIT = ("POST /history/audit/verify", "GET /history/audit/export")
+"""They read the whole chain; the API has no such route."""
+
+
+def costs(route: str) -> bool:
+    return is_costly(*route.replace("{digest}", "sha256:1").split(" ", 1))
+
+
+def test_a_page_costs_what_the_route_costs_that_does_the_same() -> None:
+    assert {*SAME, *SAME.values(), *AUDIT} <= set(NEEDS)
+    assert [one for pair in SAME.items() for one in (*pair, *AUDIT) if not costs(one)] == []
+
+
+def test_every_form_that_examines_is_costly_and_known_here() -> None:
+    """One that is added later does the same as some route, and must say as which."""
+    forms = {route for route, needed in NEEDS.items() if needed is Permission.EXAMINE and route.startswith("POST /")}
+    assert [one for one in forms if not costs(one)] == []
+    assert {one for one in forms if not one.startswith("POST /api/")} <= set(SAME)

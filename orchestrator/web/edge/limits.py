@@ -108,17 +108,28 @@ _COSTLY: tuple[tuple[str, str], ...] = (
     ("POST", "/api/v1/plans"),
     ("POST", "/plans/new"),
     ("POST", "/api/v1/map"),
+    ("POST", "/map/make"),
+    ("POST", "/map/self"),
     ("POST", "/api/v1/doctor"),
     ("POST", "/api/v1/inventories"),
-    ("GET", "/api/v1/audit"),
+    ("GET", "/api/v1/resources"),
+    ("POST", "/history/audit/verify"),
+    ("GET", "/history/audit/export"),
     ("POST", "/settings/credentials/examine"),
     ("POST", "/settings/itself/examine"),
     ("POST", "/settings/resources/look"),
 )
+_MOVED = (("GET", "/api/v1/plans/"), ("POST", "/plans/"))
+"""What moved since a plan was made: `…/moved` asks the outside, over the API and on the page alike."""
 
 
 def is_costly(method: str, path: str) -> bool:
-    """Whether a route looks at everything: makes a plan, a map or an inventory, examines a scope, reads the audit."""
+    """Whether a route looks at everything, or at the outside: a plan, a map, an inventory, an examination, the audit.
+
+    A page counts as the route of the API that does the same.
+    """
+    if path.endswith("/moved") and any(method == one and path.startswith(begin) for one, begin in _MOVED):
+        return True
     return any(method == one and (path == begin or path.startswith(f"{begin}/")) for one, begin in _COSTLY)
 
 
