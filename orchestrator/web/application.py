@@ -157,8 +157,10 @@ class Web(FastAPI):
         """The gate stands outside of everything, so that the answer to a fault is guarded as well."""
         parts: Parts = self.state.parts
         app = Turnstile(super().build_middleware_stack())
-        gate = Gate(app, parts.access, parts.listening.answers_to, sign_in_pages.sign_in, self.methods_at, parts.limits)
-        return Forwarded(Metered(Limited(gate, parts.limits), parts.metrics), parts.listening)
+        gate = Gate(
+            app, parts.access, parts.listening.answers_to, sign_in_pages.sign_in, self.methods_at, parts.limits, _said
+        )
+        return Forwarded(Metered(Limited(gate, parts.limits, _said), parts.metrics), parts.listening)
 
     def methods_at(self, scope: Scope) -> frozenset[str]:
         """The methods that the path of a request has, by all of its routes."""
@@ -328,8 +330,14 @@ def _said(request: Request, found: Problem, headers: Mapping[str, str] | None = 
         proving = account_pages.prove_again(request)
         if proving is not None:
             return proving
-    key = "fault" if found.status >= 500 else "denied" if found.status in (401, 403) else "none"
-    return plain_page(request, found.status, key, found.detail if key == "denied" else "")
+    key = "fault" if found.status >= 500 else _PLAIN.get(found.status, "none")
+    page = plain_page(request, found.status, key, found.detail if key == "denied" else "")
+    page.headers.update(headers or {})
+    return page
+
+
+_PLAIN = {401: "denied", 403: "denied", 429: "often"}
+"""Statuses that pages have words for."""
 
 
 def _version() -> str:

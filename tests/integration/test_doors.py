@@ -15,8 +15,10 @@ from orchestrator.domain.people.role import Grant, Role
 from orchestrator.web.edge.bodies import MAX_AT_DOORS, MAX_BODY
 from orchestrator.web.edge.limits import Rate, Rates
 from orchestrator.web.edge.listening import Listening
+from orchestrator.web.words import say
 from tests.integration.service_fixture import PLENTY, answering, until
 from tests.known_people import enrol, session
+from tests.page_visitor import visiting, words_of
 
 KIND = {"Content-Type": "application/json"}
 HASTE = 40
@@ -107,6 +109,25 @@ def test_a_runaway_program_takes_nothing_from_its_person_and_halting_is_never_to
         assert asked[-1] == 429
         assert anne.get("/api/v1/session").status_code == 200
         assert program.get("/api/v1/halt").status_code == 200
+
+
+def test_the_kill_switch_s_page_is_never_too_often_and_another_page_says_so_to_people(
+    service: tuple[Bascule, str],
+) -> None:
+    bascule, url = service
+    enrol(bascule.database, "hedi", Role.OPERATOR, Role.ADMIN)
+    with visiting(bascule, url, "hedi", language="fr") as hedi:
+        for _ in range(HASTE):
+            hedi.get("/api/v1/session")
+        asked = next(one for one in (hedi.get("/account") for _ in range(HASTE)) if one.status_code != 200)
+        assert (asked.status_code, asked.headers["content-type"]) == (429, "text/html; charset=utf-8")
+        assert int(asked.headers["Retry-After"]) >= 1
+        assert say("fr", "plain.often.title") in words_of(asked)
+        assert 'href="/halt"' in asked.text
+        hedi.do("/halt", reason="smoke")
+        assert bascule.halt.in_force() is not None
+        hedi.do("/halt/lift", reason="steam")
+        assert bascule.halt.in_force() is None
 
 
 def test_a_restored_database_is_closed_with_the_installation_s_token(service: tuple[Bascule, str]) -> None:

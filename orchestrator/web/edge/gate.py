@@ -21,7 +21,7 @@ from orchestrator.web.edge import strict_json, well_formed
 from orchestrator.web.edge.access import Access, Caller
 from orchestrator.web.edge.answer_headers import with_headers
 from orchestrator.web.edge.bodies import Share, Shares
-from orchestrator.web.edge.limited import too_often
+from orchestrator.web.edge.limited import Refuse, too_often
 from orchestrator.web.edge.limits import Limits, is_costly, is_unlimited
 from orchestrator.web.edge.permissions import NEEDS
 from orchestrator.web.problem import answer, problem
@@ -63,7 +63,8 @@ AnswersTo = Callable[[str | None], bool]
 class Gate:
     """ASGI middleware. `sign_in` answers people without a token; programs get a problem.
 
-    `methods_at` says which methods the path of a request has, `answers_to` whether a Host header names us.
+    `methods_at` says which methods the path of a request has, `answers_to` whether a Host header names us; `refuse`
+    tells whoever asks too often, in the form that they read.
     """
 
     def __init__(
@@ -74,11 +75,13 @@ class Gate:
         sign_in: SignIn,
         methods_at: MethodsAt,
         limits: Limits,
+        refuse: Refuse,
     ) -> None:
         self._app = app
         self._access = access
         self._answers_to = answers_to
         self._limits = limits
+        self._refuse = refuse
         self._sign_in = sign_in
         self._methods_at = methods_at
         self._shares = Shares()
@@ -161,7 +164,7 @@ class Gate:
         identity = caller.actor.name if in_person else hashlib.sha256(str(shown).encode()).hexdigest()
         costly = is_costly(request.method, path)
         wait = self._limits.spend(identity, costly=costly)
-        return None if wait is None else too_often(wait, "You ask too often.")
+        return None if wait is None else too_often(self._refuse, request, wait, "You ask too often.")
 
     async def _wrong_json(self, scope: Scope, body: bytes) -> Response | None:
         """What two readers of JSON may read differently. Deliveries are their senders', and are read on their own."""

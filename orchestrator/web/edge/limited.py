@@ -1,14 +1,17 @@
 """Counts who fails to show who they are, by what is answered: so no route and no gate can forget to."""
 
 import math
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestrator.web.edge.answer_headers import with_headers
 from orchestrator.web.edge.limits import Limits
-from orchestrator.web.problem import ProblemResponse, answer, problem
+from orchestrator.web.problem import Problem, problem
 
 _FAILED = 401
 _WHY = "Too much was wrong from this address."
@@ -19,6 +22,9 @@ _GUESSABLE = frozenset({"/api/v1/sessions", "/sign-in"})
 """Where passwords are: who failed too often is refused before one is looked at. Keys and sealed codes have paths of
 their own, and are let try."""
 
+Refuse = Callable[[Request, Problem, Mapping[str, str]], Response]
+"""Puts a refusal for whoever asked: people read a page, programs a problem."""
+
 
 class Limited:
     """ASGI middleware. A failure too many at one address is answered 429; good credentials pass all the while.
@@ -27,8 +33,9 @@ class Limited:
     nor has one whose cookie is old. A delivery always shows something.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, refuse: Refuse) -> None:
         self._app = app
+        self._refuse = refuse
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -38,15 +45,15 @@ class Limited:
         address = (scope.get("client") or ("", 0))[0]
         wait = self._limits.refuse_failed(address) if scope["path"] in _GUESSABLE and _signs_in(scope) else None
         if wait is not None:
-            await too_often(wait, _WHY)(scope, receive, with_headers(send, scope))
+            await too_often(self._refuse, Request(scope), wait, _WHY)(scope, receive, with_headers(send, scope))
             return
-        instead: ProblemResponse | None = None
+        instead: Response | None = None
 
         async def counted(message: Message) -> None:
             nonlocal instead
             if message["type"] == "http.response.start" and message["status"] == _FAILED:
                 wait = self._limits.failed(address)
-                instead = None if wait is None else too_often(wait, _WHY)
+                instead = None if wait is None else too_often(self._refuse, Request(scope), wait, _WHY)
                 if instead is not None:
                     await instead(scope, receive, with_headers(send, scope))
             if instead is None:
@@ -55,10 +62,10 @@ class Limited:
         await self._app(scope, receive, counted)
 
 
-def too_often(wait: float, why: str) -> ProblemResponse:
+def too_often(refuse: Refuse, request: Request, wait: float, why: str) -> Response:
     """429 (RFC 6585 §4). `wait`: seconds."""
     seconds = max(1, math.ceil(wait))
-    return answer(problem(429, f"{why} Come again in {seconds} s."), {"Retry-After": str(seconds)})
+    return refuse(request, problem(429, f"{why} Come again in {seconds} s."), {"Retry-After": str(seconds)})
 
 
 def _signs_in(scope: Scope) -> bool:

@@ -133,6 +133,9 @@ def is_costly(method: str, path: str) -> bool:
     return any(method == one and (path == begin or path.startswith(f"{begin}/")) for one, begin in _COSTLY)
 
 
+_HALTING = frozenset({"/api/v1/halt", "/api/v1/halt/lift", "/halt", "/halt/lift"})
+
+
 def is_unlimited(path: str) -> bool:
     """The kill switch: whoever may engage it is never told to come again later."""
-    return path == "/api/v1/halt" or path.startswith("/api/v1/halt/")
+    return path in _HALTING
