@@ -46,7 +46,7 @@ from orchestrator.web.edge.limited import Limited
 from orchestrator.web.edge.limits import Limits
 from orchestrator.web.edge.listening import Listening
 from orchestrator.web.edge.turnstile import Turnstile
-from orchestrator.web.live import STREAMS_AT_MOST, Busy, Live
+from orchestrator.web.live import Busy, Live
 from orchestrator.web.metrics import CONTENT_TYPE, Metered, Metrics
 from orchestrator.web.pages import (
     account_pages,
@@ -289,6 +289,7 @@ def _answer_errors(app: FastAPI) -> None:
     for kind in ANSWERABLE:
         app.add_exception_handler(kind, _on_answerable)
     app.add_exception_handler(Busy, _on_busy)
+    app.add_exception_handler(live_pages.Unmoved, _on_unmoved)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(Exception, _on_fault)
@@ -298,9 +299,12 @@ def _on_answerable(request: Request, error: Exception) -> Response:
     return _said(request, problem_of(error))
 
 
-def _on_busy(request: Request, _error: Exception) -> Response:
-    detail = f"{STREAMS_AT_MOST} streams are open already; close some, or read /api/v1/runs/… instead."
-    return answer(problem(503, detail), {"Retry-After": "5"})
+def _on_busy(_request: Request, error: Exception) -> Response:
+    return answer(problem(503, str(error)), {"Retry-After": "5"})
+
+
+def _on_unmoved(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=204)
 
 
 def _on_invalid(request: Request, error: Exception) -> Response:

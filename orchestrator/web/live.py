@@ -10,6 +10,7 @@ import asyncio
 import functools
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -23,6 +24,8 @@ from orchestrator.web.api.answers import LogLine, RunAnswer, StepAnswer
 from orchestrator.web.reading import Batch, Cursor, Reading
 
 STREAMS_AT_MOST = 300
+STREAMS_EACH = 20
+"""Of one person, on all of their pages and by all of their tokens. Who holds the installation's token has them all."""
 KEEP_ALIVE = 15.0
 """Seconds without news after which a comment shows that the connection lives."""
 LOOK_EVERY = 1.0
@@ -38,6 +41,8 @@ MOVES_APART = 0.5
 AGAIN_AFTER_END = 4_000
 AGAIN_AFTER_BREAK = 1_000
 """Milliseconds after which a browser connects again: an ended run may yet be undone."""
+
+_INSTEAD = "read /api/v1/runs/… instead."
 
 Said = LogLine | StepAnswer | RunAnswer
 Put = Callable[[Said], str]
@@ -57,7 +62,7 @@ class Heard:
 
 
 class Busy(Exception):
-    """There are as many streams as the service bears."""
+    """There are as many streams as the service bears, or as one person may have."""
 
 
 class Live:
@@ -66,7 +71,8 @@ class Live:
     def __init__(self, reading: Reading, progress: Progress) -> None:
         self._reading = reading
         self._progress = progress
-        self._slots = threading.BoundedSemaphore(STREAMS_AT_MOST)
+        self._open = Counter[str]()
+        self._counting = threading.Lock()
         self._readers = 4
         self._shared: dict[tuple[str, Cursor, Put], asyncio.Task[Heard]] = {}
         self._revising: asyncio.Task[str] | None = None
@@ -84,14 +90,19 @@ class Live:
         self._closing.set()
         self._on_beat()
 
-    def slot(self) -> Iterator[None]:
-        """A dependency that holds one of the streams for as long as its answer takes. Raises Busy."""
-        if not self._slots.acquire(blocking=False):
-            raise Busy
+    def slot(self, person: str) -> Iterator[None]:
+        """Holds one of the streams for as long as an answer takes. `person`: empty for no one's. Raises Busy."""
+        with self._counting:
+            if person and self._open[person] >= STREAMS_EACH:
+                raise Busy(f"You have {STREAMS_EACH} streams open already; close some pages, or {_INSTEAD}")
+            if self._open.total() >= STREAMS_AT_MOST:
+                raise Busy(f"{STREAMS_AT_MOST} streams are open already; close some, or {_INSTEAD}")
+            self._open[person] += 1
         try:
             yield
         finally:
-            self._slots.release()
+            with self._counting:
+                self._open -= Counter((person,))
 
     async def stream(
         self, run_id: str, cursor: Cursor, put: Put, still: Callable[[], bool] = lambda: True

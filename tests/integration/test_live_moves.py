@@ -1,12 +1,15 @@
 """What keeps pages as things are: they are told that something moved, once, and again when they come back."""
 
+import contextlib
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from orchestrator.domain.people.role import Role
 from orchestrator.store import moves
-from tests.integration.service_fixture import RunningService, running_service
+from orchestrator.web.live import STREAMS_EACH
+from tests.integration.service_fixture import RunningService, running_service, until
 
 PORT_STEP = "desk-failover/sheet"
 
@@ -80,3 +83,38 @@ def test_whoever_looks_at_nothing_is_refused(service: RunningService) -> None:
     stranger = service.http.build_request("GET", "/live", headers={"Authorization": "Bearer nonsense"})
     assert service.http.send(stranger).status_code == 401
     assert service.http.get("/live", params={"seen": "<script>"}).status_code == 422
+
+
+def test_one_person_takes_no_stream_of_another(service: RunningService) -> None:
+    service.person("nora", Role.VIEWER)
+    service.person("adil", Role.ADMIN)
+    nora, adil = service.people["nora"], service.people["adil"]
+    with contextlib.ExitStack() as open_ones:
+        for _ in range(STREAMS_EACH):
+            assert open_ones.enter_context(nora.stream("GET", "/live")).status_code == 200
+        refused = nora.get("/live")
+        assert (refused.status_code, refused.json()["code"]) == (503, "busy")
+        assert f"{STREAMS_EACH} streams" in refused.json()["detail"]
+        for other in (adil, service.http):
+            assert open_ones.enter_context(other.stream("GET", "/live")).status_code == 200
+
+    def given_back() -> bool | None:
+        with nora.stream("GET", "/live") as response:
+            return response.status_code == 200 or None
+
+    until(given_back, 10, lambda: "a stream that was closed is not given back")
+
+
+def test_a_page_without_a_stream_looks_anew_and_is_sent_nothing_where_nothing_moved(service: RunningService) -> None:
+    page = service.http.get("/")
+    (head,) = re.findall(r'<div id="page"[^>]*>', page.text)
+    assert 'hx-trigger="sse:moved, stale"' in head
+    seen = re.findall(r"""hx-headers='{"X-Seen":"([0-9.]+)"}'""", head)
+    assert seen == [revision(service)]
+    again = service.http.get("/", headers={"X-Seen": seen[0]})
+    assert (again.status_code, again.content) == (204, b"")
+    service.http.post("/api/v1/people", json={"name": "wim"}).raise_for_status()
+    moved = service.http.get("/", headers={"X-Seen": seen[0]})
+    assert moved.status_code == 200
+    assert seen[0] not in moved.text
+    assert service.http.get("/", headers={"X-Seen": ""}).status_code == 200

@@ -38,8 +38,8 @@ Position = Annotated[str, Query(pattern=r"^\d{1,15}\.\d{1,15}$", max_length=40)]
 LastEventId = Annotated[str | None, Header(pattern=r"^\d{1,15}\.\d{1,15}$", max_length=40)]
 
 
-def stream_slot(given: Given) -> Iterator[None]:
-    yield from given.live.slot()
+def stream_slot(given: Given, acting: Acting) -> Iterator[None]:
+    yield from given.live.slot(acting.name)
 
 
 def cursor_of(last_event_id: LastEventId = None, after: Position = "0.0") -> Cursor:

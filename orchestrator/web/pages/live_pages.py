@@ -14,10 +14,16 @@ router = APIRouter(include_in_schema=False)
 _REVISION = r"^[0-9.]{0,200}$"
 
 
+class Unmoved(Exception):
+    """A page that looks anew has seen everything: it is answered nothing (204), and stays as it is."""
+
+
 def as_of(request: Request, given: Given) -> None:
-    """Put before every page: what moves while it is made is news to it afterwards."""
+    """Put before every page: what moves while it is made is news to it afterwards. Raises Unmoved."""
     if request.method == "GET":
         request.state.revision = given.reading.revision()
+        if request.headers.get("x-seen") == request.state.revision:
+            raise Unmoved
 
 
 @router.get("/live", dependencies=[Depends(stream_slot)])

@@ -52,14 +52,27 @@ const bascule = (() => {
     put(link, words[state]);
   }
 
-  body.addEventListener("htmx:sseOpen", () => showLink("live"));
-  body.addEventListener("htmx:sseError", () => showLink("lost"));
+  // Without a stream the page looks anew by itself; where nothing moved, it is answered nothing.
+  let looking = 0;
+  body.addEventListener("htmx:sseOpen", () => {
+    clearInterval(looking);
+    looking = 0;
+    showLink("live");
+  });
+  body.addEventListener("htmx:sseError", () => {
+    if (looking) return;
+    showLink("lost");
+    const look = () => htmx.trigger("#page", "stale");
+    looking = setInterval(look, 15000);
+    look();
+  });
   body.addEventListener("htmx:sendError", () => showLink("lost"));
   body.addEventListener("htmx:responseError", (event) => {
     if (event.detail.xhr.status === 401) window.location.reload();
     else showLink("lost");
   });
-  body.addEventListener("htmx:afterSwap", () => { showLink("live"); tick(); });
+  body.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) showLink(looking ? "slow" : "live"); });
+  body.addEventListener("htmx:afterSwap", tick);
   // What somebody opened stays open when the page takes over what moved.
   document.addEventListener("DOMContentLoaded", () => {
     if (typeof Idiomorph === "undefined") return;
