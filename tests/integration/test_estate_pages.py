@@ -42,7 +42,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         changed |= {"runbooks/desk-failover.yaml": desk, "docs/anew.md": "A <script>alert(1)</script>\n"}
         second = commit(service.estate, changed)
         operator = service.person("olga", Role.OPERATOR)
-        assert posted(operator, "/estate/sync", {}).headers["location"] == "/estate?did=synced"
+        assert posted(operator, "/estate/sync", {}).headers["location"] == "/estate"
         yield Told(service, first, second, operator)
 
 
@@ -66,8 +66,8 @@ def test_what_counts_is_told(town: Told) -> None:
     ):  # fmt: skip
         assert told in shown, told
     assert "Bascule du standard" in page(town.operator, "/estate", "fr")
-    assert posted(town.operator, "/estate/sync", {}).headers["location"] == "/estate?did=current"
-    assert say("en", "did.current") in page(town.operator, "/estate?did=current")
+    assert posted(town.operator, "/estate/sync", {}).headers["location"] == "/estate"
+    assert say("en", "did.current") in page(town.operator, "/estate")
 
 
 def test_a_file_is_read_at_a_commit_with_its_lines(town: Told) -> None:
@@ -187,10 +187,11 @@ def test_another_history_is_accepted_by_its_typed_commit(tmp_path: Path) -> None
             assert answer.status_code == status, fields
             assert service.bascule.estates.newest() == first
         answer = posted(admin, "/estate/accept", {"commit": other[:12], "reason": "a new forge"})
-        assert answer.headers["location"] == "/estate?did=accepted"
+        assert answer.headers["location"] == "/estate"
+        assert say("en", "did.accepted") in page(admin, "/estate")
         vouched(service.estate, service.bascule.settings.data)
         posted(admin, "/estate/sync", {})
-        shown = page(admin, "/estate?did=accepted")
+        shown = page(admin, "/estate")
         for told in ("a new forge", "alice@valbourg.example (SHA256:", say("en", "estate.policy_signed"), other):
             assert told in shown, told
         assert service.person("olga", Role.OPERATOR).get("/estate/accept").status_code == 403
@@ -208,7 +209,7 @@ def test_what_was_accepted_is_judged_anew_each_day(tmp_path: Path) -> None:
         files = estate_files(service.listening_port)
         commit(service.estate, {**files, "bascule.yaml": files["bascule.yaml"] + policy})
         operator = service.person("olga", Role.OPERATOR)
-        assert posted(operator, "/estate/sync", {}).headers["location"] == "/estate?did=synced"
+        assert posted(operator, "/estate/sync", {}).headers["location"] == "/estate"
         assert say("en", "estate.valid") in page(operator, "/estate")
         reading = service.bascule.estate_reading
         reading._clock = lambda: time.time() + 3 * 86400

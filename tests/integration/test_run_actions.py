@@ -13,9 +13,11 @@ from orchestrator.store import runs
 from orchestrator.store.runs import OutputLine
 from orchestrator.web.edge.access import Access
 from orchestrator.web.pages.run_pages import LINES_OF_A_STEP
+from orchestrator.web.words import Language, say
 from tests.integration.service_fixture import ESTATE, RunningService, commit, running_service
 from tests.known_people import enrol, session
 
+SAID = r'<p class="did" id="did" role="status">(.*?)</p>'
 SHEET, GO, CHECK = "desk-failover/sheet", "desk-failover/go", "desk-failover/check"
 
 
@@ -34,6 +36,7 @@ class Person:
 
     http: httpx.Client
     token: str
+    language: Language
 
     def page(self, path: str) -> str:
         found = self.http.get(path)
@@ -47,9 +50,9 @@ class Person:
         """Send the form and go where it leads; that page says what was done."""
         answer = self.send(path, **fields)
         assert answer.status_code == 303, answer.text
-        assert answer.headers["location"].endswith(f"did={did}")
+        assert "?" not in answer.headers["location"]
         page = self.page(answer.headers["location"])
-        assert '<p class="did" role="status">' in page
+        assert say(self.language, f"did.{did}") in unescape(re.findall(SAID, page, re.DOTALL)[0])
         return page
 
 
@@ -60,11 +63,12 @@ def person(service: RunningService) -> Iterator[dict[str, Person]]:
     for name, roles in {"olga": [Role.OPERATOR], "anne": [Role.APPROVER], "vera": [Role.VIEWER]}.items():
         enrol(service.bascule.database, name, *roles)
         secret = session(service.bascule, name)
-        headers = {"Origin": service.url, "Accept-Language": "fr" if name == "anne" else "en"}
+        language: Language = "fr" if name == "anne" else "en"
+        headers = {"Origin": service.url, "Accept-Language": language}
         http = httpx.Client(
             base_url=service.url, cookies={access.cookie_name: secret}, headers=headers, timeout=30, trust_env=False
         )
-        made[name] = Person(http, access.page_token(secret))
+        made[name] = Person(http, access.page_token(secret), language)
     yield made
     for one in made.values():
         one.http.close()
@@ -79,6 +83,28 @@ def run_id(service: RunningService) -> Iterator[str]:
     if service.run(made)["run"]["ended_at"] is None:
         service.decide(made, "cancel", "olga", reason="test ends")
         service.wait(made, "cancelled")
+
+
+def test_what_was_done_is_said_once_where_one_arrives_and_in_no_address(person: dict[str, Person], run_id: str) -> None:
+    """A link that says so would make whoever it is sent to believe that they did it."""
+    olga, at = person["olga"], f"/runs/{run_id}"
+    for did in ("approve", "pause"):
+        assert re.findall(SAID, olga.page(f"{at}?did={did}")) == []
+    sent = olga.send(f"{at}/do/pause", reason="lunch")
+    assert (sent.status_code, sent.headers["location"]) == (303, at)
+    cookie = sent.headers["set-cookie"].casefold()
+    assert all(part in cookie for part in ("httponly", "samesite=strict", "path=/", "max-age=30"))
+    again = olga.http.get(at, headers={"HX-Request": "true"})
+    assert re.findall(SAID, again.text) == [], "a page that looks anew did nothing, and takes no word from another"
+    first = olga.http.get(at)
+    assert len(re.findall(SAID, first.text, re.DOTALL)) == 1
+    assert "max-age=0" in first.headers["set-cookie"].casefold()
+    assert re.findall(SAID, olga.page(at)) == []
+    name = cookie.partition("=")[0]
+    olga.http.cookies.set(name, "nothing-that-is-known")
+    assert re.findall(SAID, olga.page(at)) == []
+    olga.http.cookies.delete(name)
+    olga.does(f"{at}/do/resume", "resume")
 
 
 def offered(page: str) -> list[str]:

@@ -106,8 +106,10 @@ class Browsing:
         if name not in self._clients:
             bascule = self._service.bascule
             cookie = Access(bascule.token, bascule.people.sign_in).cookie_name
-            headers = {"Cookie": f"{cookie}={session(bascule, name)}", "Origin": self._service.url}
-            self._clients[name] = httpx.Client(base_url=self._service.url, headers=headers, timeout=30, trust_env=False)
+            cookies, headers = {cookie: session(bascule, name)}, {"Origin": self._service.url}
+            self._clients[name] = httpx.Client(
+                base_url=self._service.url, cookies=cookies, headers=headers, timeout=30, trust_env=False
+            )
         return self._clients[name]
 
     def page(self, name: str, place: str, status: int = 200) -> str:

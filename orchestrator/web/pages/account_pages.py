@@ -18,6 +18,7 @@ from orchestrator.store import people as stored_people
 from orchestrator.web.edge.access import Caller
 from orchestrator.web.edge.authority import Acting
 from orchestrator.web.edge.gate import PAGE_TOKEN
+from orchestrator.web.pages.done import done
 from orchestrator.web.pages.form import Fields, Form
 from orchestrator.web.pages.page import LANGUAGE_COOKIE, Lang, language_asked, render
 from orchestrator.web.pages.settings_frame import grant_words
@@ -108,7 +109,7 @@ def change_account(
         return _account(request, given, acting, language, totp=totp, wrong=str(error))
     if what.startswith("sign-out"):
         return signed_out(request, given)
-    return RedirectResponse(f"/account?did=account-{what}", status_code=303)
+    return done(request, "/account", f"account-{what}")
 
 
 def prove_again(request: Request) -> Response | None:

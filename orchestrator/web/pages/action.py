@@ -8,12 +8,12 @@ typed is still there; when it is done, one is where one came from, and is told.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlencode
 
 from fastapi import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from orchestrator.domain.model import Mode
+from orchestrator.web.pages.done import done
 from orchestrator.web.pages.form import Fields
 from orchestrator.web.pages.page import render
 from orchestrator.web.problem import ANSWERABLE, Problem, problem, problem_of
@@ -61,7 +61,7 @@ class Action:
 Act = Callable[[Mapping[str, str]], str | Response | None]
 """Does it with what was typed, by the names of the fields; answers where to go, else it is the action's `back`.
 
-A page of its own is for what is told once and stands in no address: see `told_once`.
+A page of its own is for what is told once and stands in no address (see `told_once`), or for another `done`.
 """
 
 
@@ -102,15 +102,7 @@ def answer(request: Request, language: Language, action: Action, form: Fields, a
         return where
     if refused is not None:
         return ask(request, language, action, refused=refused, typed={**typed, "confirm": form.get("confirm", "")})
-    return RedirectResponse(told(where or action.back, action.did), status_code=303)
-
-
-def told(where: str, did: str) -> str:
-    """A path with what was done, which its page then says."""
-    if not did:
-        return where
-    path, sign, fragment = where.partition("#")
-    return f"{path}{'&' if '?' in path else '?'}{urlencode({'did': did})}{sign}{fragment}"
+    return done(request, where or action.back, action.did)
 
 
 def reason(language: Language, *, required: bool = True) -> Field:

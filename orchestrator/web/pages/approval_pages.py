@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from orchestrator.domain.choices import BY_PEOPLE
 from orchestrator.domain.model import Mode, StepState
@@ -24,7 +24,7 @@ from orchestrator.web.api.orders import RunId, StepId
 from orchestrator.web.api.proposal_routes import ProposalId
 from orchestrator.web.api.standing_routes import ApprovalId
 from orchestrator.web.edge.authority import Acting, require_role
-from orchestrator.web.pages.action import told
+from orchestrator.web.pages.done import done
 from orchestrator.web.pages.form import Fields, Form
 from orchestrator.web.pages.page import Lang, render
 from orchestrator.web.pages.plan_pages import short_list
@@ -245,7 +245,7 @@ def _answered(
     except RequestError as error:
         said = {"wrong": str(error), "why" if form.get("answer_is") == "no" else "comment": form.get("comment", "")}
         return _page(request, given, acting, language, matter, problem_of(error).status, **said)
-    return RedirectResponse(told(matter.back, _did(matter, form)), status_code=303)
+    return done(request, matter.back, _did(matter, form))
 
 
 def _did(matter: Matter, form: Fields) -> str:

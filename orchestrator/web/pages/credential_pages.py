@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from orchestrator.domain.people.actor import Actor
 from orchestrator.domain.people.role import Permission
@@ -12,7 +12,7 @@ from orchestrator.operations.doctor import subjects_of
 from orchestrator.operations.examinations import Examined, Kind
 from orchestrator.operations.request import Denied, NotFound, RequestError
 from orchestrator.web.edge.authority import Acting, may_come_to, name_of
-from orchestrator.web.pages.action import told
+from orchestrator.web.pages.done import done
 from orchestrator.web.pages.examination_view import EntryView, entries_of
 from orchestrator.web.pages.form import Form
 from orchestrator.web.pages.page import Lang
@@ -60,7 +60,7 @@ def show_credentials(request: Request, given: Given, acting: Acting, language: L
 
 
 @router.post("/examine")
-def examine(form: Form, given: Given, acting: Acting) -> Response:
+def examine(request: Request, form: Form, given: Given, acting: Acting) -> Response:
     """Begin; the page shows what is found once it has ended."""
     scope = form.get("scope", "")
     if scope not in scopes_of(given):
@@ -69,7 +69,7 @@ def examine(form: Form, given: Given, acting: Acting) -> Response:
     given.service.examinations.begin(
         Kind.CREDENTIALS, scope, name_of(acting, None), lambda one: doctor.examine(one).as_json()
     )
-    return RedirectResponse(told(f"/settings/credentials#scope-{scope}", "examining"), status_code=303)
+    return done(request, f"/settings/credentials#scope-{scope}", "examining")
 
 
 def scope_views(given: Parts) -> list[ScopeView]:

@@ -15,7 +15,8 @@ from orchestrator.operations.estate import Refusal
 from orchestrator.operations.request import Denied, NotFound, RequestError
 from orchestrator.store.estates import Accepted
 from orchestrator.web.edge.authority import Acting, name_of, sees
-from orchestrator.web.pages.action import Action, Field, answer, ask, reason, told
+from orchestrator.web.pages.action import Action, Field, answer, ask, reason
+from orchestrator.web.pages.done import done
 from orchestrator.web.pages.estate_view import (
     block_of,
     changed_views,
@@ -145,9 +146,9 @@ def ask_sync(request: Request, given: Given, language: Lang) -> Response:
 
 @router.post("/sync")
 def sync(request: Request, form: Form, given: Given, acting: Acting, language: Lang) -> Response:
-    def act(_typed: Mapping[str, str]) -> str:
+    def act(_typed: Mapping[str, str]) -> Response:
         _, new = given.service.estates.sync(name_of(acting, None))
-        return told("/estate", "synced" if new else "current")
+        return done(request, "/estate", "synced" if new else "current")
 
     return answer(request, language, _syncing(given, language), form, act)
 

@@ -1,14 +1,14 @@
 """Bascule itself: whether it can take work, what it is made of, and whom it relies on. Nothing of it is secret."""
 
 from fastapi import APIRouter, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from orchestrator.domain.own_certificate import DAY
 from orchestrator.operations.examinations import Kind
 from orchestrator.operations.itself import Facts
 from orchestrator.operations.request import NotFound, RequestError
 from orchestrator.web.edge.authority import Acting, name_of
-from orchestrator.web.pages.action import told
+from orchestrator.web.pages.done import done
 from orchestrator.web.pages.examination_view import reliances_of
 from orchestrator.web.pages.form import Form
 from orchestrator.web.pages.page import Lang
@@ -37,7 +37,7 @@ def show_itself(request: Request, given: Given, acting: Acting, language: Lang) 
 
 
 @router.post("/examine")
-def examine_itself(form: Form, given: Given, acting: Acting) -> Response:
+def examine_itself(request: Request, form: Form, given: Given, acting: Acting) -> Response:
     """Begin to trace whom it relies on; the page shows what is found once it has ended."""
     scope = form.get("scope", "")
     if scope not in scopes_of(given):
@@ -46,7 +46,7 @@ def examine_itself(form: Form, given: Given, acting: Acting) -> Response:
     given.service.examinations.begin(
         Kind.ITSELF, scope, name_of(acting, None), lambda one: independence.map(one).as_json()
     )
-    return RedirectResponse(told("/settings/itself#relies", "examining"), status_code=303)
+    return done(request, "/settings/itself#relies", "examining")
 
 
 def certificate_standing(facts: Facts, now: float) -> str:

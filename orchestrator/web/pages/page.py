@@ -16,9 +16,10 @@ from orchestrator.domain.people.role import Permission
 from orchestrator.operations.request import RequestError
 from orchestrator.web import times
 from orchestrator.web.edge.access import Caller
+from orchestrator.web.pages.done import done_before, forget
 from orchestrator.web.pages.text import clean, short
 from orchestrator.web.parts import Parts
-from orchestrator.web.words import LANGUAGES, Language, knows, language_of, say, say_marked
+from orchestrator.web.words import LANGUAGES, Language, language_of, say, say_marked
 
 STATIC = Path(__file__).parent / "static"
 PLACES = (
@@ -67,13 +68,14 @@ def language_asked(request: Request) -> Language:
 def render(request: Request, name: str, language: Language, status: int = 200, **values: Any) -> HTMLResponse:
     """A template with its values. The language that was asked for in the address is remembered from then on."""
     path = values.pop("path", request.url.path)
+    did = done_before(request, language) if status < 400 else ""
     page = _templates.get_template(name).render(
         language=language,
         others=[(other, say(other, "language"), _in_language(request, path, other)) for other in _others(language)],
         path=path,
         here=str(request.url.replace(scheme="", netloc="")),
         places=PLACES,
-        did=_did(request, language),
+        did=did,
         can=functools.partial(_can, request),
         revision=getattr(request.state, "revision", ""),
         say=functools.partial(say_marked, language),
@@ -91,6 +93,8 @@ def render(request: Request, name: str, language: Language, status: int = 200, *
     )
     headers = {"Vary": "Accept-Language, Cookie", "Content-Language": language}
     response = HTMLResponse(page, status, headers)
+    if did:
+        forget(request, response)
     if request.query_params.get("lang") in LANGUAGES:
         response.set_cookie(
             LANGUAGE_COOKIE, language, max_age=_A_YEAR, httponly=True, samesite="lax", secure=_is_secure(request)
@@ -127,12 +131,6 @@ def _in_language(request: Request, path: str, language: Language) -> str:
 
 def _is_secure(request: Request) -> bool:
     return request.url.scheme == "https"
-
-
-def _did(request: Request, language: Language) -> str:
-    """What was just done, which the page that one arrives at says."""
-    key = f"did.{request.query_params.get('did', '')}"
-    return say(language, key) if knows(language, key) else ""
 
 
 def _can(request: Request, permission: str, services: Collection[str] | None = None) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from orchestrator.domain.model import Mode
 from orchestrator.domain.people.actor import Actor
@@ -15,7 +15,8 @@ from orchestrator.operations.request import NotFound, RequestError
 from orchestrator.operations.resources import Holdings, Resources
 from orchestrator.store.runs import Row
 from orchestrator.web.edge.authority import Acting, mode_of_scope, name_of, require
-from orchestrator.web.pages.action import Action, Deed, Field, answer, ask, reason, told
+from orchestrator.web.pages.action import Action, Deed, Field, answer, ask, reason
+from orchestrator.web.pages.done import done
 from orchestrator.web.pages.form import Fields, Form
 from orchestrator.web.pages.page import Lang
 from orchestrator.web.pages.settings_frame import section_page
@@ -44,14 +45,14 @@ def show_resources(request: Request, given: Given, acting: Acting, language: Lan
 
 
 @router.post("/look")
-def look(form: Form, given: Given, acting: Acting) -> Response:
+def look(request: Request, form: Form, given: Given, acting: Acting) -> Response:
     """Begin to ask every cloud of a scope; the page shows what is found once it has ended."""
     scope = form.get("scope", "")
     if scope not in _with_clouds(given):
         raise NotFound("The estate has no such scope with clouds (any more).")
     resources = given.service.resources
     given.service.examinations.begin(Kind.RESOURCES, scope, name_of(acting, None), lambda one: _counted(resources, one))
-    return RedirectResponse(told("/settings/resources", "examining"), status_code=303)
+    return done(request, "/settings/resources", "examining")
 
 
 @router.get("/{what}")

@@ -73,11 +73,12 @@ const bascule = (() => {
   });
   body.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) showLink(looking ? "slow" : "live"); });
   body.addEventListener("htmx:afterSwap", tick);
-  // What somebody opened stays open when the page takes over what moved.
+  // What somebody opened stays open when the page takes over what moved, and what they did stays said.
   document.addEventListener("DOMContentLoaded", () => {
     if (typeof Idiomorph === "undefined") return;
     const keep = (name, element) => !(name === "open" && element.localName === "details");
     Idiomorph.defaults.callbacks.beforeAttributeUpdated = keep;
+    Idiomorph.defaults.callbacks.beforeNodeRemoved = (node) => node.id !== "did";
   });
   tick();
   setInterval(tick, 1000);
