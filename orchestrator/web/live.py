@@ -19,6 +19,7 @@ import anyio
 from anyio.to_thread import run_sync
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
+from orchestrator.domain.halt import Halted
 from orchestrator.engine.progress import Progress
 from orchestrator.web.api.answers import LogLine, RunAnswer, StepAnswer
 from orchestrator.web.reading import Batch, Cursor, Reading
@@ -42,20 +43,32 @@ AGAIN_AFTER_END = 4_000
 AGAIN_AFTER_BREAK = 1_000
 """Milliseconds after which a browser connects again: an ended run may yet be undone."""
 
+_UNTOLD: int | None = -1
+"""Stands for no halt and for none at all: whoever connects is told which."""
 _INSTEAD = "read /api/v1/runs/… instead."
 
-Said = LogLine | StepAnswer | RunAnswer
+
+@dataclass(frozen=True, slots=True)
+class HaltNow:
+    """Whether everything is halted: none of a run's events says that a halt was lifted."""
+
+    halted: Halted | None
+
+
+Said = LogLine | StepAnswer | RunAnswer | HaltNow
 Put = Callable[[Said], str]
-"""Puts what is told into a message's data. Viewers with the same one share its work."""
+"""Puts what is told into a message's data; empty for what is not told. Viewers with the same one share its work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a look found, as messages: the news, and the run itself, which `moved` or did not."""
+    """What a look found, as messages: the news, the run itself, which `moved` or did not, and the halt in force."""
 
     news: bytes
     run: bytes
     moved: bool
+    halt: bytes
+    halted: int | None
     cursor: Cursor
     whole: bool
     ended_at: float | None
@@ -110,7 +123,7 @@ class Live:
         """The run from the cursor on, until it has ended and all was said, or who listens may not any more: `still`."""
         yield format_sse_event(retry=AGAIN_AFTER_BREAK)
         first, spoke, seen_end = True, time.monotonic(), None
-        asked = time.monotonic()
+        asked, halted = time.monotonic(), _UNTOLD
         while not self._closing.is_set():
             if time.monotonic() - asked > ASK_AGAIN:
                 asked = time.monotonic()
@@ -119,6 +132,8 @@ class Live:
             beat = self._beat
             heard = await self._hear(run_id, cursor, put)
             news = heard.news + (heard.run if heard.moved or (first and heard.whole) else b"")
+            if heard.halted != halted:
+                news, halted = news + heard.halt, heard.halted
             if news:
                 yield news
                 spoke = time.monotonic()
@@ -179,10 +194,13 @@ class Live:
 
     def _look(self, run_id: str, cursor: Cursor, put: Put) -> Heard:
         batch = self._reading.after(run_id, cursor)
+        halt = put(HaltNow(batch.halted))
         return Heard(
             news=b"".join(_message(name, at, put(said)) for name, at, said in _news(batch, cursor)),
             run=_message("run", batch.cursor, put(batch.run)),
             moved=batch.whole and batch.cursor.event != cursor.event,
+            halt=_message("halt", batch.cursor, halt) if halt else b"",
+            halted=batch.halted.id if batch.halted is not None else None,
             cursor=batch.cursor,
             whole=batch.whole,
             ended_at=batch.run.ended_at if batch.ended else None,
@@ -219,4 +237,5 @@ def _message(name: str, after: Cursor, data: str) -> bytes:
 
 
 def as_json(said: Said) -> str:
-    return said.model_dump_json()
+    """For the API, which is asked for the halt by itself."""
+    return "" if isinstance(said, HaltNow) else said.model_dump_json()

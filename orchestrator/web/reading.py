@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.domain.halt import Halted
 from orchestrator.domain.model import ENDED_RUN
-from orchestrator.store import moves, runs, watching
+from orchestrator.store import halts, moves, runs, watching
 from orchestrator.store.database import Connection, Database
 from orchestrator.store.journal import StepNotFound
 from orchestrator.web.api.answers import LogLine, RunAnswer, RunColumns, RunDetail, RunWithSteps, StepAnswer
@@ -34,7 +35,8 @@ class Cursor:
 class Batch:
     """What is new after a cursor: lines, then changed steps in the order of their last events, then the run.
 
-    `steps` have the event that they are as of. `whole` is false when there is more to read at once.
+    `steps` have the event that they are as of. `whole` is false when there is more to read at once. `halted`: the halt
+    that is in force, whatever the cursor.
     """
 
     lines: tuple[LogLine, ...]
@@ -42,6 +44,7 @@ class Batch:
     run: RunAnswer
     cursor: Cursor
     whole: bool
+    halted: Halted | None
 
     @property
     def ended(self) -> bool:
@@ -190,6 +193,7 @@ class Reading:
             rows = watching.steps_by_id(conn, run_id, last.keys())
             needs = watching.needs_of(conn, run_id, last.keys())
             run = _run(conn, run_id)
+            halted = halts.in_force(conn)
         steps = [(last[row.step_id], StepAnswer.of(row, needs.get(row.step_id, []))) for row in rows]
         heard = Cursor(events[-1].seq if events else cursor.event, lines[-1].id if lines else cursor.line)
         return Batch(
@@ -198,6 +202,7 @@ class Reading:
             run=run,
             cursor=heard,
             whole=len(events) < EVENTS_AT_ONCE and len(lines) < LINES_AT_ONCE,
+            halted=halted,
         )
 
     def _read_expectation(self, digest: str) -> Expectation:

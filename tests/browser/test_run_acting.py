@@ -105,6 +105,46 @@ def test_what_can_be_done_the_graph_and_the_time_left_follow_without_reloading(
         assert page.locator('[data-group="desk"] .counts').inner_text() in shown
 
 
+def test_pages_that_stay_open_see_a_halt_and_its_end_and_keep_the_switch(
+    browser: Browser, service: RunningService, run_id: str
+) -> None:
+    service.decide(run_id, "pause", "paul")
+    with signed_in(browser, service, f"/runs/{run_id}") as run:
+        step, now = run.context.new_page(), run.context.new_page()
+        step.goto(f"{service.url}/runs/{run_id}/steps/{SHEET}")
+        now.goto(f"{service.url}/")
+        for page in (run, step, now):
+            expect(page.locator("#link")).to_have_text("Live")
+            expect(page.locator("#stop")).to_be_visible()
+        expect(run.locator('[data-do="resume"]')).to_be_visible()
+        service.bascule.halt.engage("paul", "smoke")
+        try:
+            for page in (run, step, now):
+                expect(page.locator(".halted")).to_contain_text("by paul")
+                expect(page.locator("#stop")).to_be_hidden()
+            expect(run.locator('[data-do="resume"]')).to_be_hidden()
+            expect(run.locator('[data-do="undo"]')).to_be_hidden()
+            expect(run.locator('[data-do="cancel"]')).to_be_visible()
+            now.goto(f"{service.url}/halt/lift")
+            now.locator("form textarea").fill("steam")
+            now.locator("form button").click()
+        finally:
+            if service.bascule.halt.in_force():
+                service.bascule.halt.lift("paul", "test ends")
+        for page in (run, step, now):
+            expect(page.locator(".halted")).to_be_hidden()
+            expect(page.locator("#stop")).to_be_visible()
+        expect(run.locator('[data-do="resume"]')).to_be_visible()
+        expect(now.locator(".did")).to_be_visible()
+        now.evaluate("document.querySelector('h1').textContent = 'old'")
+        service.decide(run_id, "resume", "paul")
+        expect(now.locator("h1")).not_to_have_text("old")
+        expect(now.locator(".did")).to_be_visible()  # what was done stays said when the page takes over what moved
+        now.route("**/live?*", lambda route: route.abort())
+        now.goto(f"{service.url}/")
+        expect(now.locator("#link")).to_contain_text("looked at every 15 s")
+
+
 def test_pausing_is_one_click_and_one_confirmation_without_a_script(
     browser: Browser, service: RunningService, run_id: str
 ) -> None:

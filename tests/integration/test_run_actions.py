@@ -1,9 +1,11 @@
 """What people do from the page of a run, by its forms alone: what is offered, who may, what must be typed."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
+from typing import Any
 
 import httpx
 import pytest
@@ -232,6 +234,39 @@ def test_while_everything_is_halted_nothing_that_begins_is_offered(
         assert olga.send(f"{at}/steps/{SHEET}/do/retry").status_code == 423
     finally:
         assert service.http.post("/api/v1/halt/lift", json={"reason": "test"}).status_code == 200
+
+
+def test_the_page_of_a_run_is_told_of_a_halt_and_of_its_end(
+    service: RunningService, person: dict[str, Person], run_id: str
+) -> None:
+    """None of the run's own events says that a halt was lifted, and the page may be open through both."""
+    olga, anne, at = person["olga"], person["anne"], f"/runs/{run_id}"
+    for page in (anne.page(at), anne.page(f"{at}/steps/{SHEET}")):
+        assert '<section class="halted" aria-labelledby="halted" hidden>' in page
+    with anne.http.stream("GET", f"{at}/live", params={"lang": "fr"}) as response:
+        told = halts_told(response.iter_lines())
+        assert next(told) == {"halted": False, "why": ""}
+        assert service.http.post("/api/v1/halt", json={"as": "olga", "reason": "<fumée>"}).status_code == 201
+        try:
+            engaged = next(told)
+            assert engaged["halted"]
+            assert re.fullmatch(r"par olga, .* UTC\)?\s*: <fumée>", engaged["why"])
+            page = anne.page(at)
+            assert '<section class="halted" aria-labelledby="halted">' in page
+            assert '<a id="stop" class="button stop" href="/halt" hidden>' in olga.page(at)
+            assert 'href="/halt">' in olga.page(f"{at}/paper"), "who is not told of the end has the switch"
+        finally:
+            assert service.http.post("/api/v1/halt/lift", json={"reason": "test"}).status_code == 200
+        assert next(told) == {"halted": False, "why": ""}
+    assert '<a id="stop" class="button stop" href="/halt">' in olga.page(at)
+
+
+def halts_told(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+    name = ""
+    for line in lines:
+        name = line.removeprefix("event: ") if line.startswith("event: ") else name
+        if line.startswith("data: ") and name == "halt":
+            yield json.loads(line.removeprefix("data: "))
 
 
 def test_the_page_shows_the_time_left_the_plan_and_the_graph(

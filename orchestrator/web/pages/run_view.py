@@ -9,13 +9,15 @@ from urllib.parse import quote
 from pydantic import BaseModel
 
 from orchestrator.domain.choices import RunChoice, StepChoice, run_choices, step_choices
+from orchestrator.domain.halt import Halted
 from orchestrator.domain.kinds import KINDS
 from orchestrator.domain.model import DONE_FORWARD, ENDED_RUN, RunState, StepState
 from orchestrator.domain.people.role import Permission, Role
 from orchestrator.web.api.answers import LogLine, RunAnswer, RunColumns, StepAnswer
 from orchestrator.web.attention import Wait, commands
+from orchestrator.web.live import HaltNow, Said
 from orchestrator.web.pages.text import clean, short
-from orchestrator.web.times import clock
+from orchestrator.web.times import clock, moment
 from orchestrator.web.words import Language, say
 
 S, R = StepState, RunState
@@ -141,6 +143,13 @@ class StepView(BaseModel):
     back: list[StepChoice]
 
 
+class HaltView(BaseModel):
+    """Whether everything is halted; `why` is empty where it is not."""
+
+    halted: bool
+    why: str
+
+
 class Pair(NamedTuple):
     name: str
     value: str
@@ -223,8 +232,17 @@ def _said(value: object) -> str:
     return clean(text if len(text) <= MOST_OF_A_VALUE else f"{text[:MOST_OF_A_VALUE]}…")
 
 
-def as_page_json(language: Language, said: LogLine | StepAnswer | RunAnswer) -> str:
+def halt_view(language: Language, halted: Halted | None) -> HaltView:
+    if halted is None:
+        return HaltView(halted=False, why="")
+    by, at, reason = clean(halted.by), moment(language, halted.at), clean(halted.reason)
+    return HaltView(halted=True, why=say(language, "halt.why", by=by, at=at, reason=reason))
+
+
+def as_page_json(language: Language, said: Said) -> str:
     """What the page's script is sent."""
+    if isinstance(said, HaltNow):
+        return halt_view(language, said.halted).model_dump_json()
     if isinstance(said, LogLine):
         return line_view(said).model_dump_json()
     view = step_view(language, said) if isinstance(said, StepAnswer) else run_view(language, said)

@@ -52,6 +52,12 @@ const bascule = (() => {
     put(link, words[state]);
   }
 
+  // The kill switch stands outside of what is taken over: a click at it is never lost.
+  function showHalted(halted) {
+    const stop = document.getElementById("stop");
+    if (stop) stop.hidden = halted;
+  }
+
   // Without a stream the page looks anew by itself; where nothing moved, it is answered nothing.
   let looking = 0;
   body.addEventListener("htmx:sseOpen", () => {
@@ -72,7 +78,7 @@ const bascule = (() => {
     else showLink("lost");
   });
   body.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) showLink(looking ? "slow" : "live"); });
-  body.addEventListener("htmx:afterSwap", tick);
+  body.addEventListener("htmx:afterSwap", () => { tick(); showHalted(document.getElementById("halted") !== null); });
   // What somebody opened stays open when the page takes over what moved, and what they did stays said.
   document.addEventListener("DOMContentLoaded", () => {
     if (typeof Idiomorph === "undefined") return;
@@ -82,5 +88,5 @@ const bascule = (() => {
   });
   tick();
   setInterval(tick, 1000);
-  return { put, now, duration, showTime, showLink, tick };
+  return { put, now, duration, showTime, showLink, showHalted, tick };
 })();

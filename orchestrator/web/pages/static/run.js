@@ -4,7 +4,7 @@
 (() => {
   const page = document.getElementById("run");
   const words = page.dataset;
-  const { put, showTime, showLink, tick } = bascule;
+  const { put, showTime, showLink, showHalted, tick } = bascule;
   const LINES = 1000;
   const AGAIN = 5000;
   const GATHER = 50;
@@ -26,8 +26,27 @@
     find("use", icon).setAttribute("href", `#i-${name}`);
   }
 
+  // While everything is halted, nothing that begins an effect is offered.
+
+  const BEGINS = ["resume", "undo", "retry"];
+  const band = find(".halted");
+  let halted = !band.hidden;
+  let offered = words.can.split(" ");
+
   function offer(choices) {
-    document.querySelectorAll("[data-do]").forEach((item) => { item.hidden = !choices.includes(item.dataset.do); });
+    offered = choices;
+    document.querySelectorAll("[data-do]").forEach((item) => {
+      const what = item.dataset.do;
+      item.hidden = !choices.includes(what) || (halted && BEGINS.includes(what));
+    });
+  }
+
+  function showHalt(halt) {
+    halted = halt.halted;
+    band.hidden = !halted;
+    put(find(".halt-why", band), halt.why);
+    showHalted(halted);
+    offer(offered);
   }
 
   // Steps: their rows, their nodes, and what is counted of them.
@@ -249,6 +268,7 @@
     on(source, "step", showStep);
     on(source, "run", showRun);
     on(source, "log", hearLine);
+    on(source, "halt", showHalt);
     on(source, "end", () => {});
     source.addEventListener("error", () => {
       if (!ended) showLink("lost");
