@@ -117,7 +117,7 @@ def _headers(language: Language) -> dict[str, str]:
 
 
 def _kept(request: Request, language: Language, response: R) -> R:
-    """With the language that was asked for in the address, which is remembered; what was done is said, and forgotten."""
+    """The language that was asked for in the address is remembered; what was done was said, and is forgotten."""
     if response.status_code < 400 and done_before(request, language):
         forget(request, response)
     if request.query_params.get("lang") in LANGUAGES:
