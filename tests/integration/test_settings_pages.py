@@ -316,6 +316,13 @@ def test_codes_are_sealed_shown_once_and_open_when_another_agrees(service: Runni
     assert ada.do("/settings/break-glass/confirm").status_code == 403, "who made them does not agree to them"
     assert "waits" not in words_of(vera.get("/settings"))
     assert "New sealed codes" in words_of(bruno.get("/settings"))
+    looked_at = bruno.get("/settings/break-glass/confirm")
+    page = ada.do("/settings/break-glass/seal", codes="4", needed="2", days="30")
+    opened["codes"] = re.findall(r"(?:[A-Z0-9]{5}-){4}[A-Z0-9]{5}", page.text)[:2]
+    answered = bruno.send(looked_at)
+    assert answered.status_code == 409, "others than those on the page would open"
+    assert "4 codes" in words_of(answered), "what waits now is there to be looked at"
+    assert httpx.post(doors, json=opened, trust_env=False).status_code == 401
     assert "the new codes open" in words_of(bruno.do("/settings/break-glass/confirm"))
     assert httpx.post(doors, json=opened, trust_env=False).status_code == 201
 
