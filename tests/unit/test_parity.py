@@ -15,6 +15,7 @@ from orchestrator.web.edge.permissions import NEEDS
 
 SAID: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("parity.yaml").read_text("utf-8"))
 ROWS: list[dict[str, str | None]] = SAID["actions"]
+COMMANDS = typer.main.get_command(app)
 DOCS = Path(__file__).parents[2] / "docs" / "cli.md"
 CALM = frozenset({None, Permission.OWN, Permission.MANAGE, Permission.AUDIT})
 """Permissions of what lets people in, is their own, or is administered in peace."""

@@ -8,7 +8,9 @@ from orchestrator.domain.model import StepState
 from orchestrator.web.api.answers import RunDetail, StepAnswer
 from orchestrator.web.pages.run_groups import OPEN_AT_MOST, Sort, groups, loudest
 from orchestrator.web.pages.run_objectives import objectives
+from orchestrator.web.pages.run_paper import procedure
 from orchestrator.web.pages.run_view import StepView, run_view, step_view
+from orchestrator.web.reading import StepDetail
 from orchestrator.web.words import Language
 
 TITLES = {"mail": "Mail", "desk": "Front desk"}
@@ -97,9 +99,30 @@ def test_the_time_left_is_counted_from_the_start() -> None:
 
 @pytest.mark.parametrize(("ended", "late"), [(1200.0, False), (4600.0, False), (4601.0, True)])
 def test_a_service_is_back_when_its_last_step_ended(ended: float, late: bool) -> None:
-    steps = [step("a", StepState.SKIPPED, ended_at=1100.0), step("b", StepState.SUCCEEDED, ended_at=ended)]
+    steps = [step("a", StepState.SUCCEEDED, ended_at=1100.0), step("b", StepState.SUCCEEDED, ended_at=ended)]
     (found,) = objectives(run(), steps, ALLOWED, TITLES)
-    assert (found.reached, found.is_late) == (ended, late)
+    assert (found.reached, found.is_late, found.outcome) == (ended, late, "reached")
+
+
+@pytest.mark.parametrize("passed", [StepState.SKIPPED, StepState.TOLERATED])
+def test_a_service_whose_steps_were_passed_over_is_not_said_to_be_back(passed: StepState) -> None:
+    (moves,) = objectives(run(), [step("a", passed, ended_at=1.0), step("b", StepState.RUNNING)], ALLOWED, TITLES)
+    (over,) = objectives(run(), [step("a", passed, ended_at=1.0), step("b", StepState.SUCCEEDED)], ALLOWED, TITLES)
+    assert (moves.outcome, over.outcome) == ("left", "gaps")
+
+
+@pytest.mark.parametrize(
+    ("state", "done", "said"),
+    [
+        (StepState.SUCCEEDED, True, "done already"),
+        (StepState.SKIPPED, False, "passed over by a person: not done"),
+        (StepState.TOLERATED, False, "failed, and the run went on: not done"),
+        (StepState.RUNNING, False, ""),
+    ],
+)
+def test_on_paper_only_what_succeeded_is_ticked(state: StepState, done: bool, said: str) -> None:
+    (found,) = procedure("en", [StepDetail(step("a", state), {}, ())], TITLES, str)
+    assert (found.is_done, found.said) == (done, said)
 
 
 def test_on_the_way_back_nothing_is_away() -> None:

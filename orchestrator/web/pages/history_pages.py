@@ -182,7 +182,9 @@ def _objective(language: Language, run: RunColumns, took: float | None, known: M
     told = duration(limit, language)
     if took > limit and (run.ended_at is None or run.state in (RunState.SUCCEEDED, RunState.INCOMPLETE)):
         return Objective("decide", "bad", say(language, "history.rto.over", time=told))
-    if run.state in (RunState.SUCCEEDED, RunState.INCOMPLETE):
+    if run.state is RunState.INCOMPLETE:
+        return Objective("skipped", "odd", say(language, "history.rto.gaps", time=told))
+    if run.state is RunState.SUCCEEDED:
         return Objective("done", "good", say(language, "history.rto.met", time=told))
     if run.ended_at is None:
         return Objective("later", "quiet", say(language, "history.rto.runs", time=told))

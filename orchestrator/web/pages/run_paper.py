@@ -6,10 +6,12 @@ step names its secrets and never holds them.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from orchestrator.domain.model import StepState
 from orchestrator.web.pages.run_view import Pair, said_inputs, step_name
 from orchestrator.web.reading import StepDetail
-from orchestrator.web.words import Language
+from orchestrator.web.words import Language, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,7 @@ class PaperStep:
     """`after`: the numbers of the steps that must be done first. `sheet`: the text of its instructions.
 
     `by_hand`: it is a person's also while Bascule is there. `undo`: how it is taken back, where its runbook says so.
+    `said`: what became of it, where that is not to be done again or was passed over, which is not done.
     """
 
     number: int
@@ -34,9 +37,13 @@ class PaperStep:
     sheet: str
     undo: tuple[Pair, ...]
     is_done: bool
+    said: str
 
 
 _BY_PEOPLE = frozenset({"human.task", "human.approval"})
+_SAID: Mapping[StepState, str] = MappingProxyType(
+    {StepState.SUCCEEDED: "paper.done", StepState.SKIPPED: "paper.skipped", StepState.TOLERATED: "paper.tolerated"}
+)
 _SAID_APART = frozenset({"instructions", "role", "count"})
 
 
@@ -73,5 +80,6 @@ def _step(
         instructions=instructions,
         sheet=sheet(instructions) if instructions else "",
         undo=tuple(said_inputs({"uses": undo.get("uses"), **undo.get("with", {})})) if isinstance(undo, dict) else (),
-        is_done=step.state in ("succeeded", "skipped", "tolerated"),
+        is_done=step.state is StepState.SUCCEEDED,
+        said=say(language, _SAID[step.state]) if step.state in _SAID else "",
     )

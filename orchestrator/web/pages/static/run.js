@@ -61,7 +61,7 @@
       put(find(".done", lane), String(sum(["good", "odd"])));
       put(find(".word", lane), words[`word${tone[0].toUpperCase()}${tone.slice(1)}`]);
     }
-    return sum(["bad", "waits", "moving", "quiet"]) === 0;
+    return { isOver: sum(["bad", "waits", "moving", "quiet"]) === 0, gaps: sum(["odd"]) > 0 };
   }
 
   // What is not said has no element until it is.
@@ -112,19 +112,21 @@
 
   // What is left of the time that each service may be away.
 
-  function showObjective(step, isOver) {
+  function showObjective(step, { isOver, gaps }) {
     const item = find(`.objective[data-service="${step.service}"]`);
     if (!item) return;
     const reached = find(".in-time", item);
     const elapsed = find(".elapsed", reached);
     const since = find(".clock .elapsed").dataset.since;
-    const late = isOver && step.until - since > Number(item.dataset.total);
+    const whole = isOver && !gaps;
+    const late = whole && step.until - since > Number(item.dataset.total);
     find(".time-left", item).hidden = isOver;
-    reached.hidden = !isOver;
+    find(".with-gaps", item).hidden = !isOver || whole;
+    reached.hidden = !whole;
     reached.dataset.tone = late ? "bad" : "good";
     setIcon(reached, late ? "failed" : "done");
     find(".too-late", item).hidden = !late;
-    setTime(elapsed, isOver ? { since, until: step.until } : {});
+    setTime(elapsed, whole ? { since, until: step.until } : {});
   }
 
   function showObjectives(run) {
