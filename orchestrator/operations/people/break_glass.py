@@ -81,7 +81,7 @@ class BreakGlass:
         return codes
 
     def confirm(self, by: str, bundle: str) -> None:
-        """A second person agrees to the codes that they looked at. Raises NotFound, Conflict, Denied for who sealed them."""
+        """A second person agrees to the codes they looked at. Raises NotFound, Conflict, Denied for who sealed them."""
         with self._database.write() as conn:
             people.exclude(conn)
             if by not in people.confirmers(conn, ()):

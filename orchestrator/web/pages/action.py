@@ -41,8 +41,8 @@ class Field:
 class Action:
     """All texts are in the reader's language. `confirm`: what must be typed, such as a scope's name; empty for nothing.
 
-    `did`: the message (`did.…`) that is shown where one arrives. `command`: the same on the command line. `as_of`: a mark
-    of what the page says, which its form carries: where it is another by then, nothing is done, and one looks again.
+    `did`: the message (`did.…`) that is shown where one arrives. `command`: the same on the command line.
+    `as_of`: a mark of what the page says, which its form carries: where it is another by then, nothing is done.
     """
 
     title: str

@@ -17,13 +17,13 @@ from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.domain.signals.words import VERDICTS
 from orchestrator.operations.people.approvals import Signed
 from orchestrator.operations.request import RequestError
-from orchestrator.store import runs
+from orchestrator.store import people, runs
 from orchestrator.store.journal import StepNotFound
 from orchestrator.web.api.answers import StepAnswer
 from orchestrator.web.api.orders import RunId, StepId
 from orchestrator.web.api.proposal_routes import ProposalId
 from orchestrator.web.api.standing_routes import ApprovalId
-from orchestrator.web.edge.authority import Acting, require_role
+from orchestrator.web.edge.authority import Acting, FactorNeeded, ProofTooOld, require_role
 from orchestrator.web.pages.action import told
 from orchestrator.web.pages.form import Fields, Form
 from orchestrator.web.pages.page import Lang, render
@@ -237,14 +237,20 @@ def _answered(
     form: Fields,
     act: Callable[[Actor, Signed | None], None],
 ) -> Response:
-    """Do it and go back; what stands in the way is said on the page, and nothing that was typed is lost."""
+    """Do it and go back; what stands in the way is said on the page, and nothing that was typed is lost.
+
+    Who sent no code and must show a factor is asked for it, and goes on. Raises ProofTooOld, FactorNeeded.
+    """
+    actor = acting
     try:
         actor = _proved(given, acting, form)
         require_role(given, actor, matter.role, matter.services, matter.mode, approves=matter.approves)
         act(actor, _signed(form))
     except RequestError as error:
+        if isinstance(error, ProofTooOld | FactorNeeded) and not form.get("code"):
+            raise
         said = {"wrong": str(error), "why" if form.get("answer_is") == "no" else "comment": form.get("comment", "")}
-        return _page(request, given, acting, language, matter, problem_of(error).status, **said)
+        return _page(request, given, actor, language, matter, problem_of(error).status, **said)
     return RedirectResponse(told(matter.back, _did(matter, form)), status_code=303)
 
 
@@ -289,10 +295,17 @@ def _page(
         steps=len(plan.steps) if plan is not None else 0,
         outlined=short_list(given, language, plan) if plan is not None else [],
         about=json.dumps(dict(matter.about)),
-        asks_code=lack is Lack.STALE,
+        asks_code=lack is Lack.STALE and _has_totp(given, acting),
+        has_key=acting.keyed,
         keyed=acting.keyed and matter.approves and matter.mode is not Mode.REHEARSAL,
         **values,
     )
+
+
+def _has_totp(given: Parts, acting: Actor) -> bool:
+    with given.service.database.read() as conn:
+        row = people.get(conn, acting.name)
+    return row is not None and bool(row.totp)
 
 
 def _plan(given: Parts, matter: Matter) -> Plan | None:
