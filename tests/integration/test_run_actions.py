@@ -41,7 +41,10 @@ class Person:
         return unescape(found.text)
 
     def send(self, path: str, **fields: str) -> httpx.Response:
-        return self.http.post(path, data={"page_token": self.token, **fields})
+        """A form as it stands on its page now, with these fields."""
+        seen = re.search(r'name="as_of" value="([^"]+)"', self.http.get(path).text)
+        shown = {"as_of": seen[1]} if seen else {}
+        return self.http.post(path, data={"page_token": self.token, **shown, **fields})
 
     def does(self, path: str, did: str, **fields: str) -> str:
         """Send the form and go where it leads; that page says what was done."""
@@ -143,6 +146,29 @@ def test_a_failed_step_is_tried_again_or_left_out(
     assert offered(olga.page(f"{at}/steps/{GO}")) == ["answer"]
     assert "Not possible now" in olga.page(f"{at}/steps/{GO}/do/skip")
     service.check_fold(run_id)
+
+
+@pytest.mark.parametrize("verb", ["skip", "retry"])
+def test_a_form_means_what_was_shown_and_nothing_that_came_of_it_since(
+    service: RunningService, person: dict[str, Person], run_id: str, verb: str
+) -> None:
+    """During an undo, what went on without a step would leave its effect; another drift would be accepted unseen."""
+    olga, path = person["olga"], f"/runs/{run_id}/steps/{SHEET}/do/{verb}"
+    service.decide(run_id, "reject", "paul", SHEET, reason="no")
+    shown = re.search(r'name="as_of" value="([^"]+)"', olga.page(path))
+    assert shown is not None
+    assert shown[1].split("/") == ["running", "failed", "1", "0"]
+    service.decide(run_id, "retry", "paul", SHEET)
+    service.wait(run_id, "waiting", SHEET)
+    service.decide(run_id, "reject", "paul", SHEET, reason="no again")
+    for as_of in (shown[1], shown[1].replace("running", "undoing"), ""):
+        refused = olga.send(path, reason="done by phone", as_of=as_of)
+        assert refused.status_code == 409, as_of
+        assert "It has moved on since you looked" in refused.text
+        assert "no again" in refused.text, "the page says how it is now"
+    found = service.run(run_id)
+    assert next(one for one in found["steps"] if one["id"] == SHEET)["state"] == "failed"
+    olga.does(path, verb, reason="done by phone")
 
 
 def test_a_task_is_reported_and_a_hold_point_answered_in_french(
