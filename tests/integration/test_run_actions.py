@@ -4,11 +4,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
+from typing import Any
 
 import httpx
 import pytest
 
+from orchestrator.domain.journal import StepEvent
 from orchestrator.domain.people.role import Role
+from orchestrator.operations.request import MOST_SAID, RequestError
 from orchestrator.store import runs
 from orchestrator.store.runs import OutputLine
 from orchestrator.web.edge.access import Access
@@ -188,6 +191,29 @@ def test_a_task_is_reported_and_a_hold_point_answered_in_french(
     found = service.wait(run_id, "failed", GO)
     assert next(one for one in found["steps"] if one["id"] == GO)["message"] == "Rejected by anne: trop <tôt>"
     assert "trop <tôt>" not in anne.http.get(f"/runs/{run_id}").text
+
+
+def test_what_goes_with_an_answer_is_text_and_not_without_end(
+    service: RunningService, person: dict[str, Person], run_id: str
+) -> None:
+    """It stands in the journal for good, on every page of the run and in each stream."""
+    olga, path = person["olga"], f"/approve/step/{run_id}/{SHEET}"
+    for answer in ({"answer_is": "no"}, {}):
+        for comment in ("x" * (MOST_SAID + 1), "\x1b[2J", "a\x9bb"):
+            assert olga.send(path, comment=comment, **answer).status_code == 422, comment[:9]
+    with pytest.raises(RequestError, match="4000 characters"):
+        service.bascule.decisions.approve(run_id, SHEET, "olga", "x" * (MOST_SAID + 1))
+    with pytest.raises(RequestError, match="4000 characters"):
+        service.bascule.runs.release(run_id, "sha256:any", "olga", "x" * (MOST_SAID + 1))
+    service.wait(run_id, "waiting", SHEET)
+    olga.does(path, "reject", answer_is="no", comment="first\r\nsecond" + "x" * (MOST_SAID - 12))
+    (said,) = [one["data"]["reason"] for one in events(service, run_id) if one["kind"] == StepEvent.REJECTED]
+    assert said.startswith("first\nsecond")
+
+
+def events(service: RunningService, run_id: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = service.http.get(f"/api/v1/runs/{run_id}/events").json()["events"]
+    return found
 
 
 def test_outside_of_rehearsals_what_is_touched_is_typed(service: RunningService, person: dict[str, Person]) -> None:

@@ -16,7 +16,7 @@ from orchestrator.domain.plan import Plan
 from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.domain.signals.words import VERDICTS
 from orchestrator.operations.people.approvals import Signed
-from orchestrator.operations.request import RequestError
+from orchestrator.operations.request import RequestError, require_short
 from orchestrator.store import people, runs
 from orchestrator.store.journal import StepNotFound
 from orchestrator.web.api.answers import StepAnswer
@@ -74,7 +74,7 @@ def give_release(request: Request, run_id: RunId, form: Form, given: Given, acti
     matter = _release_of(given, run_id)
 
     def act(actor: Actor, signed: Signed | None) -> None:
-        given.service.runs.release(run_id, form.get("digest", ""), actor.name, form.get("comment", ""), signed)
+        given.service.runs.release(run_id, form.get("digest", ""), actor.name, _comment(form), signed)
 
     return _answered(request, given, acting, language, matter, form, act)
 
@@ -94,9 +94,9 @@ def give_step(
 
     def act(actor: Actor, signed: Signed | None) -> None:
         if form.get("answer_is") == "no":
-            given.service.decisions.reject(run_id, step_id, actor.name, form.get("comment", ""))
+            given.service.decisions.reject(run_id, step_id, actor.name, _comment(form))
         else:
-            given.service.decisions.approve(run_id, step_id, actor.name, form.get("comment", ""), signed)
+            given.service.decisions.approve(run_id, step_id, actor.name, _comment(form), signed)
 
     return _answered(request, given, acting, language, matter, form, act)
 
@@ -113,7 +113,7 @@ def give_proposal(
     matter = _proposal_of(given, proposal_id)
 
     def act(actor: Actor, signed: Signed | None) -> None:
-        comment = form.get("comment", "")
+        comment = _comment(form)
         if form.get("answer_is") == "no":
             given.service.proposals.reject(proposal_id, actor.name, comment)
         else:
@@ -134,7 +134,7 @@ def give_standing(
     matter = _standing_of(given, approval_id, language)
 
     def act(actor: Actor, signed: Signed | None) -> None:
-        comment = form.get("comment", "")
+        comment = _comment(form)
         given.service.standing.sign(approval_id, form.get("digest", ""), actor.name, comment, signed)
 
     return _answered(request, given, acting, language, matter, form, act)
@@ -252,6 +252,13 @@ def _answered(
         said = {"wrong": str(error), "why" if form.get("answer_is") == "no" else "comment": form.get("comment", "")}
         return _page(request, given, actor, language, matter, problem_of(error).status, **said)
     return RedirectResponse(told(matter.back, _did(matter, form)), status_code=303)
+
+
+def _comment(form: Fields) -> str:
+    """Raises RequestError, whatever it goes with: an approval is kept for good."""
+    comment = form.get("comment", "").strip()
+    require_short(comment)
+    return comment
 
 
 def _did(matter: Matter, form: Fields) -> str:
