@@ -127,6 +127,7 @@ def named(hall: Hall) -> Names:
     run_id, digest = rehearsed(hall.service, SERVICES, to_the_end=False)
     found = hall.service.run(run_id)
     waiting = next(wait.step for wait in waits_of(found.run, found.steps) if wait.step)
+    _posted(hall, "map", scope="rehearsal")
     proposals = until(lambda: hall.service.get("/proposals")["proposals"], 60, lambda: "nothing is proposed")
     return Names(
         run_id=run_id,
@@ -140,6 +141,7 @@ def named(hall: Hall) -> Names:
         more={
             "/welcome": _posted(hall, "people", name="zoe")["path"],
             **hall.more,
+            "/map": "/map?scope=rehearsal",
             "path": "runbooks/mail-failover.yaml",
         },
     )
@@ -149,7 +151,7 @@ def _posted(hall: Hall, where: str, **order: str) -> dict[str, Any]:
     """As somebody who may do everything."""
     headers = {"Authorization": f"Bearer {hall.cookie[1]}"}
     url = f"{hall.service.url}/api/v1/{where}"
-    answer = httpx.post(url, json=order, headers=headers, trust_env=False, timeout=30)
+    answer = httpx.post(url, json=order, headers=headers, trust_env=False, timeout=120)
     assert answer.is_success, answer.text
     said: dict[str, Any] = answer.json()
     return said

@@ -141,7 +141,7 @@ GUARDS = (
         "        for name in list[str]():", _37 + "test_at_a_hold_point_as_well",
     ),
     Guard(
-        37, "approvals of proposals are looked at again", "orchestrator/operations/proposals.py",
+        37, "approvals of proposals are looked at again", "orchestrator/operations/proposal_release.py",
         "            for name in self._void(conn, row, mode):", "            for name in list[str]():",
         "tests/integration/test_proposals.py::test_whoever_was_changed_after_their_approval_has_not_approved",
     ),

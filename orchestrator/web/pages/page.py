@@ -2,13 +2,14 @@
 
 import functools
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import jinja2
 from fastapi import Cookie, Depends, Header, Query, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from orchestrator.domain.halt import HOW_TO_LIFT, Halted
 from orchestrator.domain.people.actor import Lack
@@ -34,6 +35,10 @@ PLACES = (
 """Name, whose word is `nav.…`, and address."""
 LANGUAGE_COOKIE = "bascule_language"
 _A_YEAR = 365 * 86400
+A_PART = 32_768
+"""Characters of a long page that are sent at once."""
+
+R = TypeVar("R", bound=Response)
 
 _templates = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -66,8 +71,23 @@ def language_asked(request: Request) -> Language:
 
 def render(request: Request, name: str, language: Language, status: int = 200, **values: Any) -> HTMLResponse:
     """A template with its values. The language that was asked for in the address is remembered from then on."""
+    page = _templates.get_template(name).render(_values(request, language, status, values))
+    return _kept(request, language, HTMLResponse(page, status, _headers(language)))
+
+
+def render_in_parts(request: Request, name: str, language: Language, **values: Any) -> Response:
+    """The same for a long page: its head is sent, and shown, before its last row is written."""
+    written = _templates.get_template(name).generate(_values(request, language, 200, values))
+    parts = in_parts(written)
+    head = next(parts)  # what goes wrong here is still answered as an error
+    return _kept(
+        request, language, StreamingResponse(chain([head], parts), headers=_headers(language), media_type="text/html")
+    )
+
+
+def _values(request: Request, language: Language, status: int, values: dict[str, Any]) -> dict[str, Any]:
     path = values.pop("path", request.url.path)
-    page = _templates.get_template(name).render(
+    return dict(
         language=language,
         others=[(other, say(other, "language"), _in_language(request, path, other)) for other in _others(language)],
         path=path,
@@ -89,8 +109,14 @@ def render(request: Request, name: str, language: Language, status: int = 200, *
         page_token=_page_token(request),
         **values,
     )
-    headers = {"Vary": "Accept-Language, Cookie", "Content-Language": language}
-    response = HTMLResponse(page, status, headers)
+
+
+def _headers(language: Language) -> dict[str, str]:
+    return {"Vary": "Accept-Language, Cookie", "Content-Language": language}
+
+
+def _kept(request: Request, language: Language, response: R) -> R:
+    """With the language that was asked for in the address, which is remembered."""
     if request.query_params.get("lang") in LANGUAGES:
         response.set_cookie(
             LANGUAGE_COOKIE, language, max_age=_A_YEAR, httponly=True, samesite="lax", secure=_is_secure(request)
@@ -103,6 +129,18 @@ def plain_page(request: Request, status: int, key: str, detail: str = "") -> Res
     language = language_asked(request)
     values = {"title": say(language, f"plain.{key}.title"), "why": say(language, f"plain.{key}.why"), "detail": detail}
     return render(request, "plain.html", language, status, **values)
+
+
+def in_parts(written: Iterable[str]) -> Iterator[str]:
+    """The same text, in parts of `A_PART` characters or a little more, and what is left."""
+    held, size = list[str](), 0
+    for piece in written:
+        held.append(piece)
+        size += len(piece)
+        if size >= A_PART:
+            yield "".join(held)
+            held, size = [], 0
+    yield "".join(held)
 
 
 def service_titles(given: Parts, language: Language, commit: str | None = None) -> dict[str, str]:

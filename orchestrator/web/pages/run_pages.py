@@ -19,7 +19,7 @@ from orchestrator.web.api.orders import RunId, StepId
 from orchestrator.web.api.run_routes import After, From, stream_slot
 from orchestrator.web.edge.authority import Still
 from orchestrator.web.pages import run_drawing
-from orchestrator.web.pages.page import Lang, render
+from orchestrator.web.pages.page import Lang, render, render_in_parts
 from orchestrator.web.pages.run_groups import Group, Sort, groups
 from orchestrator.web.pages.run_objectives import objectives
 from orchestrator.web.pages.run_paper import procedure
@@ -72,7 +72,7 @@ def show_run(
     run, known = found.run, _known(given, language, found.run.commit)
     views = [step_view(language, step) for step in found.steps]
     lanes = groups(language, views, run.services, known.titles, Sort.ORDER)
-    return render(
+    return render_in_parts(
         request,
         "run.html",
         language,
