@@ -197,7 +197,7 @@ def glass(context: typer.Context, as_json: Json = False) -> None:
     else:
         _tell_codes(session, found["sealed"])
     if found["waiting"] is not None:
-        session.line("These wait for a second person: bascule break-glass confirm")
+        session.line(f"These wait for a second person: bascule break-glass confirm {found['waiting']['bundle']}")
         _tell_codes(session, found["waiting"])
 
 
@@ -219,15 +219,18 @@ def seal(
     for number, code in enumerate(said["codes"], 1):
         session.line(f"{number}  {code}", copied=True)
     if not said["counts"]:
-        session.note("They open nothing until a second person agrees. An approver or admin types:")
-        session.note("  bascule break-glass confirm")
+        session.note("They open nothing until a second person agrees. An approver or admin looks at them with:")
+        session.note("  bascule break-glass")
 
 
-def confirm_glass(context: typer.Context) -> None:
+def confirm_glass(
+    context: typer.Context,
+    bundle: Annotated[str, typer.Argument(metavar="ID", help="Of the codes that wait, as `bascule break-glass` says.")],
+) -> None:
     """Agree, as a second person, to codes that somebody else sealed. Needs you to be signed in."""
     session = session_of(context)
     with Service.of(session.data) as service:
-        service.post("break-glass/confirm", {})
+        service.post("break-glass/confirm", {"bundle": bundle})
     session.line("The codes open from now on; those from before do not.")
 
 

@@ -52,13 +52,15 @@ ALLOWED = frozenset({Lack.FAILBACK, Lack.RPO})
 @dataclass(frozen=True, slots=True)
 class Trial:
     """A failover of one service that ended. `took`: seconds from the run's start until the service had moved, None
-    where it did not move. `ended_at`: of the failover itself, whatever was undone afterwards (UTC seconds)."""
+    where it did not move. `ended_at`: of the failover itself, whatever was undone afterwards (UTC seconds).
+    `services`: all that its run moved."""
 
     run_id: str
     mode: Mode
     outcome: RunState
     ended_at: float
     took: float | None
+    services: tuple[str, ...]
 
     def within(self, rto: float | None) -> bool | None:
         """Whether it took no longer than that; None where nothing can be said."""

@@ -10,7 +10,7 @@ from orchestrator.domain.plan import Plan
 from orchestrator.engine.progress import Progress
 from orchestrator.operations.halt import require_free
 from orchestrator.operations.people.approvals import Approvals, Signed, counted
-from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
+from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError, require_short
 from orchestrator.store import runs
 from orchestrator.store.journal import RunJournal, RunNotFound, StepNotFound, step_view
 
@@ -21,7 +21,8 @@ class Decisions:
         self._approvals = approvals or Approvals()
 
     def approve(self, run_id: str, step_id: str, actor: str, comment: str = "", signed: Signed | None = None) -> None:
-        """Say yes at a hold point, or acknowledge a task. Raises Denied, Conflict, NotFound."""
+        """Say yes at a hold point, or acknowledge a task. Raises Denied, Conflict, NotFound, RequestError."""
+        require_short(comment)
 
         def decide(journal: RunJournal) -> None:
             view = journal.view(step_id)
@@ -109,6 +110,7 @@ class Decisions:
 
     def pause(self, run_id: str, actor: str, reason: str = "") -> None:
         """Start nothing new; attempts under way end by themselves."""
+        require_short(reason)
 
         def decide(journal: RunJournal) -> None:
             if journal.run.paused:
@@ -177,3 +179,4 @@ def hold_point(digest: str, run_id: str, step_id: str) -> str:
 def _need_reason(reason: str) -> None:
     if not reason.strip():
         raise RequestError("Give a reason: it is kept in the journal.")
+    require_short(reason)

@@ -158,4 +158,5 @@ def _trial(row: Row, mode: Mode, first: tuple[str, float] | None, moved_at: floa
     if first is not None and first[0] == RunState.SUCCEEDED:
         moved_at = ended_at = first[1]
     began = row.started_at if row.started_at is not None else ended_at
-    return Trial(row.id, mode, outcome, ended_at, None if moved_at is None else max(moved_at - began, 0.0))
+    took = None if moved_at is None else max(moved_at - began, 0.0)
+    return Trial(row.id, mode, outcome, ended_at, took, tuple(row.services))

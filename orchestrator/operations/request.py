@@ -5,6 +5,9 @@ import hmac
 from dataclasses import dataclass
 from pathlib import Path
 
+MOST_SAID = 4000
+"""Characters of a reason or a comment: it stands in the journal, on every page of its run, and in each stream."""
+
 
 class RequestError(Exception):
     """A request that can't be fulfilled. `code` is stable for programs, the text is for people."""
@@ -38,6 +41,12 @@ class SecretsMissing(Denied):
     """A run needs secrets that can't be had: it would stop halfway."""
 
     code = "secrets_missing"
+
+
+def require_short(said: str) -> None:
+    """Raises RequestError for a reason or a comment that no journal keeps."""
+    if len(said) > MOST_SAID:
+        raise RequestError(f"Say it in {MOST_SAID} characters at most; this is {len(said)} long.")
 
 
 def hook_secret(token: str) -> str:

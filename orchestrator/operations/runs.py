@@ -23,7 +23,7 @@ from orchestrator.engine.progress import Progress
 from orchestrator.operations.halt import require_free
 from orchestrator.operations.people.approvals import Approvals, Signed, counted
 from orchestrator.operations.plans import Plans
-from orchestrator.operations.request import Conflict, Denied, NotFound, SecretsMissing, Uncontained
+from orchestrator.operations.request import Conflict, Denied, NotFound, SecretsMissing, Uncontained, require_short
 from orchestrator.store import runs
 from orchestrator.store.database import Connection
 from orchestrator.store.journal import RunJournal, RunNotFound
@@ -129,6 +129,7 @@ class Runs:
 
     def release(self, run_id: str, digest: str, actor: str, comment: str = "", signed: Signed | None = None) -> None:
         """One person's release of exactly this digest. Raises Denied, also by policy or halt, Conflict, NotFound."""
+        require_short(comment)
         try:
             self._require_lawful(run_id)
             with self._progress.journal(run_id) as journal:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Error, expect, sync_playwright
 from orchestrator.domain.people.actor import FRESH
 from orchestrator.domain.people.role import Role
 from orchestrator.operations.people.factors import password_hash
-from orchestrator.store import people, sessions
+from orchestrator.store import people, runs, sessions
 from orchestrator.web.words import Language, say
 from tests.browser.test_run_page import CHROMIUM, QUIET
 from tests.integration.service_fixture import RunningService, running_service
@@ -119,8 +119,10 @@ def test_a_security_key_is_enrolled_and_signs_in(browser: Browser, service: Runn
 def test_a_security_key_is_shown_again_and_what_was_asked_for_is_done(
     browser: Browser, service: RunningService
 ) -> None:
-    """The form was open for too long: the key is touched, and the form goes on."""
-    enrol(service.bascule.database, "ada", Role.ADMIN)
+    """The form was open for too long: the key is touched, and the form goes on; an approval is then signed as well."""
+    enrol(service.bascule.database, "ada", Role.ADMIN, Role.APPROVER)
+    digest = service.plan("desk", scope="drill")["digest"]
+    run = service.person("olga", Role.OPERATOR).post("/api/v1/runs", json={"digest": digest}).json()["id"]
     enrol(service.bascule.database, "leo", Role.VIEWER)
     with service.bascule.database.write() as conn:
         people.change(conn, "ada", password=password_hash(PASSWORD))
@@ -149,4 +151,15 @@ def test_a_security_key_is_shown_again_and_what_was_asked_for_is_done(
         expect(page.locator("h1")).to_have_text(say("fr", "account.prove"))
         page.click("button[data-key=prove]")
         expect(page.locator("[role=status].did")).to_have_text(say("fr", "did.person-disabled"))
+        page.goto(f"{url}/approve/run/{run}")
+        page.fill("form[data-key=approve] input[name=comment]", "la mairie attend")
+        with service.bascule.database.write() as conn:
+            sessions.change_session(conn, own.id, proved_at=own.proved_at - FRESH - 1)
+        page.click("form[data-key=approve] button")
+        page.click("button[data-key=prove]")
+        expect(page.locator("form[data-key=approve] input[name=comment]")).to_have_value("la mairie attend")
+        page.click("form[data-key=approve] button")
+        expect(page).to_have_url(re.compile(f"/runs/{run}"))
     assert service.bascule.people.register.get("leo").disabled
+    with service.bascule.database.read() as conn:
+        assert list(runs.get_run(conn, run).releases) == ["ada"]

@@ -40,7 +40,15 @@ def client(url: str, secret: str = "") -> httpx.Client:
     return httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False)
 
 
-@pytest.mark.parametrize("body", [b"name=a%00b&password=x", b"&".join(b"f%d=1" % one for one in range(60))])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"name=a%00b&password=x",
+        b"name=a%1B%5B2Jb&password=x",
+        b"name=a%C2%9Bb&password=x",
+        b"&".join(b"f%d=1" % one for one in range(60)),
+    ],
+)
 def test_a_form_that_is_none_of_ours_is_refused_and_breaks_nothing(service: tuple[Bascule, str], body: bytes) -> None:
     url = service[1]
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Origin": url}

@@ -3,16 +3,18 @@
 import json
 from collections.abc import Iterator
 
+import httpx
 import pyotp
 import pytest
 
 from orchestrator.domain.people.actor import FRESH, Actor, Proof
 from orchestrator.domain.people.role import Role
-from orchestrator.store import people
+from orchestrator.store import people, runs
+from orchestrator.web.pages.account_pages import PROOF
 from orchestrator.web.words import say
 from tests.integration.service_fixture import RunningService, running_service
 from tests.known_people import enrol
-from tests.page_visitor import Visitor, form_at, forms_of, visiting, words_of
+from tests.page_visitor import Visitor, form_at, visiting, words_of
 from tests.shifted_clock import ShiftedClock
 from tests.software_key import SoftwareKey
 
@@ -110,19 +112,83 @@ def test_a_security_key_does_it_as_well(service: RunningService, ada: Visitor, c
     page = ada.get("/settings/people/leo/disable")
     clock.forward(OLD)
     asked = ada.send(page, reason="left", confirm="leo")
-    (form,) = [one for one in forms_of(asked) if one.action == "/account/prove"]
-    assert {"proof_challenge", "proof_answer"} <= set(form.fields)
-    token = {"X-Page-Token": form.fields["page_token"], "Origin": service.url}
-    found = ada.http.post("/api/v1/session/challenge", json={}, headers=token).json()
-    answer = {"proof_challenge": found["challenge"], "proof_answer": json.dumps(key.get(found["options"]))}
-    again = ada.http.post(
-        "/account/prove", data={**form.fields, **answer}, headers={"Origin": service.url}, follow_redirects=True
-    )
-    assert again.status_code == 200
+    assert touched(ada, asked, key).status_code == 200
     assert service.bascule.people.register.get("leo").disabled
-    spoilt = {**form.fields, "proof_challenge": found["challenge"], "proof_answer": "[]"}
+    spoilt = {**form_at(asked, "/account/prove").fields, "proof_challenge": "x" * 43, "proof_answer": "[]"}
     said = ada.http.post("/account/prove", data=spoilt, headers={"Origin": service.url})
     assert (said.status_code, "can't be read" in said.text or "can&#39;t be read" in said.text) == (422, True)
+
+
+def signed(
+    visitor: Visitor, page: httpx.Response, key: SoftwareKey, path: str, about: dict[str, str], prefix: str = ""
+) -> httpx.Response:
+    """The page's form, with what the key answers to the challenge of this path."""
+    form = form_at(page, page.url.path if not prefix else "/account/prove")
+    assert {f"{prefix}challenge", f"{prefix}answer"} <= set(form.fields)
+    origin = f"{page.url.scheme}://{page.url.netloc.decode()}"
+    headers = {"X-Page-Token": form.fields["page_token"], "Origin": origin}
+    found = visitor.http.post(path, json=about, headers=headers).json()
+    answer = {f"{prefix}challenge": found["challenge"], f"{prefix}answer": json.dumps(key.get(found["options"]))}
+    data = {**form.fields, **answer}
+    return visitor.http.post(form.action, data=data, headers={"Origin": origin}, follow_redirects=True)
+
+
+def touched(visitor: Visitor, page: httpx.Response, key: SoftwareKey) -> httpx.Response:
+    return signed(visitor, page, key, "/api/v1/session/challenge", {}, PROOF)
+
+
+@pytest.fixture
+def drill(service: RunningService) -> Iterator[tuple[str, str]]:
+    """A drill that waits for its release: its run, and the page of that."""
+    digest = service.plan("desk", scope="drill")["digest"]
+    made = service.person("olga", Role.OPERATOR).post("/api/v1/runs", json={"digest": digest}).json()["id"]
+    yield made, f"/approve/run/{made}"
+    service.bascule.decisions.cancel(made, "olga", "test ends")
+    service.wait(made, "cancelled")
+
+
+def releases(service: RunningService, run_id: str) -> list[str]:
+    with service.bascule.database.read() as conn:
+        return list(runs.get_run(conn, run_id).releases)
+
+
+def test_who_has_a_key_alone_shows_it_and_approves_with_it(
+    service: RunningService, clock: ShiftedClock, drill: tuple[str, str]
+) -> None:
+    run_id, path = drill
+    enrol(service.bascule.database, "kim", Role.APPROVER)
+    key, actor = SoftwareKey(), Actor("kim", Proof.PASSWORD, clock(), session="none")
+    begun = service.bascule.people.enrolment.begin_key(actor)
+    service.bascule.people.enrolment.add_key(actor, begun.challenge, key.create(begun.options), "blue")
+    with visiting(service.bascule, service.url, "kim", Proof.KEY) as kim:
+        clock.forward(OLD)
+        page = kim.get(path)
+        assert "code" not in form_at(page, path).asked, "of an app that kim does not have"
+        asked = kim.send(page, path, comment="the town needs it")
+        assert (asked.status_code, say("en", "account.prove.again") in words_of(asked)) == (403, True)
+        again = touched(kim, asked, key)
+        assert (again.url.path, form_at(again, path).fields["comment"]) == (path, "the town needs it")
+        assert releases(service, run_id) == [], "the key was shown, and signed no plan yet"
+        done = signed(kim, again, key, "/api/v1/approvals/challenge", {"digest": form_at(again, path).fields["digest"]})
+        assert (done.status_code, done.url.path) == (200, f"/runs/{run_id}")
+    assert releases(service, run_id) == ["kim"]
+
+
+def test_whom_the_organisation_vouches_for_shows_a_factor_and_approves(
+    service: RunningService, clock: ShiftedClock, drill: tuple[str, str]
+) -> None:
+    run_id, path = drill
+    enrol(service.bascule.database, "odile", Role.APPROVER)
+    with service.bascule.database.write() as conn:
+        people.change(conn, "odile", totp=service.bascule.people.sign_in._sealing.seal("totp:odile", SEED))
+    with visiting(service.bascule, service.url, "odile", Proof.OIDC) as odile:
+        asked = odile.send(odile.get(path), path, comment="the town needs it")
+        assert (asked.status_code, say("en", "account.prove.idp") in words_of(asked)) == (403, True)
+        done = odile.send(asked, proof_code=code(clock))
+        assert (done.status_code, done.url.path) == (200, f"/runs/{run_id}")
+        clock.forward(OLD)
+        assert "code" in form_at(odile.get(path), path).asked
+    assert releases(service, run_id) == ["odile"]
 
 
 def test_whom_the_organisation_vouches_for_shows_a_factor_and_goes_on(

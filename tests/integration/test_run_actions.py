@@ -10,7 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from orchestrator.domain.journal import StepEvent
 from orchestrator.domain.people.role import Role
+from orchestrator.operations.request import MOST_SAID, RequestError
 from orchestrator.store import runs
 from orchestrator.store.runs import OutputLine
 from orchestrator.web.edge.access import Access
@@ -46,7 +48,10 @@ class Person:
         return unescape(found.text)
 
     def send(self, path: str, **fields: str) -> httpx.Response:
-        return self.http.post(path, data={"page_token": self.token, **fields})
+        """A form as it stands on its page now, with these fields."""
+        seen = re.search(r'name="as_of" value="([^"]+)"', self.http.get(path).text)
+        shown = {"as_of": seen[1]} if seen else {}
+        return self.http.post(path, data={"page_token": self.token, **shown, **fields})
 
     def does(self, path: str, did: str, **fields: str) -> str:
         """Send the form and go where it leads; that page says what was done."""
@@ -173,6 +178,29 @@ def test_a_failed_step_is_tried_again_or_left_out(
     service.check_fold(run_id)
 
 
+@pytest.mark.parametrize("verb", ["skip", "retry"])
+def test_a_form_means_what_was_shown_and_nothing_that_came_of_it_since(
+    service: RunningService, person: dict[str, Person], run_id: str, verb: str
+) -> None:
+    """During an undo, what went on without a step would leave its effect; another drift would be accepted unseen."""
+    olga, path = person["olga"], f"/runs/{run_id}/steps/{SHEET}/do/{verb}"
+    service.decide(run_id, "reject", "paul", SHEET, reason="no")
+    shown = re.search(r'name="as_of" value="([^"]+)"', olga.page(path))
+    assert shown is not None
+    assert shown[1].split("/") == ["running", "failed", "1", "0"]
+    service.decide(run_id, "retry", "paul", SHEET)
+    service.wait(run_id, "waiting", SHEET)
+    service.decide(run_id, "reject", "paul", SHEET, reason="no again")
+    for as_of in (shown[1], shown[1].replace("running", "undoing"), ""):
+        refused = olga.send(path, reason="done by phone", as_of=as_of)
+        assert refused.status_code == 409, as_of
+        assert "It has moved on since you looked" in refused.text
+        assert "no again" in refused.text, "the page says how it is now"
+    found = service.run(run_id)
+    assert next(one for one in found["steps"] if one["id"] == SHEET)["state"] == "failed"
+    olga.does(path, verb, reason="done by phone")
+
+
 def test_a_task_is_reported_and_a_hold_point_answered_in_french(
     service: RunningService, person: dict[str, Person], run_id: str
 ) -> None:
@@ -190,6 +218,29 @@ def test_a_task_is_reported_and_a_hold_point_answered_in_french(
     found = service.wait(run_id, "failed", GO)
     assert next(one for one in found["steps"] if one["id"] == GO)["message"] == "Rejected by anne: trop <tôt>"
     assert "trop <tôt>" not in anne.http.get(f"/runs/{run_id}").text
+
+
+def test_what_goes_with_an_answer_is_text_and_not_without_end(
+    service: RunningService, person: dict[str, Person], run_id: str
+) -> None:
+    """It stands in the journal for good, on every page of the run and in each stream."""
+    olga, path = person["olga"], f"/approve/step/{run_id}/{SHEET}"
+    for answer in ({"answer_is": "no"}, {}):
+        for comment in ("x" * (MOST_SAID + 1), "\x1b[2J", "a\x9bb"):
+            assert olga.send(path, comment=comment, **answer).status_code == 422, comment[:9]
+    with pytest.raises(RequestError, match="4000 characters"):
+        service.bascule.decisions.approve(run_id, SHEET, "olga", "x" * (MOST_SAID + 1))
+    with pytest.raises(RequestError, match="4000 characters"):
+        service.bascule.runs.release(run_id, "sha256:any", "olga", "x" * (MOST_SAID + 1))
+    service.wait(run_id, "waiting", SHEET)
+    olga.does(path, "reject", answer_is="no", comment="first\r\nsecond" + "x" * (MOST_SAID - 12))
+    (said,) = [one["data"]["reason"] for one in events(service, run_id) if one["kind"] == StepEvent.REJECTED]
+    assert said.startswith("first\nsecond")
+
+
+def events(service: RunningService, run_id: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = service.http.get(f"/api/v1/runs/{run_id}/events").json()["events"]
+    return found
 
 
 def test_outside_of_rehearsals_what_is_touched_is_typed(service: RunningService, person: dict[str, Person]) -> None:

@@ -13,6 +13,7 @@ from orchestrator.domain.preparedness import Lack
 from tests.integration.service_fixture import RunningService, commit, running_service
 
 CHECK = "desk-failover/check"
+OF_THE_PHONE = Grant(Role.OPERATOR, "phone")
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +99,26 @@ def test_who_has_no_role_for_a_service_sees_nothing_of_it(service: RunningServic
     assert vera.get("/services/phone").status_code == 200
     assert vera.get("/services/desk").status_code == 404
     assert service.people["olga"].get("/services/nothing").status_code == 404
+
+
+def test_a_run_that_moves_another_service_as_well_is_named_to_nobody_who_may_not_see_it(
+    service: RunningService,
+) -> None:
+    """As at the API: whoever has a role for one of its services alone finds no such run."""
+    vera, olga, omar = service.people["vera"], service.people["olga"], service.person("omar", OF_THE_PHONE)
+    run = service.start(service.plan("phone", "desk")["digest"])
+    assert run not in [one["id"] for one in omar.get("/api/v1/runs").json()["runs"]]
+    for path in ("/services/phone", "/halt"):
+        assert run in olga.get(path).text, path
+        assert run not in omar.get(path).text, path
+    assert "and 1 other run" in page(omar, "/halt?lang=en")
+    assert "et 1 autre exécution" in page(omar, "/halt?lang=fr")
+    assert "other run" not in page(olga, "/halt?lang=en")
+    service.finish(run)
+    for path in ("/services/phone", "/services"):
+        assert f'href="/runs/{run}"' in olga.get(path).text, path
+        assert run not in vera.get(path).text, path
+        assert "Rehearsal Done" in page(vera, f"{path}?lang=en"), "that it went well is the service's own"
 
 
 def test_a_commit_that_is_not_accepted_is_said_and_the_one_before_shown(service: RunningService) -> None:

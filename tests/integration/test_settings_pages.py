@@ -7,12 +7,13 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
+from orchestrator.cli.root import main
 from orchestrator.domain.people.actor import Proof
 from orchestrator.domain.people.role import Grant, Role
 from orchestrator.store import people
 from orchestrator.web.words import french
 from tests.integration.service_fixture import RunningService, running_service, until
-from tests.known_people import enrol
+from tests.known_people import enrol, session
 from tests.page_visitor import Visitor, form_at, visiting, words_of
 
 SOURCES = """
@@ -316,8 +317,34 @@ def test_codes_are_sealed_shown_once_and_open_when_another_agrees(service: Runni
     assert ada.do("/settings/break-glass/confirm").status_code == 403, "who made them does not agree to them"
     assert "waits" not in words_of(vera.get("/settings"))
     assert "New sealed codes" in words_of(bruno.get("/settings"))
+    looked_at = bruno.get("/settings/break-glass/confirm")
+    page = ada.do("/settings/break-glass/seal", codes="4", needed="2", days="30")
+    opened["codes"] = re.findall(r"(?:[A-Z0-9]{5}-){4}[A-Z0-9]{5}", page.text)[:2]
+    answered = bruno.send(looked_at)
+    assert answered.status_code == 409, "others than those on the page would open"
+    assert "4 codes" in words_of(answered), "what waits now is there to be looked at"
+    assert httpx.post(doors, json=opened, trust_env=False).status_code == 401
     assert "the new codes open" in words_of(bruno.do("/settings/break-glass/confirm"))
     assert httpx.post(doors, json=opened, trust_env=False).status_code == 201
+
+
+def test_the_command_line_names_the_codes_that_wait_and_agrees_to_those(
+    service: RunningService, enter: Enter, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BASCULE_TOKEN", session(service.bascule, "bruno"))
+
+    def said(*arguments: str) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as end:
+            main(["--data", str(service.bascule.settings.data), "break-glass", *arguments])
+        return int(end.value.code or 0), "".join(capsys.readouterr())
+
+    enter("ada").do("/settings/break-glass/seal", codes="3", needed="2", days="30")
+    (looked_at,) = re.findall(r"bascule break-glass confirm ([0-9a-f]{8})\n", said()[1])
+    enter("ada").do("/settings/break-glass/seal", codes="2", needed="2", days="30")
+    code, text = said("confirm", looked_at)
+    assert (code, "look again" in text) == (1, True), text
+    (waits,) = re.findall(r"bascule break-glass confirm ([0-9a-f]{8})\n", said()[1])
+    assert said("confirm", waits) == (0, "The codes open from now on; those from before do not.\n")
 
 
 @pytest.mark.parametrize(("codes", "needed"), [("1", "1"), ("3", "5"), ("x", "2")])

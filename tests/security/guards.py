@@ -176,6 +176,11 @@ GUARDS = (
         _37 + "test_codes_that_an_admin_sealed_alone_open_nothing_until_another_agrees",
     ),
     Guard(
+        37, "who agrees to sealed codes agrees to those", PEOPLE + "break_glass.py",
+        "row for row in waiting if row.bundle == bundle", "row for row in waiting",
+        _37 + "test_agreeing_to_sealed_codes_agrees_to_no_others_that_took_their_place",
+    ),
+    Guard(
         37, "a program approves nothing", "orchestrator/store/people.py",
         "query = query.where(~people.c.program).order_by", "query = query.order_by",
         _37 + "test_a_program_neither_approves_nor_manages",

@@ -170,7 +170,7 @@ def test_the_installations_token_confirms_releases_and_starts_nothing_outside_of
         assert (said.status_code, said.json()["code"]) == (403, "sign_in_needed"), verb
     said = service.http.post("/api/v1/runs", json={"digest": digest, "as": "anne"})
     assert (said.status_code, said.json()["code"]) == (403, "sign_in_needed")
-    for path, body in (("people/anne/confirm", {"role": "approver"}), ("break-glass/confirm", {})):
+    for path, body in (("people/anne/confirm", {"role": "approver"}), ("break-glass/confirm", {"bundle": "0a0a0a0a"})):
         said = service.http.post(f"/api/v1/{path}", json=body)
         assert (said.status_code, said.json()["code"]) == (403, "sign_in_needed"), path
     ended(service, run_id)
@@ -255,18 +255,37 @@ def test_codes_that_an_admin_sealed_alone_open_nothing_until_another_agrees(plac
     place.enrolled("ada", Role.ADMIN)
     place.enrolled("xena", Role.APPROVER)
     former = glass.seal(3, 2, [ADMIN], 30, "local")
-    glass.confirm("xena")
+    glass.confirm("xena", waiting(place))
     codes = glass.seal(3, 2, [APPROVER], 30, "ada")
     with pytest.raises(RequestError):
         glass.open(codes[:2], "I am two")
     for by in ("ada", "local", "nobody"):
         with pytest.raises(Denied):
-            glass.confirm(by)
+            glass.confirm(by, waiting(place))
     assert [one.counts for one in glass.sealed()] == [True, False]
-    glass.confirm("xena")
+    glass.confirm("xena", waiting(place))
     with pytest.raises(RequestError):
         glass.open(former[:2], "the former ones")
     assert glass.open(codes[:2], "a fire").actor.grants == (APPROVER,)
+
+
+def waiting(place: Town) -> str:
+    (bundle,) = [one.id for one in place.people.break_glass.sealed() if not one.counts]
+    return bundle
+
+
+def test_agreeing_to_sealed_codes_agrees_to_no_others_that_took_their_place(place: Town) -> None:
+    """Harmless ones are sealed to be looked at, and others before the answer comes."""
+    glass = place.people.break_glass
+    place.enrolled("ada", Role.ADMIN)
+    place.enrolled("xena", Role.APPROVER)
+    glass.seal(5, 3, [Grant(Role.OPERATOR)], 1, "ada")
+    looked_at = waiting(place)
+    codes = glass.seal(2, 2, [APPROVER], 30, "ada")
+    with pytest.raises(Conflict, match="look again"):
+        glass.confirm("xena", looked_at)
+    with pytest.raises(RequestError):
+        glass.open(codes, "I am two")
 
 
 def test_whoever_broke_the_glass_confirms_no_role_and_seals_no_codes_alone(place: Town) -> None:

@@ -27,7 +27,7 @@ def runbook(*uses: str) -> Runbook:
     )
 
 
-GOOD = Trial("r", Mode.REHEARSAL, RunState.SUCCEEDED, NOW - DAY, 1800.0)
+GOOD = Trial("r", Mode.REHEARSAL, RunState.SUCCEEDED, NOW - DAY, 1800.0, ("desk",))
 
 
 def lacks(

@@ -13,7 +13,7 @@ from orchestrator.domain.people.actor import Proof
 from orchestrator.domain.people.role import Grant, Role
 from orchestrator.operations.people.second_person import is_alone
 from orchestrator.operations.people.sign_in import Opened, SignIn, Unproved
-from orchestrator.operations.request import Denied, NotFound, RequestError
+from orchestrator.operations.request import Conflict, Denied, NotFound, RequestError
 from orchestrator.store import audit, people, sessions
 from orchestrator.store.database import Database
 from orchestrator.store.runs import Row
@@ -80,8 +80,8 @@ class BreakGlass:
             audit.record(conn, "break_glass.sealed", by, {"bundle": bundle, "shares": shares, "needed": needed}, now)
         return codes
 
-    def confirm(self, by: str) -> None:
-        """A second person agrees to the codes that wait for it. Raises NotFound, Denied for who sealed them."""
+    def confirm(self, by: str, bundle: str) -> None:
+        """A second person agrees to the codes they looked at. Raises NotFound, Conflict, Denied for who sealed them."""
         with self._database.write() as conn:
             people.exclude(conn)
             if by not in people.confirmers(conn, ()):
@@ -89,7 +89,9 @@ class BreakGlass:
             waiting = [row for row in sessions.bundles(conn) if row.confirmed_by is None]
             if not waiting:
                 raise NotFound("No sealed codes wait for a second person.")
-            one = waiting[0]
+            one = next((row for row in waiting if row.bundle == bundle), None)
+            if one is None:
+                raise Conflict("Other sealed codes wait now than those that you agree to: look again.")
             if by == one.sealed_by:
                 raise Denied("Another person than the one who sealed the codes agrees to them.")
             sessions.confirm_bundle(conn, one.bundle, by)

@@ -16,9 +16,11 @@ from pydantic import (
 
 from orchestrator.domain.authority import is_nobody
 from orchestrator.domain.model import Direction
+from orchestrator.operations.request import MOST_SAID
 
 
-def _no_controls(text: str) -> str:
+def no_controls(text: str) -> str:
+    """The text itself. Raises ValueError where it holds what no line of a journal or a terminal is to hold."""
     if any((ord(sign) < 32 and sign not in "\n\t") or 127 <= ord(sign) < 160 for sign in text):
         raise ValueError("control characters are not allowed")
     return text
@@ -26,7 +28,7 @@ def _no_controls(text: str) -> str:
 
 def _plain(given: Any) -> Any:
     """Before the space around it goes, so that what is refused is what the API's description says."""
-    return _no_controls(given) if isinstance(given, str) else given
+    return no_controls(given) if isinstance(given, str) else given
 
 
 def _one_line(given: Any) -> Any:
@@ -44,7 +46,7 @@ def _a_person(name: str) -> str:
 def _storable(value: Any) -> Any:
     """Databases refuse NUL and half of a surrogate pair, JSON knows neither infinity nor NaN."""
     if isinstance(value, str):
-        _no_controls(value).encode()
+        no_controls(value).encode()
     elif isinstance(value, float) and not abs(value) < float("inf"):
         raise ValueError("numbers are finite")
     elif isinstance(value, dict):
@@ -68,7 +70,7 @@ Person = Annotated[
     BeforeValidator(_one_line),
     _LINE,
 ]
-Remark = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000), BeforeValidator(_plain), _TEXT]
+Remark = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MOST_SAID), BeforeValidator(_plain), _TEXT]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._\-]{0,99}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:._\-]{1,80}$")]
 

@@ -48,6 +48,12 @@ class SealOrder(SaidModel):
     days: Annotated[float, Field(gt=0, le=366)] = 365
 
 
+class AgreeOrder(SaidModel):
+    """`bundle`: of the codes that were looked at, as `GET /break-glass` names those that wait."""
+
+    bundle: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
+
+
 class RoleAnswer(GrantSaid):
     """`counts` is false while it waits for a second person."""
 
@@ -107,6 +113,7 @@ class AgreedAnswer(BaseModel):
 class SealedAnswer(BaseModel):
     """What is sealed at present; without codes, which were told once. Times are UTC seconds."""
 
+    bundle: str
     codes: int
     needed: int
     roles: list[GrantSaid]
@@ -222,15 +229,16 @@ def seal_codes(order: SealOrder, acting: Acting, given: Given) -> CodesAnswer:
 
 
 @router.post("/break-glass/confirm")
-def confirm_codes(acting: Acting, given: Given) -> AgreedAnswer:
+def confirm_codes(order: AgreeOrder, acting: Acting, given: Given) -> AgreedAnswer:
     """Agree, as a second person, to codes that somebody else sealed."""
     require_second_person(given, acting)
-    given.service.people.break_glass.confirm(acting.name)
+    given.service.people.break_glass.confirm(acting.name, order.bundle)
     return AgreedAnswer()
 
 
 def _sealed(one: Bundle) -> SealedAnswer:
     return SealedAnswer(
+        bundle=one.id,
         codes=one.shares,
         needed=one.needed,
         roles=[GrantSaid(role=grant.role, service=grant.service) for grant in one.grants],

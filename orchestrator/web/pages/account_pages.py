@@ -32,7 +32,7 @@ router = APIRouter(include_in_schema=False)
 PROOF = "proof_"
 """How the fields of showing a factor begin: whatever else the form has is what one goes on with afterwards."""
 TYPED_AGAIN = frozenset({"value", "password", "old", "new", "code", "codes", "secret", "answer"})
-"""Fields that no page gives back: where a form has one of them, it is filled in anew after the proof."""
+"""Fields that no page gives back: where one of them was filled in, the form is filled in anew after the proof."""
 
 
 @router.get("/account")
@@ -126,7 +126,7 @@ def prove_again(request: Request) -> Response | None:
     if request.method == "GET":
         return _prove(request, parts, acting, here, "", [])
     sent = parse_qsl(getattr(request.state, "sent", b"").decode("utf-8", "replace"), keep_blank_values=True)
-    names = {name for name, _ in sent}
+    names = {name for name, value in sent if value}
     kept = [(name, value) for name, value in sent if name != PAGE_TOKEN and not name.startswith(PROOF)]
     if names & TYPED_AGAIN:
         return _prove(request, parts, acting, _came_from(request), "", [], typed_again=True)

@@ -42,6 +42,7 @@ class Action:
     """All texts are in the reader's language. `confirm`: what must be typed, such as a scope's name; empty for nothing.
 
     `did`: the message (`did.…`) that is shown where one arrives. `command`: the same on the command line.
+    `as_of`: a mark of what the page says, which its form carries: where it is another by then, nothing is done.
     """
 
     title: str
@@ -56,6 +57,7 @@ class Action:
     danger: bool = False
     mode: Mode | None = None
     command: str = ""
+    as_of: str = ""
 
 
 Act = Callable[[Mapping[str, str]], str | Response | None]
@@ -90,6 +92,10 @@ def ask(
 
 def answer(request: Request, language: Language, action: Action, form: Fields, act: Act) -> Response:
     """Do it and go back, or say why not."""
+    if form.get("as_of", "") != action.as_of:
+        moved = problem(409, say(language, "action.moved"))
+        kept = {field.name: form.get(field.name, "").strip() for field in action.fields if field.kind == "area"}
+        return ask(request, language, action, refused=moved, typed=kept)
     typed = {field.name: form.get(field.name, "").strip() for field in action.fields}
     refused = _missing(language, action, typed, form)
     where: str | Response | None = None

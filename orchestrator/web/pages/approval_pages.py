@@ -16,14 +16,14 @@ from orchestrator.domain.plan import Plan
 from orchestrator.domain.signals.quorum import Verdict
 from orchestrator.domain.signals.words import VERDICTS
 from orchestrator.operations.people.approvals import Signed
-from orchestrator.operations.request import RequestError
-from orchestrator.store import runs
+from orchestrator.operations.request import RequestError, require_short
+from orchestrator.store import people, runs
 from orchestrator.store.journal import StepNotFound
 from orchestrator.web.api.answers import StepAnswer
 from orchestrator.web.api.orders import RunId, StepId
 from orchestrator.web.api.proposal_routes import ProposalId
 from orchestrator.web.api.standing_routes import ApprovalId
-from orchestrator.web.edge.authority import Acting, require_role
+from orchestrator.web.edge.authority import Acting, FactorNeeded, ProofTooOld, require_role
 from orchestrator.web.pages.done import done
 from orchestrator.web.pages.form import Fields, Form
 from orchestrator.web.pages.page import Lang, render
@@ -74,7 +74,7 @@ def give_release(request: Request, run_id: RunId, form: Form, given: Given, acti
     matter = _release_of(given, run_id)
 
     def act(actor: Actor, signed: Signed | None) -> None:
-        given.service.runs.release(run_id, form.get("digest", ""), actor.name, form.get("comment", ""), signed)
+        given.service.runs.release(run_id, form.get("digest", ""), actor.name, _comment(form), signed)
 
     return _answered(request, given, acting, language, matter, form, act)
 
@@ -94,9 +94,9 @@ def give_step(
 
     def act(actor: Actor, signed: Signed | None) -> None:
         if form.get("answer_is") == "no":
-            given.service.decisions.reject(run_id, step_id, actor.name, form.get("comment", ""))
+            given.service.decisions.reject(run_id, step_id, actor.name, _comment(form))
         else:
-            given.service.decisions.approve(run_id, step_id, actor.name, form.get("comment", ""), signed)
+            given.service.decisions.approve(run_id, step_id, actor.name, _comment(form), signed)
 
     return _answered(request, given, acting, language, matter, form, act)
 
@@ -113,7 +113,7 @@ def give_proposal(
     matter = _proposal_of(given, proposal_id)
 
     def act(actor: Actor, signed: Signed | None) -> None:
-        comment = form.get("comment", "")
+        comment = _comment(form)
         if form.get("answer_is") == "no":
             given.service.proposals.reject(proposal_id, actor.name, comment)
         else:
@@ -134,7 +134,7 @@ def give_standing(
     matter = _standing_of(given, approval_id, language)
 
     def act(actor: Actor, signed: Signed | None) -> None:
-        comment = form.get("comment", "")
+        comment = _comment(form)
         given.service.standing.sign(approval_id, form.get("digest", ""), actor.name, comment, signed)
 
     return _answered(request, given, acting, language, matter, form, act)
@@ -237,15 +237,28 @@ def _answered(
     form: Fields,
     act: Callable[[Actor, Signed | None], None],
 ) -> Response:
-    """Do it and go back; what stands in the way is said on the page, and nothing that was typed is lost."""
+    """Do it and go back; what stands in the way is said on the page, and nothing that was typed is lost.
+
+    Who sent no code and must show a factor is asked for it, and goes on. Raises ProofTooOld, FactorNeeded.
+    """
+    actor = acting
     try:
         actor = _proved(given, acting, form)
         require_role(given, actor, matter.role, matter.services, matter.mode, approves=matter.approves)
         act(actor, _signed(form))
     except RequestError as error:
+        if isinstance(error, ProofTooOld | FactorNeeded) and not form.get("code"):
+            raise
         said = {"wrong": str(error), "why" if form.get("answer_is") == "no" else "comment": form.get("comment", "")}
-        return _page(request, given, acting, language, matter, problem_of(error).status, **said)
+        return _page(request, given, actor, language, matter, problem_of(error).status, **said)
     return done(request, matter.back, _did(matter, form))
+
+
+def _comment(form: Fields) -> str:
+    """Raises RequestError, whatever it goes with: an approval is kept for good."""
+    comment = form.get("comment", "").strip()
+    require_short(comment)
+    return comment
 
 
 def _did(matter: Matter, form: Fields) -> str:
@@ -289,10 +302,17 @@ def _page(
         steps=len(plan.steps) if plan is not None else 0,
         outlined=short_list(given, language, plan) if plan is not None else [],
         about=json.dumps(dict(matter.about)),
-        asks_code=lack is Lack.STALE,
+        asks_code=lack is Lack.STALE and _has_totp(given, acting),
+        has_key=acting.keyed,
         keyed=acting.keyed and matter.approves and matter.mode is not Mode.REHEARSAL,
         **values,
     )
+
+
+def _has_totp(given: Parts, acting: Actor) -> bool:
+    with given.service.database.read() as conn:
+        row = people.get(conn, acting.name)
+    return row is not None and bool(row.totp)
 
 
 def _plan(given: Parts, matter: Matter) -> Plan | None:

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 from fastapi import Depends, Request
 
 from orchestrator.operations.request import RequestError
+from orchestrator.web.api.orders import no_controls
 
 Fields = dict[str, str]
 
@@ -17,9 +18,7 @@ async def form_fields(request: Request) -> Fields:
         fields = dict(parse_qsl(body, keep_blank_values=True, max_num_fields=50))
     except ValueError as error:
         raise RequestError("The form has more fields than any of ours: open the page again.") from error
-    if any("\0" in value for value in fields.values()):
-        raise RequestError("The form holds signs that are no text: type it again.")
-    return fields
+    return {name: _text(value) for name, value in fields.items()}
 
 
 Form = Annotated[Fields, Depends(form_fields)]
@@ -33,9 +32,15 @@ async def form_values(request: Request) -> list[tuple[str, str]]:
         pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=2000)
     except ValueError as error:
         raise RequestError("The form has more fields than any of ours: open the page again.") from error
-    if any("\0" in value for _, value in pairs):
-        raise RequestError("The form holds signs that are no text: type it again.")
-    return pairs
+    return [(name, _text(value)) for name, value in pairs]
+
+
+def _text(value: str) -> str:
+    """Browsers end lines as HTTP does; what the API refuses in a text is refused here as well. Raises RequestError."""
+    try:
+        return no_controls(value.replace("\r\n", "\n"))
+    except ValueError as error:
+        raise RequestError("The form holds signs that are no text: type it again.") from error
 
 
 Values = Annotated[list[tuple[str, str]], Depends(form_values)]

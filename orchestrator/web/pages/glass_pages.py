@@ -133,6 +133,7 @@ def _confirming(given: Parts, acting: Actor, language: Language) -> Deed:
     if not waiting:
         raise NotFound("No sealed codes wait for a second person.")
     former = [one for one in sealed if one.counts]
+    shown = waiting[0].id
     action = Action(
         title=say(language, "settings.glass.confirm"),
         does=say(language, "settings.glass.confirm.does"),
@@ -142,10 +143,11 @@ def _confirming(given: Parts, acting: Actor, language: Language) -> Deed:
         button=say(language, "settings.glass.confirm.do"),
         back="/settings/break-glass",
         did="glass-confirmed",
-        command="bascule break-glass confirm",
+        command=f"bascule break-glass confirm {shown}",
+        as_of=shown,
     )
 
     def act(_typed: Mapping[str, str]) -> None:
-        given.service.people.break_glass.confirm(acting.name)
+        given.service.people.break_glass.confirm(acting.name, shown)
 
     return Deed(action, act)

@@ -183,6 +183,7 @@ def _retrying(given: Parts, language: Language, run_id: str, step_id: str) -> As
         fields=fields,
         mode=Mode(run.mode),
         command=command,
+        as_of=_as_of(run, found.step),
     )
     return action, _impossible_step(run, found, StepChoice.RETRY)
 
@@ -205,8 +206,14 @@ def _skipping(given: Parts, language: Language, run_id: str, step_id: str) -> As
         danger=True,
         mode=Mode(run.mode),
         command=f"bascule skip {run_id} {step_id} --reason …",
+        as_of=_as_of(run, found.step),
     )
     return action, _impossible_step(run, found, StepChoice.SKIP)
+
+
+def _as_of(run: RunDetail, step: StepAnswer) -> str:
+    """What a form means hangs on this: during an undo, to go on without a step is to leave its effect in place."""
+    return f"{run.state.value}/{step.state.value}/{step.attempt}/{step.undo_attempt}"
 
 
 def _run_action(

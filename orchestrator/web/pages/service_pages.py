@@ -34,10 +34,10 @@ ServiceName = Annotated[str, Path(pattern=r"^[a-z0-9](?:[a-z0-9_.\-]{0,98}[a-z0-
 def list_services(request: Request, given: Given, acting: Acting, language: Lang) -> Response:
     now = given.service.progress.clock()
     board = given.service.preparedness.board()
-    titles = _titles(board, language)
-    services = [service_view(language, one, titles, now) for one in board.services if sees(acting, (one.name,))]
+    titles, shown = _titles(board, language), functools.partial(sees, acting)
+    services = [service_view(language, one, titles, now, shown) for one in board.services if sees(acting, (one.name,))]
     journal = {
-        name: list(trial_views(language, trials, None, now))
+        name: list(trial_views(language, trials, None, now, shown))
         for name, trials in sorted(board.journal.items())
         if sees(acting, (name,))
     }
@@ -62,8 +62,9 @@ def show_service(request: Request, name: ServiceName, given: Given, acting: Acti
     known = prepared is not None or name in board.journal
     if not known or not sees(acting, (name,)):
         raise NotFound(f"There is no service {name}, or you have no role there.")
-    titles = _titles(board, language)
-    rows = [RunColumns.model_validate(row) for row in given.service.preparedness.runs_of(name, RUNS)]
+    titles, shown = _titles(board, language), functools.partial(sees, acting)
+    runs_of = given.service.preparedness.runs_of(name, RUNS)
+    rows = [RunColumns.model_validate(row) for row in runs_of if shown(row.services)]
     return render(
         request,
         "service.html",
@@ -71,7 +72,7 @@ def show_service(request: Request, name: ServiceName, given: Given, acting: Acti
         board=board,
         may_plan=functools.partial(_may_plan, acting),
         service=name,
-        one=service_view(language, prepared, titles, now) if prepared is not None else None,
+        one=service_view(language, prepared, titles, now, shown) if prepared is not None else None,
         runbooks=runbook_views(language, prepared, board.bundle) if prepared is not None and board.bundle else [],
         runs=[(row, ended_line(language, row, titles)) for row in rows],
         dependencies=_dependencies(given, name),

@@ -1,6 +1,6 @@
 """What the pages of services show, in the reader's language."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -27,9 +27,16 @@ READINESS_LOOKS = {
 _SHEETS = ("human.task", "human.approval")
 
 
+Shown = Callable[[Collection[str]], bool]
+"""Whether a run of these services is shown to who looks."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrialView:
-    """The last failover in one mode. `at`: UTC seconds. `kept`: whether within the RTO; empty where nobody knows."""
+    """The last failover in one mode. `at`: UTC seconds. `kept`: whether within the RTO; empty where nobody knows.
+
+    `run_id`: empty where its run is not shown to who looks.
+    """
 
     mode: str
     run_id: str
@@ -103,7 +110,7 @@ class RunbookView:
     file: str
 
 
-def service_view(language: Language, one: Prepared, titles: Titles, now: float) -> ServiceView:
+def service_view(language: Language, one: Prepared, titles: Titles, now: float, shown: Shown) -> ServiceView:
     service = one.service
     icon, tone = READINESS_LOOKS[one.readiness]
     verdict_icon, verdict_tone = VERDICT_LOOKS[one.verdict]
@@ -124,7 +131,7 @@ def service_view(language: Language, one: Prepared, titles: Titles, now: float) 
         rto=_span(language, service.rto),
         rpo=_span(language, service.rpo),
         copied_at=one.copied_at,
-        trials=list(trial_views(language, one.trials, service.rto, now)),
+        trials=list(trial_views(language, one.trials, service.rto, now, shown)),
         readiness=say(language, f"ready.{one.readiness.value}"),
         icon=icon,
         tone=tone,
@@ -135,11 +142,11 @@ def service_view(language: Language, one: Prepared, titles: Titles, now: float) 
     )
 
 
-def trial_views(language: Language, trials: Trials, rto: float | None, now: float) -> Iterator[TrialView]:
+def trial_views(language: Language, trials: Trials, rto: float | None, now: float, shown: Shown) -> Iterator[TrialView]:
     """The real ones in front."""
     for mode in (Mode.LIVE, Mode.DRILL, Mode.REHEARSAL):
         if mode in trials:
-            yield _trial(language, trials[mode], rto, now)
+            yield _trial(language, trials[mode], rto, now, shown)
 
 
 def clock_view(language: Language, line: ClockLine, now: float) -> ClockView:
@@ -178,13 +185,13 @@ def _runbook(language: Language, direction: Direction, runbook: Runbook) -> Runb
     )
 
 
-def _trial(language: Language, one: Trial, rto: float | None, now: float) -> TrialView:
+def _trial(language: Language, one: Trial, rto: float | None, now: float, shown: Shown) -> TrialView:
     moved, within = one.took is not None, one.within(rto)
     icon, tone = RUN_LOOKS[RunState.SUCCEEDED if moved else one.outcome]
     kept = "" if within is None else say(language, "trial.within" if within else "trial.over")
     return TrialView(
         mode=one.mode.value,
-        run_id=one.run_id,
+        run_id=one.run_id if shown(one.services) else "",
         icon=icon if within is not False else "decide",
         word=say(language, f"run.{one.outcome.value}"),
         tone=tone if within is not False else "waits",

@@ -37,7 +37,7 @@
     if (pageToken) headers["X-Page-Token"] = pageToken;
     const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), credentials: "same-origin" });
     const said = answer.status === 204 ? null : await answer.json();
-    if (!answer.ok) throw new Error(said.detail);
+    if (!answer.ok) throw Object.assign(new Error(said.detail), { code: said.code });
     return said;
   }
 
@@ -97,10 +97,14 @@
   for (const form of document.querySelectorAll("form[data-key=approve]")) {
     const { subject, pageToken } = form.dataset;
     form.addEventListener("submit", guarded(form, async () => {
-      const asked = await post("/api/v1/approvals/challenge", JSON.parse(subject), pageToken);
-      form.elements.answer.value = JSON.stringify(await sign(asked));
-      form.elements.challenge.value = asked.challenge;
-      form.submit();
+      try {
+        const asked = await post("/api/v1/approvals/challenge", JSON.parse(subject), pageToken);
+        form.elements.answer.value = JSON.stringify(await sign(asked));
+        form.elements.challenge.value = asked.challenge;
+      } catch (error) {
+        if (!["proof_too_old", "second_factor_needed"].includes(error.code)) throw error;
+      }
+      form.submit(); // without a signature, one is asked for the second factor first, and keeps what was typed
     }));
   }
 })();
