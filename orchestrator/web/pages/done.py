@@ -4,8 +4,6 @@ It stands in a cookie and in no address: an address can be sent to somebody, who
 pages that are opened at the same moment may tell each other's.
 """
 
-from typing import Any
-
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -20,7 +18,9 @@ def done(request: Request, where: str, did: str) -> Response:
     """Go on to a page that says so. `did`: the message `did.…`; empty for none."""
     response = RedirectResponse(where, status_code=303)
     if did:
-        response.set_cookie(_cookie(request), did, max_age=_TOLD_WITHIN, **_kept(request))
+        response.set_cookie(
+            _cookie(request), did, max_age=_TOLD_WITHIN, secure=_over_tls(request), httponly=True, samesite="strict"
+        )
     return response
 
 
@@ -34,14 +34,14 @@ def done_before(request: Request, language: Language) -> str:
 
 def forget(request: Request, response: Response) -> None:
     """It was said."""
-    response.delete_cookie(_cookie(request), **_kept(request))
+    response.delete_cookie(_cookie(request), secure=_over_tls(request), httponly=True, samesite="strict")
 
 
 def _cookie(request: Request) -> str:
     """Of each installation, as its session's is; over TLS no other host of the domain can set it (RFC 6265bis)."""
     parts: Parts = request.app.state.parts
-    return f"{'__Host-' if request.url.scheme == 'https' else ''}{parts.access.cookie_name}_did"
+    return f"{'__Host-' if _over_tls(request) else ''}{parts.access.cookie_name}_did"
 
 
-def _kept(request: Request) -> dict[str, Any]:
-    return {"path": "/", "httponly": True, "samesite": "strict", "secure": request.url.scheme == "https"}
+def _over_tls(request: Request) -> bool:
+    return request.url.scheme == "https"
