@@ -37,7 +37,7 @@ demo: ## set up, then rehearse the starter estate's failover against the simulat
 test: ## the default test suite (ARGS="-k name" picks)
 	@.ci/setup test
 	@$(COMPILE)
-	$(PYTEST) -n $(TOGETHER) -m "not faults and not wide and not pages" --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(PYTEST) -n $(TOGETHER) -m "not faults and not wide and not pages and not attacks" --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-pages: ## every page in a real browser, and the walk from the first sign to the undo (some minutes)
 	@.ci/setup test
@@ -46,22 +46,22 @@ test-pages: ## every page in a real browser, and the walk from the first sign to
 
 test-security: test-security-rows test-guards ## attacks by the number of their row, then each guard taken away (half an hour)
 
-test-security-rows: ## the attacks alone, which the default suite runs too (ARGS="-k test_37" picks)
+test-security-rows: ## the attacks, by the number of their row (ARGS="-k test_37" picks)
 	@.ci/setup test
 	@$(COMPILE)
-	$(PYTEST) -n 0 -m "not faults and not wide" tests/security $(ARGS)
+	$(PYTEST) -n 3 -m "not faults and not wide" --dist loadfile --no-loadscope-reorder tests/security $(ARGS)
 
 test-guards: ## each guard is taken away in a copy of the tree, and a test must notice (ARGS="--row 37" or "--part 1/12")
 	@.ci/setup test
 	@$(COMPILE)
 	$(MUTATIONS) $(ARGS)
 
-test-faults: ## what the default suite has a sample of, and every crash point (ARGS="--part 1/16": a sixteenth)
+test-faults: ## what the default suite has a sample of, and every crash point (ARGS="--part 1/24": a 24th)
 	@.ci/setup test
 	@$(COMPILE)
 	$(PYTEST) -n 2 -m "faults and not wide" --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-wide: ## every provider under every policy of chaos, and large copies (half an hour; ARGS="--part 1/24")
+test-wide: ## every provider under every policy of chaos, and large copies (half an hour; ARGS="--part 1/36")
 	@.ci/setup test
 	@$(COMPILE)
 	$(PYTEST) -n 2 -m wide --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -143,6 +143,7 @@ def test_the_table_speaks_of_every_route_and_of_no_other(gathered: Gathered) -> 
     assert set(gathered.bearers[0]) - {ALL} == set(CALLERS)
 
 
+@pytest.mark.attacks
 @pytest.mark.parametrize("share", sampled(range(SHARES), lambda share: share == 0))
 def test_every_caller_gets_through_where_the_table_says_so_and_nowhere_else(gathered: Gathered, share: int) -> None:
     wrong = []
