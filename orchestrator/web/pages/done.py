@@ -19,7 +19,7 @@ def done(request: Request, where: str, did: str) -> Response:
     response = RedirectResponse(where, status_code=303)
     if did:
         response.set_cookie(
-            _cookie(request), did, max_age=_TOLD_WITHIN, secure=_over_tls(request), httponly=True, samesite="strict"
+            _cookie(request), did, max_age=_TOLD_WITHIN, secure=over_tls(request), httponly=True, samesite="strict"
         )
     return response
 
@@ -34,14 +34,14 @@ def done_before(request: Request, language: Language) -> str:
 
 def forget(request: Request, response: Response) -> None:
     """It was said."""
-    response.delete_cookie(_cookie(request), secure=_over_tls(request), httponly=True, samesite="strict")
+    response.delete_cookie(_cookie(request), secure=over_tls(request), httponly=True, samesite="strict")
 
 
 def _cookie(request: Request) -> str:
     """Of each installation, as its session's is; over TLS no other host of the domain can set it (RFC 6265bis)."""
     parts: Parts = request.app.state.parts
-    return f"{'__Host-' if _over_tls(request) else ''}{parts.access.cookie_name}_did"
+    return f"{'__Host-' if over_tls(request) else ''}{parts.access.cookie_name}_did"
 
 
-def _over_tls(request: Request) -> bool:
+def over_tls(request: Request) -> bool:
     return request.url.scheme == "https"

@@ -17,7 +17,7 @@ from orchestrator.domain.people.role import Permission
 from orchestrator.operations.request import RequestError
 from orchestrator.web import times
 from orchestrator.web.edge.access import Caller
-from orchestrator.web.pages.done import done_before, forget
+from orchestrator.web.pages.done import done_before, forget, over_tls
 from orchestrator.web.pages.text import clean, short
 from orchestrator.web.parts import Parts
 from orchestrator.web.words import LANGUAGES, Language, language_of, say, say_marked
@@ -122,7 +122,7 @@ def _kept(request: Request, language: Language, response: R) -> R:
         forget(request, response)
     if request.query_params.get("lang") in LANGUAGES:
         response.set_cookie(
-            LANGUAGE_COOKIE, language, max_age=_A_YEAR, httponly=True, samesite="lax", secure=_is_secure(request)
+            LANGUAGE_COOKIE, language, max_age=_A_YEAR, httponly=True, samesite="lax", secure=over_tls(request)
         )
     return response
 
@@ -164,10 +164,6 @@ def _in_language(request: Request, path: str, language: Language) -> str:
     """The same page, with what else it was asked for."""
     url = request.url.include_query_params(lang=language).replace(path=path)
     return f"{path}?{url.query}"
-
-
-def _is_secure(request: Request) -> bool:
-    return request.url.scheme == "https"
 
 
 def _can(request: Request, permission: str, services: Collection[str] | None = None) -> bool:
